@@ -1,0 +1,68 @@
+//! The daemon.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use sockvs::{
+    control::{DEFAULT_PIN_DIR, DEFAULT_SOCKET},
+    daemon::{Intercept, Options, run},
+    datapath::detach_all,
+};
+use tracing_subscriber::EnvFilter;
+
+/// IPVS in the socket layer: serves ipvsadm, keepalived and kube-proxy, and balances connect(2).
+#[derive(Parser)]
+#[command(name = "sockvsd", version, about, max_term_width = 100)]
+struct Arguments {
+    /// How IPVS requests reach the daemon.
+    #[arg(long, value_enum, default_value_t = Intercept::Auto)]
+    intercept: Intercept,
+    /// Balance the connections of this cgroup's processes [default: of all processes].
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
+    /// Services of this network namespace hold for the sockets of every namespace.
+    #[arg(long)]
+    node_wide: bool,
+    /// Pin what outlives the daemon here, in a BPF file system.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]
+    pin_dir: PathBuf,
+    /// The control socket.
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// Remove all that an earlier daemon left in the pin directory, and exit. Connections that exist
+    /// live on; new ones are no longer balanced.
+    #[arg(long)]
+    detach_all: bool,
+    /// Write the log as JSON.
+    #[arg(long)]
+    log_json: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("SOCKVS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if arguments.log_json {
+        log.json().init();
+    } else {
+        log.with_target(false).init();
+    }
+    let outcome = if arguments.detach_all {
+        detach_all(&arguments.pin_dir).map_err(anyhow::Error::from)
+    } else {
+        run(&Options {
+            intercept: arguments.intercept,
+            cgroup: arguments.cgroup,
+            node_wide: arguments.node_wide,
+            pin_dir: arguments.pin_dir,
+            socket: arguments.socket,
+        })
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sockvsd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

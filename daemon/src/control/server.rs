@@ -1,0 +1,94 @@
+//! The daemon's end of the control socket.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    time::timeout,
+};
+
+use super::{STATUS, Facts, Status};
+use crate::family;
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The control socket. Its file goes with it.
+pub struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Opens the socket. A file that a daemon left behind is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be made or the socket not be opened.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        // Nobody else is listening: whoever gets here holds the lock on the pin directory. A socket
+        // that answers belongs to a daemon with another one.
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path)?;
+            }
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Answers until the daemon ends.
+    pub async fn serve(self, facts: Facts, server: family::Server) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let (facts, server) = (facts.clone(), server.clone());
+                    tokio::spawn(async move {
+                        match timeout(PATIENCE, answer(stream, &facts, &server)).await {
+                            Ok(Ok(())) => {}
+                            Ok(Err(error)) => tracing::debug!(%error, "control client lost"),
+                            Err(_) => tracing::debug!("control client said nothing"),
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "control client not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn answer(stream: UnixStream, facts: &Facts, server: &family::Server) -> io::Result<()> {
+    let (from, mut to) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(tokio::io::AsyncReadExt::take(from, 256)).read_line(&mut line).await?;
+    let reply = if line.trim_end() == STATUS {
+        serde_json::to_string(&Status::now(facts, server))?
+    } else {
+        serde_json::json!({ "error": "unknown request" }).to_string()
+    };
+    to.write_all(reply.as_bytes()).await?;
+    to.write_all(b"\n").await
+}

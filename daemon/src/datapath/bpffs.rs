@@ -1,0 +1,87 @@
+//! The directory in the BPF file system where maps and links are pinned, so that they outlive the
+//! daemon.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+    mount::{MsFlags, mount},
+    sys::statfs::{BPF_FS_MAGIC, statfs},
+};
+
+use super::Error;
+
+/// Where the BPF file system is, by custom.
+const BPFFS: &str = "/sys/fs/bpf";
+
+/// A pin directory that is ours for as long as this value lives.
+pub struct PinDirectory {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl PinDirectory {
+    /// Makes the directory where it is missing, mounts the BPF file system where that is missing
+    /// and the directory is in its usual place, and locks the directory.
+    ///
+    /// # Errors
+    ///
+    /// When another daemon has it, or it is not in a BPF file system.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |error| Error::PinDirectory { path: path.to_owned(), error };
+        if path.starts_with(BPFFS) {
+            mount_bpffs().map_err(failed)?;
+        }
+        fs::create_dir_all(path).map_err(failed)?;
+        if !is_bpffs(path).map_err(failed)? {
+            return Err(failed(io::Error::other("it is not in a BPF file system")));
+        }
+        let directory = File::open(path).map_err(failed)?;
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(Error::Taken { path: path.to_owned() }),
+            Err((_, errno)) => Err(failed(errno.into())),
+        }
+    }
+
+    /// Where a thing of this name is pinned.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Removes all that is pinned here, and the directory.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be removed.
+    pub fn remove(self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            fs::remove_file(entry?.path())?;
+        }
+        fs::remove_dir(&self.path)
+    }
+}
+
+fn mount_bpffs() -> io::Result<()> {
+    let place = Path::new(BPFFS);
+    if is_bpffs(place)? {
+        return Ok(());
+    }
+    let options = Some("mode=0700");
+    mount(Some("bpf"), place, Some("bpf"), MsFlags::empty(), options).map_err(io::Error::from)
+}
+
+/// Whether `path` is in a BPF file system.
+///
+/// # Errors
+///
+/// When there is no such file.
+pub fn is_bpffs(path: &Path) -> io::Result<bool> {
+    Ok(statfs(path).map_err(io::Error::from)?.filesystem_type() == BPF_FS_MAGIC)
+}

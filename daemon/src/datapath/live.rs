@@ -1,0 +1,199 @@
+//! Reading and writing records that the eBPF programs may be looking at.
+//!
+//! All unsafe access to the mapped records is here. Each method says who else may look at the words
+//! it touches. In what order things are done to bring a change into force is decided in `publish`.
+
+use std::{
+    ptr::{NonNull, addr_of, addr_of_mut},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use sockvs_ebpf_common::{
+    Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE, Selection,
+    Service as ServiceRecord, ServiceConfig, ServiceKey as RecordKey,
+};
+
+use super::{chunks::Chunks, records};
+use crate::ipvs::{DestinationKey, Family};
+
+/// A service's record.
+#[derive(Clone, Copy)]
+pub(super) struct LiveService<'a>(&'a Chunks<ServiceRecord>, NonNull<ServiceRecord>);
+
+/// A destination's record.
+#[derive(Clone, Copy)]
+pub(super) struct LiveDestination<'a>(&'a Chunks<DestinationRecord>, NonNull<DestinationRecord>);
+
+impl<'a> LiveService<'a> {
+    /// The record with this index, if there is memory for it.
+    pub(super) fn at(chunks: &'a Chunks<ServiceRecord>, index: u32) -> Option<Self> {
+        Some(Self(chunks, chunks.at(index)?))
+    }
+
+    /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
+    pub(super) fn begin(self, key: RecordKey, born: u64) {
+        let record = self.1.as_ptr();
+        // SAFETY: the record is free: no entry leads to it, and a program that still looks at its
+        // last use compares key and generation.
+        unsafe { addr_of_mut!((*record).key).write_volatile(key) };
+        // SAFETY: as above.
+        unsafe { addr_of_mut!((*record).born).write_volatile(born) };
+        // SAFETY: as above; a late program may add one connection of the last use.
+        unsafe { addr_of_mut!((*record).conns).write_volatile(0) };
+    }
+
+    /// Writes the configuration that does not hold, then makes it hold.
+    pub(super) fn set_config(self, config: ServiceConfig) {
+        let record = self.1.as_ptr();
+        // SAFETY: the field is within the record.
+        let which = self.word32(unsafe { addr_of_mut!((*record).config) });
+        // SAFETY: both configurations are within the record.
+        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<ServiceConfig>();
+        let next = which.load(Ordering::Relaxed).wrapping_add(1);
+        // SAFETY: the index is zero or one.
+        let half = unsafe { halves.add((next & 1) as usize) };
+        // SAFETY: no program reads configurations, and this half does not hold yet.
+        unsafe { half.write_volatile(config) };
+        which.store(next, Ordering::Release);
+    }
+
+    /// Puts a selection into the half that is not in force, then brings it into force.
+    pub(super) fn bring_into_force(self, selection: Selection) {
+        let generation = self.generation();
+        let next = generation.load(Ordering::Relaxed).wrapping_add(1);
+        // SAFETY: no program follows this half; one that still reads it compares generations.
+        unsafe { self.half(next).write_volatile(selection) };
+        generation.store(next, Ordering::Release);
+    }
+
+    /// How many choices the selection in force has made, counted from where it was put.
+    pub(super) fn cursor(self) -> u64 {
+        let half = self.half(self.generation().load(Ordering::Relaxed));
+        // SAFETY: the field is within the record.
+        self.word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
+    }
+
+    /// Connections that were sent to a server.
+    pub(super) fn conns(self) -> u64 {
+        // SAFETY: the field is within the record.
+        self.word64(unsafe { addr_of_mut!((*self.1.as_ptr()).conns) }).load(Ordering::Relaxed)
+    }
+
+    /// The service is in the table.
+    pub(super) fn set_live(self) {
+        self.state().store(STATE_LIVE, Ordering::Release);
+    }
+
+    /// Nobody uses the record.
+    pub(super) fn set_free(self) {
+        self.state().store(STATE_FREE, Ordering::Release);
+    }
+
+    fn state(self) -> &'a AtomicU32 {
+        // SAFETY: the field is within the record.
+        self.word32(unsafe { addr_of_mut!((*self.1.as_ptr()).state) })
+    }
+
+    fn generation(self) -> &'a AtomicU64 {
+        // SAFETY: the field is within the record.
+        self.word64(unsafe { addr_of_mut!((*self.1.as_ptr()).generation) })
+    }
+
+    fn half(self, generation: u64) -> *mut Selection {
+        // SAFETY: both selections are within the record.
+        let halves = unsafe { addr_of_mut!((*self.1.as_ptr()).selections) }.cast::<Selection>();
+        // SAFETY: the index is zero or one.
+        unsafe { halves.add((generation & 1) as usize) }
+    }
+
+    fn word32(self, word: *mut u32) -> &'a AtomicU32 {
+        // SAFETY: callers pass an aligned word of the record, which is mapped as long as the chunks
+        // are borrowed and which both sides only ever change whole.
+        unsafe { AtomicU32::from_ptr(word) }
+    }
+
+    fn word64(self, word: *mut u64) -> &'a AtomicU64 {
+        // SAFETY: as in `word32`.
+        unsafe { AtomicU64::from_ptr(word) }
+    }
+}
+
+impl<'a> LiveDestination<'a> {
+    /// The record with this index, if there is memory for it.
+    pub(super) fn at(chunks: &'a Chunks<DestinationRecord>, index: u32) -> Option<Self> {
+        Some(Self(chunks, chunks.at(index)?))
+    }
+
+    /// Prepares a free record for a destination of the service with index `owner`. `counted` keeps
+    /// what was counted, for a destination that comes back. The other fields follow; `set_live`
+    /// ends it.
+    pub(super) fn begin(self, key: &DestinationKey, owner: u32, born: u64, counted: bool) {
+        let record = self.1.as_ptr();
+        // SAFETY: the record is free: no slot in force leads to it, and a program that still looks
+        // at its last use compares generations.
+        unsafe { addr_of_mut!((*record).address).write_volatile(records::address_words(key.addr)) };
+        // SAFETY: as above.
+        unsafe { addr_of_mut!((*record).port).write_volatile(key.port.to_be()) };
+        let family = records::family(Family::of(key.addr));
+        // SAFETY: as above.
+        unsafe { addr_of_mut!((*record).family).write_volatile(family) };
+        // SAFETY: as above.
+        unsafe { addr_of_mut!((*record).service).write_volatile(owner) };
+        // SAFETY: as above.
+        unsafe { addr_of_mut!((*record).born).write_volatile(born) };
+        if !counted {
+            // SAFETY: as above; a late program may add one connection of the last use.
+            unsafe { addr_of_mut!((*record).conns).write_volatile(0) };
+        }
+    }
+
+    /// Writes the configuration that does not hold, then makes it hold.
+    pub(super) fn set_config(self, config: DestinationConfig) {
+        let record = self.1.as_ptr();
+        // SAFETY: an aligned word of the record that only the daemon changes.
+        let which = unsafe { AtomicU32::from_ptr(addr_of_mut!((*record).config)) };
+        // SAFETY: both configurations are within the record.
+        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<DestinationConfig>();
+        let next = which.load(Ordering::Relaxed).wrapping_add(1);
+        // SAFETY: the index is zero or one.
+        let half = unsafe { halves.add((next & 1) as usize) };
+        // SAFETY: no program reads configurations, and this half does not hold yet.
+        unsafe { half.write_volatile(config) };
+        which.store(next, Ordering::Release);
+    }
+
+    /// Connections that were sent here.
+    pub(super) fn conns(self) -> u64 {
+        // SAFETY: an aligned word of the record that is only ever changed whole.
+        let conns = unsafe { AtomicU64::from_ptr(addr_of!((*self.1.as_ptr()).conns).cast_mut()) };
+        conns.load(Ordering::Relaxed)
+    }
+
+    /// Whether the destination is in the table.
+    pub(super) fn is_live(self) -> bool {
+        self.state().load(Ordering::Acquire) == STATE_LIVE
+    }
+
+    /// The destination is in the table.
+    pub(super) fn set_live(self) {
+        self.state().store(STATE_LIVE, Ordering::Release);
+    }
+
+    /// The destination is not in the table.
+    pub(super) fn set_free(self) {
+        self.state().store(STATE_FREE, Ordering::Release);
+    }
+
+    fn state(self) -> &'a AtomicU32 {
+        // SAFETY: an aligned word of the record, which is mapped as long as the chunks are borrowed.
+        unsafe { AtomicU32::from_ptr(addr_of_mut!((*self.1.as_ptr()).state)) }
+    }
+}
+
+/// Writes a slot that no selection in force leads to.
+pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
+    if let Some(slot) = slots.at(at) {
+        // SAFETY: an aligned word of a mapping; a program that still reads it compares generations.
+        unsafe { slot.as_ptr().write_volatile(word) };
+    }
+}

@@ -1,0 +1,25 @@
+//! The data path: the table's services in eBPF maps, where `connect(2)` finds them.
+//!
+//! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
+//! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
+//! `records` are the maps' contents; `scheduler` decides what a service's connections go through;
+//! `publish` brings a service's new state into force.
+//!
+//! Nothing here decides what a client may configure; that is `ipvs`.
+
+mod bpf_call;
+mod bpffs;
+mod cgroup;
+mod chunks;
+mod live;
+mod open;
+mod programs;
+mod publish;
+mod records;
+mod room;
+mod scheduler;
+
+pub use bpffs::{PinDirectory, is_bpffs};
+pub use cgroup::{find_cgroup2, open_cgroup};
+pub use programs::{Error, Programs, detach_all};
+pub use publish::MapPath;

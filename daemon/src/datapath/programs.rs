@@ -1,0 +1,223 @@
+//! Loading the eBPF programs, attaching them to a cgroup, and pinning what must outlive the daemon.
+//!
+//! Maps and links are pinned. A daemon that starts reuses the maps and puts its own programs in the
+//! place of the ones behind the links, so that there is no moment without a data path.
+
+use std::{
+    fs, io,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{Map, MapError},
+    programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, links::{FdLink, LinkError}},
+};
+use sockvs_ebpf_common::LAYOUT_VERSION;
+
+use super::{PinDirectory, bpf_call, open_cgroup};
+use crate::ipvs::Namespace;
+
+/// The programs, compiled by the build script.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-ebpf"));
+
+/// Each program, by its name in the object and the name of its link in the pin directory.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("sockvs_connect4", "connect4"),
+    ("sockvs_connect6", "connect6"),
+    ("sockvs_getpeername4", "getpeername4"),
+    ("sockvs_getpeername6", "getpeername6"),
+];
+/// Each map that is pinned, by its name in the object and in the pin directory.
+const MAPS: [&str; 5] = ["SERVICES", "SERVICE_RECORDS", "DESTINATION_RECORDS", "SLOTS", "ORIGINS"];
+
+/// Why there is no data path.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The list of mounts cannot be read.
+    #[error("cannot read the list of mounts in /proc/self/mounts")]
+    NoMounts(#[source] io::Error),
+    /// No cgroup2 hierarchy.
+    #[error("no cgroup2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup")]
+    NoCgroup2,
+    /// The cgroup that was asked for cannot be used.
+    #[error("cannot use the cgroup {}", path.display())]
+    Cgroup {
+        /// The cgroup.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: io::Error,
+    },
+    /// The pin directory cannot be used.
+    #[error("cannot use the pin directory {}, which has to be in a BPF file system, as /sys/fs/bpf is", path.display())]
+    PinDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: io::Error,
+    },
+    /// Another daemon runs.
+    #[error("another sockvsd is running on the pin directory {}; stop it first, or give another --pin-dir", path.display())]
+    Taken {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The kernel refuses the programs or the maps.
+    #[error("the kernel does not load the eBPF programs (sockvs doctor tells more)")]
+    Load(#[source] Box<EbpfError>),
+    /// The kernel refuses one program.
+    #[error("the kernel does not take the eBPF program {name} (sockvs doctor tells more)")]
+    Program {
+        /// The program.
+        name: &'static str,
+        /// The kernel's answer.
+        #[source]
+        error: Box<ProgramError>,
+    },
+    /// A link or a map cannot be pinned or opened.
+    #[error("cannot use {}", path.display())]
+    Pin {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: io::Error,
+    },
+    /// A map is not what it should be.
+    #[error("the map {name} cannot be used")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What is wrong with it.
+        #[source]
+        error: MapError,
+    },
+}
+
+/// The programs, loaded and attached, and the maps that they follow.
+pub struct Programs {
+    ebpf: Ebpf,
+    _pins: PinDirectory,
+}
+
+impl Programs {
+    /// Loads the programs and attaches them to `cgroup`, or puts them in the place of those that an
+    /// earlier daemon left. The services of the namespace `node_wide` hold in every namespace.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses, or the pin directory or the cgroup cannot be used.
+    pub fn attach(
+        pins: PinDirectory,
+        cgroup: &Path,
+        node_wide: Option<Namespace>,
+    ) -> Result<Self, Error> {
+        let cgroup_file = open_cgroup(cgroup)?;
+        let mut loader = EbpfLoader::new();
+        for name in MAPS {
+            loader.map_pin_path(name, pins.file(&pinned_map(name)));
+        }
+        let node_wide = node_wide.map_or(0, |ns| ns.0);
+        loader.override_global("NODE_WIDE", &node_wide, true);
+        let mut ebpf = loader.load(OBJECT).map_err(|error| Error::Load(Box::new(error)))?;
+        for (name, link) in PROGRAMS {
+            attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
+                .map_err(|error| error.into_error(name, pins.file(link)))?;
+        }
+        Ok(Self { ebpf, _pins: pins })
+    }
+
+    /// Loads the programs to see whether the kernel takes them, and drops them again. Nothing is
+    /// attached or pinned.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn try_load() -> Result<(), Error> {
+        let mut ebpf =
+            EbpfLoader::new().load(OBJECT).map_err(|error| Error::Load(Box::new(error)))?;
+        for (name, _) in PROGRAMS {
+            load(&mut ebpf, name)
+                .map_err(|error| Error::Program { name, error: Box::new(error) })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a map out, to be used.
+    pub(super) fn take_map(&mut self, name: &'static str) -> Result<Map, Error> {
+        let missing = || Error::Map { name, error: MapError::KeyNotFound };
+        self.ebpf.take_map(name).ok_or_else(missing)
+    }
+}
+
+/// Ends the data path: connections that exist live on, new ones are no longer balanced.
+///
+/// # Errors
+///
+/// When a daemon runs on the pin directory, or a file in it cannot be removed.
+pub fn detach_all(pin_dir: &Path) -> Result<(), Error> {
+    if !pin_dir.exists() {
+        return Ok(());
+    }
+    let pins = PinDirectory::open(pin_dir)?;
+    pins.remove().map_err(|error| Error::PinDirectory { path: pin_dir.to_owned(), error })
+}
+
+/// Maps of another layout have another name: a daemon never reads what it would misunderstand. (The
+/// file system allows no dots in names.)
+fn pinned_map(name: &str) -> String {
+    format!("{}_v{LAYOUT_VERSION}", name.to_lowercase())
+}
+
+enum AttachError {
+    Program(ProgramError),
+    Pin(io::Error),
+}
+
+impl AttachError {
+    fn into_error(self, name: &'static str, path: PathBuf) -> Error {
+        match self {
+            Self::Program(error) => Error::Program { name, error: Box::new(error) },
+            Self::Pin(error) => Error::Pin { path, error },
+        }
+    }
+}
+
+impl From<ProgramError> for AttachError {
+    fn from(error: ProgramError) -> Self {
+        Self::Program(error)
+    }
+}
+
+fn attach(
+    ebpf: &mut Ebpf,
+    name: &str,
+    pin: &Path,
+    cgroup: &fs::File,
+) -> Result<(), AttachError> {
+    let program = load(ebpf, name)?;
+    match bpf_call::open_pinned(pin) {
+        Ok(link) => {
+            let fd = program.fd()?;
+            return bpf_call::replace_program(link.as_fd(), fd.as_fd()).map_err(AttachError::Pin);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(AttachError::Pin(error)),
+    }
+    // A link has no mode: others may always attach beside it. This one stands for no flags.
+    let id = program.attach(cgroup, CgroupAttachMode::Single)?;
+    let not_pinned = |error: &dyn std::error::Error| AttachError::Pin(io::Error::other(error.to_string()));
+    let link: FdLink = program.take_link(id)?.try_into().map_err(|error: LinkError| not_pinned(&error))?;
+    link.pin(pin).map_err(|error| not_pinned(&error))?;
+    Ok(())
+}
+
+fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut CgroupSockAddr, ProgramError> {
+    let program: &mut CgroupSockAddr =
+        ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()?;
+    program.load()?;
+    Ok(program)
+}

@@ -1,0 +1,320 @@
+//! Bringing a service's new state into force, in such an order that no connection sees half of it.
+//!
+//! What programs follow is prepared where none looks yet: new destinations' records, new slots, the
+//! service's other selection. Adding one to the service's generation then brings all of it into
+//! force at once. What the old state used may be used again from then on, because a program that
+//! was still reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
+
+use std::collections::HashMap;
+
+use aya::maps::{HashMap as BpfHashMap, MapData, MapError};
+use sockvs_ebpf_common::{
+    Destination as DestinationRecord, Segment, Selection, Service as ServiceRecord,
+    ServiceKey as RecordKey,
+};
+
+use super::{
+    chunks::Chunks,
+    live::{LiveDestination, LiveService, set_slot},
+    records,
+    room::{Indexes, Stretch, Stretches},
+    scheduler::{Plan, Sequence, Server},
+};
+use crate::ipvs::{
+    Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
+    Service, ServiceId, Stats,
+};
+
+/// The maps that the programs follow, and what this daemon knows of their contents.
+pub struct MapPath {
+    pub(super) by_address: BpfHashMap<MapData, RecordKey, u32>,
+    pub(super) service_records: Chunks<ServiceRecord>,
+    pub(super) destination_records: Chunks<DestinationRecord>,
+    pub(super) slots: Chunks<u64>,
+    pub(super) service_room: Indexes,
+    pub(super) destination_room: Indexes,
+    pub(super) slot_room: Stretches,
+    pub(super) services: HashMap<ServiceId, Published>,
+    pub(super) destinations: HashMap<DestinationId, u32>,
+    /// Numbers records in the order in which they were added.
+    pub(super) born: u64,
+}
+
+/// A service in the maps.
+pub(super) struct Published {
+    index: u32,
+    lookup: Option<RecordKey>,
+    servers: Vec<Server>,
+    plan: Plan,
+    stretch: Stretch,
+}
+
+impl DataPath for MapPath {
+    fn publish(
+        &mut self,
+        ns: Namespace,
+        service: &Service,
+        cause: Cause,
+    ) -> Result<(), DataPathFull> {
+        match self.services.remove(&service.id()) {
+            None => self.add(ns, service),
+            Some(mut published) => {
+                let result = self.change(&mut published, service, cause);
+                self.services.insert(service.id(), published);
+                result
+            }
+        }
+    }
+
+    fn withdraw(&mut self, _ns: Namespace, service: &Service) {
+        let Some(published) = self.services.remove(&service.id()) else { return };
+        if let Some(key) = published.lookup
+            && let Err(error) = self.by_address.remove(&key)
+        {
+            tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
+        }
+        for server in &published.servers {
+            self.free_destination(server.index);
+        }
+        if let Some(record) = LiveService::at(&self.service_records, published.index) {
+            record.bring_into_force(Selection::default());
+            record.set_free();
+        }
+        self.slot_room.give_back(published.stretch);
+        self.service_room.give_back(published.index);
+    }
+
+    fn forget(&mut self, id: DestinationId) {
+        if let Some(index) = self.destinations.remove(&id) {
+            self.destination_room.give_back(index);
+        }
+    }
+
+    fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
+        let record = self
+            .services
+            .get(&id)
+            .and_then(|published| LiveService::at(&self.service_records, published.index));
+        let conns = record.map_or(0, LiveService::conns);
+        Stats { conns, ..Stats::default() }
+    }
+
+    fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
+        let conns = self.destination(id).map_or(0, LiveDestination::conns);
+        DestinationReading { stats: Stats { conns, ..Stats::default() }, ..Default::default() }
+    }
+}
+
+impl MapPath {
+    fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
+        let index = self.service_room.take()?;
+        let result = self.add_at(index, ns, service);
+        match result {
+            Ok(published) => {
+                self.services.insert(service.id(), published);
+                Ok(())
+            }
+            Err(full) => {
+                self.service_room.give_back(index);
+                Err(full)
+            }
+        }
+    }
+
+    fn add_at(
+        &mut self,
+        index: u32,
+        ns: Namespace,
+        service: &Service,
+    ) -> Result<Published, DataPathFull> {
+        self.service_records.ensure(index)?;
+        self.born += 1;
+        let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
+        record.begin(records::stored_key(ns, service.key()), self.born);
+        record.set_config(records::service_config(service));
+        let mut published = Published {
+            index,
+            lookup: records::lookup_key(ns, service.key()),
+            servers: Vec::new(),
+            plan: Plan::default(),
+            stretch: self.slot_room.take(0)?,
+        };
+        self.follow(&mut published, service, Plan::new(service.scheduler(), &[]), Vec::new())?;
+        let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
+        record.set_live();
+        if let Some(key) = published.lookup
+            && let Err(error) = self.by_address.insert(key, index, 0)
+        {
+            record.set_free();
+            self.slot_room.give_back(published.stretch);
+            return Err(full(&error));
+        }
+        Ok(published)
+    }
+
+    fn change(
+        &mut self,
+        published: &mut Published,
+        service: &Service,
+        cause: Cause,
+    ) -> Result<(), DataPathFull> {
+        let servers = self.servers_of(published.index, service)?;
+        let plan = match cause {
+            Cause::ServiceEdited { rebound: false } => None,
+            Cause::ServiceAdded | Cause::ServiceEdited { rebound: true } => {
+                Some(Plan::new(service.scheduler(), &servers))
+            }
+            Cause::DestinationAdded(_)
+            | Cause::DestinationEdited(_)
+            | Cause::DestinationDeleted(_) => {
+                let cursor = LiveService::at(&self.service_records, published.index)
+                    .map_or(0, LiveService::cursor);
+                Some(published.plan.after(cursor, cause, &published.servers, &servers))
+            }
+        };
+        if let Some(plan) = plan {
+            let result = self.follow(published, service, plan, servers);
+            if let (Err(_), Cause::DestinationAdded(id)) = (&result, cause)
+                && let Some(index) = self.destinations.get(&id)
+            {
+                self.free_destination(*index);
+            }
+            result?;
+        }
+        match cause {
+            Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
+                if let Some(record) = LiveService::at(&self.service_records, published.index) {
+                    record.set_config(records::service_config(service));
+                }
+            }
+            Cause::DestinationEdited(id) => self.write_destination_config(service, id),
+            Cause::DestinationDeleted(id) => {
+                if let Some(index) = self.destinations.get(&id) {
+                    self.free_destination(*index);
+                }
+            }
+            Cause::DestinationAdded(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The service's destinations, with records for those that have none.
+    fn servers_of(&mut self, owner: u32, service: &Service) -> Result<Vec<Server>, DataPathFull> {
+        service
+            .destinations()
+            .map(|destination| {
+                let index = self.record_of(owner, destination)?;
+                Ok(Server { id: destination.id(), index, weight: destination.weight() })
+            })
+            .collect()
+    }
+
+    fn record_of(&mut self, owner: u32, destination: &Destination) -> Result<u32, DataPathFull> {
+        let (index, known) = match self.destinations.get(&destination.id()) {
+            Some(index) => (*index, true),
+            None => (self.destination_room.take()?, false),
+        };
+        if let Err(full) = self.destination_records.ensure(index) {
+            self.destination_room.give_back(index);
+            return Err(full);
+        }
+        let record =
+            LiveDestination::at(&self.destination_records, index).ok_or(DataPathFull::NoSpace)?;
+        if known && record.is_live() {
+            return Ok(index);
+        }
+        self.born += 1;
+        record.begin(destination.key(), owner, self.born, known);
+        record.set_config(records::destination_config(destination));
+        record.set_live();
+        self.destinations.insert(destination.id(), index);
+        Ok(index)
+    }
+
+    /// Makes new connections go through `plan`.
+    fn follow(
+        &mut self,
+        published: &mut Published,
+        service: &Service,
+        plan: Plan,
+        servers: Vec<Server>,
+    ) -> Result<(), DataPathFull> {
+        let (stretch, selection) = self.lay_out(&plan.sequence)?;
+        let record = LiveService::at(&self.service_records, published.index)
+            .ok_or(DataPathFull::NoSpace)?;
+        record.bring_into_force(Selection { cursor: plan.start, ..selection });
+        self.slot_room.give_back(std::mem::replace(&mut published.stretch, stretch));
+        tracing::trace!(service = %service.key(), period = plan.sequence.period, "published");
+        published.plan = plan;
+        published.servers = servers;
+        Ok(())
+    }
+
+    /// Writes a sequence into slots that nobody uses.
+    fn lay_out(&mut self, sequence: &Sequence) -> Result<(Stretch, Selection), DataPathFull> {
+        let segments = sequence.runs.len();
+        let table = if segments > 1 { segments * Segment::WORDS as usize } else { 0 };
+        let turns: usize = sequence.runs.iter().map(|run| run.servers.len()).sum();
+        let stretch = self.slot_room.take(table + turns)?;
+        if let Some(last) = stretch.end().checked_sub(1)
+            && let Err(full) = self.slots.ensure(last)
+        {
+            self.slot_room.give_back(stretch);
+            return Err(full);
+        }
+        let table = u32::try_from(table).map_err(|_| DataPathFull::NoSpace)?;
+        let mut selection = Selection {
+            cursor: 0,
+            period: sequence.period,
+            segments_at: stretch.at,
+            segments: u32::try_from(segments).map_err(|_| DataPathFull::NoSpace)?,
+            first_at: stretch.at + table,
+            first_len: 0,
+        };
+        let mut next = selection.first_at;
+        for (run, at) in sequence.runs.iter().zip((stretch.at..).step_by(Segment::WORDS as usize)) {
+            let len = u32::try_from(run.servers.len()).map_err(|_| DataPathFull::NoSpace)?;
+            if at == stretch.at {
+                selection.first_len = len;
+            }
+            if table > 0 {
+                let [first, place] = Segment { first: run.first, at: next, len }.to_words();
+                set_slot(&self.slots, at, first);
+                set_slot(&self.slots, at + 1, place);
+            }
+            for server in &run.servers {
+                set_slot(&self.slots, next, server.index.into());
+                next += 1;
+            }
+        }
+        Ok((stretch, selection))
+    }
+
+    fn destination(&self, id: DestinationId) -> Option<LiveDestination<'_>> {
+        LiveDestination::at(&self.destination_records, *self.destinations.get(&id)?)
+    }
+
+    fn write_destination_config(&self, service: &Service, id: DestinationId) {
+        let destination = service.destinations().find(|destination| destination.id() == id);
+        if let (Some(destination), Some(record)) = (destination, self.destination(id)) {
+            record.set_config(records::destination_config(destination));
+        }
+    }
+
+    fn free_destination(&self, index: u32) {
+        if let Some(record) = LiveDestination::at(&self.destination_records, index) {
+            record.set_free();
+        }
+    }
+}
+
+fn full(error: &MapError) -> DataPathFull {
+    match error {
+        MapError::SyscallError(error)
+            if error.io_error.raw_os_error() == Some(libc::E2BIG) =>
+        {
+            DataPathFull::NoSpace
+        }
+        _ => DataPathFull::NoMemory,
+    }
+}

@@ -1,0 +1,128 @@
+//! Between the table's types and the records in the maps, field by field. Where a record stands and
+//! when it is written is decided in `publish`.
+
+use std::net::IpAddr;
+
+use sockvs_ebpf_common::{
+    AF_INET, AF_INET6, AddressWords, DestinationConfig, ServiceConfig, ServiceKey as RecordKey,
+};
+
+use crate::ipvs::{Destination, Family, Namespace, PersistenceEngine, Service, ServiceKey};
+
+/// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
+const NAME_LEN: usize = 16;
+
+/// An address as the records have it.
+pub(super) fn address_words(address: IpAddr) -> AddressWords {
+    match address {
+        IpAddr::V4(address) => [u32::from_ne_bytes(address.octets()), 0, 0, 0],
+        IpAddr::V6(address) => {
+            let mut words = [0; 4];
+            for (word, bytes) in words.iter_mut().zip(address.octets().chunks_exact(4)) {
+                *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+                *word = u32::from_le(*word);
+            }
+            words
+        }
+    }
+}
+
+/// An address family as the records have it.
+pub(super) fn family(family: Family) -> u8 {
+    match family {
+        Family::Inet => AF_INET,
+        Family::Inet6 => AF_INET6,
+    }
+}
+
+/// What connections to a service look like, or none if no connection can be told by its address to
+/// belong to it: a firewall mark, port zero, a protocol that does not exist.
+pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
+    match *key {
+        ServiceKey::Address { protocol, addr, port } if port != 0 => Some(RecordKey {
+            netns: ns.0,
+            address: address_words(addr),
+            port: port.to_be(),
+            protocol: u8::try_from(protocol).ok()?,
+            family: family(Family::of(addr)),
+            zero: 0,
+        }),
+        ServiceKey::Address { .. } | ServiceKey::Fwmark { .. } => None,
+    }
+}
+
+/// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where there
+/// is one.
+pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
+    lookup_key(ns, key).unwrap_or_else(|| {
+        let (address, port) = match *key {
+            ServiceKey::Address { addr, port, .. } => (address_words(addr), port.to_be()),
+            ServiceKey::Fwmark { .. } => ([0; 4], 0),
+        };
+        RecordKey { netns: ns.0, address, port, protocol: 0, family: family(key.family()), zero: 0 }
+    })
+}
+
+/// A service's configuration, for the next daemon.
+pub(super) fn service_config(service: &Service) -> ServiceConfig {
+    ServiceConfig {
+        scheduler: name(service.scheduler().name()),
+        persistence_engine: name(
+            service.persistence_engine().map(PersistenceEngine::name).unwrap_or_default(),
+        ),
+        flags: service.flags().0,
+        timeout: service.timeout(),
+        netmask: service.netmask().0,
+        fwmark: service.key().fwmark().map_or(0, std::num::NonZeroU32::get),
+        protocol: service.key().protocol().into(),
+        zero: 0,
+    }
+}
+
+/// A destination's configuration, for the next daemon.
+pub(super) fn destination_config(destination: &Destination) -> DestinationConfig {
+    let tunnel = destination.tunnel();
+    DestinationConfig {
+        weight: destination.weight(),
+        forwarding: destination.forwarding().to_raw(),
+        upper_threshold: destination.upper_threshold(),
+        lower_threshold: destination.lower_threshold(),
+        tunnel_kind: tunnel.kind,
+        zero: 0,
+        tunnel_port: tunnel.port,
+        tunnel_flags: tunnel.flags,
+        zero2: 0,
+    }
+}
+
+fn name(name: &str) -> [u8; NAME_LEN] {
+    let mut padded = [0; NAME_LEN];
+    for (to, from) in padded.iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_in_memory_as_on_the_wire() {
+        let v4 = address_words("10.1.2.3".parse().unwrap());
+        assert_eq!(v4.map(u32::to_ne_bytes).concat()[..4], [10, 1, 2, 3]);
+        let v6: std::net::Ipv6Addr = "2001:db8::1:2".parse().unwrap();
+        assert_eq!(address_words(v6.into()).map(u32::to_ne_bytes).concat(), v6.octets());
+    }
+
+    #[test]
+    fn a_service_that_no_address_tells_has_no_lookup_key() {
+        let ns = Namespace(1);
+        let addr = "10.0.0.1".parse().unwrap();
+        let key = |protocol, port| ServiceKey::Address { protocol, addr, port };
+        assert!(lookup_key(ns, &key(6, 80)).is_some());
+        assert!(lookup_key(ns, &key(6, 0)).is_none());
+        assert!(lookup_key(ns, &key(262, 80)).is_none());
+        assert!(lookup_key(ns, &ServiceKey::from_fwmark(Family::Inet, 7)).is_none());
+    }
+}

@@ -1,0 +1,129 @@
+//! Which indexes of the records, and which stretches of the slots, are in use.
+//!
+//! Numbers only: whether there is memory behind an index is the business of `chunks`.
+
+use crate::ipvs::DataPathFull;
+
+/// Single indexes.
+#[derive(Debug, Default)]
+pub(super) struct Indexes {
+    next: u32,
+    free: Vec<u32>,
+}
+
+impl Indexes {
+    /// Indexes of which the first `next` are taken, except `free`.
+    pub(super) fn from_used(next: u32, free: Vec<u32>) -> Self {
+        Self { next, free }
+    }
+
+    /// An index that nobody uses.
+    pub(super) fn take(&mut self) -> Result<u32, DataPathFull> {
+        if let Some(index) = self.free.pop() {
+            return Ok(index);
+        }
+        let index = self.next;
+        self.next = index.checked_add(1).ok_or(DataPathFull::NoSpace)?;
+        Ok(index)
+    }
+
+    /// The index may be used again.
+    pub(super) fn give_back(&mut self, index: u32) {
+        self.free.push(index);
+    }
+}
+
+/// A stretch of slots. Its length is a power of two, so that what is given back fits again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// The first slot.
+    pub(super) at: u32,
+    /// The length's logarithm; `None` for no slots at all.
+    class: Option<u32>,
+}
+
+impl Stretch {
+    /// How many slots there are.
+    pub(super) fn len(self) -> u32 {
+        self.class.map_or(0, |class| 1 << class)
+    }
+
+    /// The slot after the last one.
+    pub(super) fn end(self) -> u32 {
+        self.at.saturating_add(self.len())
+    }
+}
+
+/// Stretches of slots.
+#[derive(Debug, Default)]
+pub(super) struct Stretches {
+    next: u32,
+    free: [Vec<u32>; 32],
+}
+
+impl Stretches {
+    /// A stretch of at least `len` slots that nobody uses.
+    pub(super) fn take(&mut self, len: usize) -> Result<Stretch, DataPathFull> {
+        if len == 0 {
+            return Ok(Stretch { at: 0, class: None });
+        }
+        let len = u32::try_from(len)
+            .ok()
+            .and_then(u32::checked_next_power_of_two)
+            .ok_or(DataPathFull::NoSpace)?;
+        let class = len.trailing_zeros();
+        let free = self.free.get_mut(class as usize).ok_or(DataPathFull::NoSpace)?;
+        if let Some(at) = free.pop() {
+            return Ok(Stretch { at, class: Some(class) });
+        }
+        let at = self.next;
+        self.next = at.checked_add(len).ok_or(DataPathFull::NoSpace)?;
+        Ok(Stretch { at, class: Some(class) })
+    }
+
+    /// The stretch may be used again.
+    pub(super) fn give_back(&mut self, stretch: Stretch) {
+        let Some(class) = stretch.class else { return };
+        if let Some(free) = self.free.get_mut(class as usize) {
+            free.push(stretch.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_are_used_again_before_new_ones_are_made() {
+        let mut indexes = Indexes::default();
+        assert_eq!((indexes.take(), indexes.take()), (Ok(0), Ok(1)));
+        indexes.give_back(0);
+        assert_eq!((indexes.take(), indexes.take()), (Ok(0), Ok(2)));
+    }
+
+    #[test]
+    fn stretches_do_not_overlap_and_fit_again() {
+        let mut stretches = Stretches::default();
+        let five = stretches.take(5).unwrap();
+        let one = stretches.take(1).unwrap();
+        assert_eq!((five.at, five.len(), one.at, one.len()), (0, 8, 8, 1));
+        stretches.give_back(five);
+        assert_eq!(stretches.take(7).unwrap().at, 0);
+        assert_eq!(stretches.take(7).unwrap().at, 9);
+    }
+
+    #[test]
+    fn nothing_takes_no_room() {
+        let mut stretches = Stretches::default();
+        let nothing = stretches.take(0).unwrap();
+        assert_eq!(nothing.len(), 0);
+        stretches.give_back(nothing);
+        assert_eq!(stretches.take(1).unwrap().at, 0);
+    }
+
+    #[test]
+    fn more_than_all_slots_is_no_space() {
+        assert_eq!(Stretches::default().take(usize::MAX), Err(DataPathFull::NoSpace));
+    }
+}

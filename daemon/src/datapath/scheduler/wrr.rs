@@ -1,0 +1,117 @@
+//! `wrr`: weighted round robin, the kernel's interleaved kind (`ip_vs_wrr.c`).
+//!
+//! The kernel goes round the list again and again. In each round it takes every destination whose
+//! weight reaches the round's threshold `cw`; after a round `cw` falls by `di`, the greatest common
+//! divisor of the weights, and when it would fall to zero it starts from the top, `mw`, again. Any
+//! change of a destination sends it back to the head of the list with `cw` moved to a value that
+//! fits the new weights.
+//!
+//! Counted from one, round `level` has `cw = (level - 1) * di + 1`, and those take part whose
+//! weight is at least `level * di`. Rounds between two neighbouring weights have the same
+//! participants; they are one run of the sequence.
+
+use super::{Plan, Run, Sequence, Server, State};
+
+/// What the kernel keeps as `struct ip_vs_wrr_mark`, its pointer aside: after every change of the
+/// table that stands at the head of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The current threshold.
+    cw: u64,
+    /// The step by which it falls.
+    di: u64,
+}
+
+impl Mark {
+    /// As when the scheduler is bound to a service (`ip_vs_wrr_init_svc`).
+    pub(super) fn fresh(servers: &[Server]) -> Self {
+        let Rounds { di, levels } = Rounds::of(servers);
+        Self { cw: threshold(levels, di), di }
+    }
+
+    /// The mark once `place` of `sequence` has been chosen.
+    pub(super) fn moved_to(self, place: Option<u64>, sequence: &Sequence) -> Self {
+        place
+            .and_then(|place| level_at(sequence, place, self.di))
+            .map_or(self, |level| Self { cw: threshold(level, self.di), di: self.di })
+    }
+
+    /// The mark after a change of the destinations (`ip_vs_wrr_dest_changed`).
+    pub(super) fn after(self, servers: &[Server]) -> Self {
+        let Rounds { di, levels } = Rounds::of(servers);
+        let mw = threshold(levels, di);
+        let cw = if self.cw > mw || self.cw == 0 {
+            mw
+        } else if di > 1 {
+            self.cw / di * di + 1
+        } else {
+            self.cw
+        };
+        Self { cw, di }
+    }
+}
+
+/// The rounds that a list of servers gives.
+struct Rounds {
+    di: u64,
+    /// How many rounds there are until the thresholds start from the top; zero if no server can be
+    /// used.
+    levels: u64,
+}
+
+impl Rounds {
+    fn of(servers: &[Server]) -> Self {
+        let weights = || servers.iter().map(weight).filter(|weight| *weight > 0);
+        let di = weights().reduce(gcd).unwrap_or(1);
+        Self { di, levels: weights().max().unwrap_or(0) / di }
+    }
+}
+
+/// `cw` of a round; zero where there is no round (the kernel's `mw` without usable servers).
+fn threshold(level: u64, di: u64) -> u64 {
+    level.checked_sub(1).map_or(0, |below| below * di + 1)
+}
+
+fn weight(server: &Server) -> u64 {
+    u64::try_from(server.weight).unwrap_or(0)
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The plan that starts with the round whose threshold the mark has.
+pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
+    let Rounds { di, levels } = Rounds::of(servers);
+    let mut tops: Vec<u64> = servers.iter().map(|s| weight(s) / di).filter(|q| *q > 0).collect();
+    tops.sort_unstable_by(|a, b| b.cmp(a));
+    tops.dedup();
+
+    let mut runs = Vec::with_capacity(tops.len());
+    let mut first = 0;
+    let mut start = 0;
+    let current = mark.cw.div_ceil(di).min(levels);
+    for (position, &top) in tops.iter().enumerate() {
+        let bottom = tops.get(position + 1).copied().unwrap_or(0);
+        let turn: Vec<Server> = servers.iter().filter(|s| weight(s) / di >= top).copied().collect();
+        let len = turn.len() as u64;
+        if current <= top && current > bottom {
+            start = first + (top - current) * len;
+        }
+        runs.push(Run { first, servers: turn });
+        first += (top - bottom) * len;
+    }
+    Plan {
+        sequence: Sequence { period: first, runs },
+        start,
+        state: State::WeightedRoundRobin(mark),
+    }
+}
+
+/// The round that `place` is in.
+fn level_at(sequence: &Sequence, place: u64, di: u64) -> Option<u64> {
+    let run = sequence.run(place)?;
+    let top = run.servers.iter().map(weight).min()? / di;
+    let rounds = (place - run.first).checked_div(run.servers.len() as u64)?;
+    top.checked_sub(rounds)
+}

@@ -1,0 +1,23 @@
+//! Who sent a datagram, and what that client may do and wants to see.
+
+use std::sync::Arc;
+
+use super::NamespaceSockets;
+
+/// The socket that a datagram came from.
+#[derive(Clone)]
+pub struct Client {
+    /// The network namespace that the socket belongs to.
+    pub namespace: Arc<NamespaceSockets>,
+    /// The socket's port id, where replies go.
+    pub port: u32,
+    /// The process that sent the datagram, for the log.
+    pub pid: i32,
+    /// Whether the kernel would let it administer the network (`netlink_capable`): it has
+    /// `CAP_NET_ADMIN` in the initial user namespace.
+    pub may_administer: bool,
+    /// Errors are answered without the request (`NETLINK_CAP_ACK`).
+    pub cap_ack: bool,
+    /// Errors are answered with an explanation (`NETLINK_EXT_ACK`).
+    pub ext_ack: bool,
+}

@@ -1,0 +1,233 @@
+//! Our sockets in a client's network namespace: netlink only reaches sockets of the same one.
+//!
+//! The same sockets answer what the rules ask about the namespace's addresses and interfaces. They
+//! keep the namespace in being, so they are closed when nobody has needed them for a while.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, UdpSocket},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, setns},
+    sys::{
+        socket::{
+            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sendto,
+            setsockopt, socket, sockopt,
+        },
+        time::TimeVal,
+    },
+};
+
+use super::delivery::Wait;
+use crate::ipvs::{Host, Namespace, RouteType};
+
+/// How long one blocking send waits for a client that has no room.
+const PATIENCE: TimeVal = TimeVal::new(1, 0);
+/// How long sockets are kept that nobody needs.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The sockets in one namespace.
+pub struct NamespaceSockets {
+    namespace: Namespace,
+    /// The namespace itself, to open more sockets in it.
+    netns: OwnedFd,
+    replies: OwnedFd,
+    /// Asked for addresses and interfaces; nothing is ever sent through it.
+    probe: UdpSocket,
+    sent: AtomicU64,
+}
+
+impl NamespaceSockets {
+    fn open(namespace: Namespace, netns: OwnedFd) -> io::Result<Self> {
+        let (replies, probe) = inside(netns.as_fd(), || {
+            let replies = socket(
+                AddressFamily::Netlink,
+                SockType::Raw,
+                SockFlag::SOCK_CLOEXEC,
+                SockProtocol::NetlinkGeneric,
+            )?;
+            setsockopt(&replies, sockopt::SendTimeout, &PATIENCE)?;
+            Ok((replies, UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?))
+        })?;
+        Ok(Self { namespace, netns, replies, probe, sent: AtomicU64::new(0) })
+    }
+
+    /// Which namespace it is.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        self.namespace
+    }
+
+    /// Sends a datagram to a port. `EAGAIN` if the client has no room for it.
+    pub(super) fn send(&self, port: u32, datagram: &[u8], wait: Wait) -> Result<(), Errno> {
+        let flags = match wait {
+            Wait::No => MsgFlags::MSG_DONTWAIT,
+            Wait::ForAWhile => MsgFlags::empty(),
+        };
+        let to = NetlinkAddr::new(port, 0);
+        sendto(self.replies.as_raw_fd(), datagram, &to, flags)?;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How many datagrams were sent, to whatever port.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+impl Host for NamespaceSockets {
+    /// Whether an address is of this machine makes no difference to the rules, so every one that is
+    /// neither broadcast nor multicast counts as unicast here.
+    fn address_type(&self, addr: Ipv4Addr) -> RouteType {
+        // A datagram socket that may not broadcast cannot even connect to a broadcast address.
+        let broadcast = || {
+            self.probe.connect(SocketAddrV4::new(addr, 9)).is_err_and(|error| {
+                error.kind() == io::ErrorKind::PermissionDenied
+            })
+        };
+        match RouteType::of_bits(addr) {
+            Some(kind) => kind,
+            None if broadcast() => RouteType::Broadcast,
+            None => RouteType::Unicast,
+        }
+    }
+
+    fn is_local_v6(&self, addr: Ipv6Addr) -> bool {
+        // Only an address of this machine can be bound to, a link-local one with its interface.
+        inside(self.netns.as_fd(), || {
+            let mut scopes = vec![0];
+            if addr.is_unicast_link_local() {
+                scopes = nix::net::if_::if_nameindex()?
+                    .iter()
+                    .map(nix::net::if_::Interface::index)
+                    .collect();
+            }
+            Ok(scopes
+                .into_iter()
+                .any(|scope| UdpSocket::bind(SocketAddrV6::new(addr, 0, 0, scope)).is_ok()))
+        })
+        .unwrap_or(false)
+    }
+
+    fn interface_mtu(&self, name: &[u8]) -> Option<u32> {
+        interface_mtu(self.probe.as_fd(), name)
+    }
+}
+
+/// The sockets in every namespace that clients have come from lately.
+#[derive(Default)]
+pub struct Namespaces {
+    open: Mutex<HashMap<Namespace, Entry>>,
+}
+
+struct Entry {
+    sockets: Arc<NamespaceSockets>,
+    used: Instant,
+}
+
+impl Namespaces {
+    /// The sockets in a namespace; `netns` opens the namespace if there are none yet.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace cannot be entered or no socket can be opened in it.
+    pub fn sockets(
+        &self,
+        namespace: Namespace,
+        netns: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<Arc<NamespaceSockets>> {
+        let now = Instant::now();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = open.get_mut(&namespace) {
+            entry.used = now;
+            return Ok(Arc::clone(&entry.sockets));
+        }
+        let sockets = Arc::new(NamespaceSockets::open(namespace, netns()?)?);
+        open.insert(namespace, Entry { sockets: Arc::clone(&sockets), used: now });
+        Ok(sockets)
+    }
+
+    /// Closes what nobody has needed for a while. A reply on its way keeps its sockets.
+    pub fn close_idle(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, entry| entry.used.elapsed() < IDLE);
+    }
+}
+
+/// Does something inside a namespace, on a thread that ends with it.
+fn inside<T: Send>(
+    netns: BorrowedFd<'_>,
+    act: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    thread::scope(|scope| {
+        let entered = scope.spawn(|| {
+            setns(netns, CloneFlags::CLONE_NEWNET)?;
+            act()
+        });
+        entered.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+    })
+}
+
+/// The cookie of the network namespace that a socket belongs to.
+///
+/// # Errors
+///
+/// When the kernel does not say (`SO_NETNS_COOKIE`, Linux 5.14).
+pub(crate) fn namespace_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut len: libc::socklen_t = 8;
+    // SAFETY: the kernel writes at most `len` bytes, which is the size of the cookie.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut len,
+        )
+    };
+    Errno::result(result)?;
+    Ok(cookie)
+}
+
+/// The network namespace that a socket belongs to.
+///
+/// # Errors
+///
+/// When the kernel does not say (`SIOCGSKNS`, Linux 4.10, needs `CAP_NET_ADMIN` there).
+pub(crate) fn namespace_of_socket(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    /// From `linux/sockios.h`.
+    const SIOCGSKNS: libc::c_ulong = 0x894c;
+    // SAFETY: this request takes no argument and returns a new descriptor.
+    let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn interface_mtu(socket: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {
+    // SAFETY: all bytes zero is a value of this structure.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.is_empty() || name.len() >= request.ifr_name.len() {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: the kernel reads the name from, and writes the MTU to, the structure.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) };
+    Errno::result(result).ok()?;
+    // SAFETY: the request has filled in this member.
+    u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).ok()
+}

@@ -1,0 +1,122 @@
+//! The replies that do not depend on the family: errors, acknowledgements, the end of a dump
+//! (`netlink_ack`, `netlink_dump_done` in `net/netlink/af_netlink.c`).
+
+use netlink_packet_core::{NetlinkHeader, NLM_F_MULTIPART};
+use netlink_packet_generic::GenlHeader;
+use netlink_packet_ipvs::{
+    IpvsCommand,
+    constants::IPVS_GENL_VERSION,
+    writer::Writer,
+};
+
+use super::{
+    Client, FAMILY_ID,
+    message::{Message, NLMSG_HDRLEN},
+    refusal::Refusal,
+};
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+/// The request is not repeated in the error (`NLM_F_CAPPED`).
+const CAPPED: u16 = 0x100;
+/// An explanation follows (`NLM_F_ACK_TLVS`).
+const ACK_TLVS: u16 = 0x200;
+const ATTR_MSG: u16 = 1;
+const ATTR_OFFS: u16 = 2;
+
+/// What a reply says about the request it answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answering {
+    /// The client's port.
+    pub(super) port: u32,
+    /// The request's number.
+    pub(super) sequence: u32,
+}
+
+impl Answering {
+    /// The request that is answered.
+    pub(super) fn new(client: &Client, message: &Message<'_>) -> Self {
+        Self { port: client.port, sequence: message.sequence }
+    }
+
+    /// A header of such a reply; lengths are filled in by whoever writes the message.
+    pub(super) fn header(self, kind: u16, flags: u16) -> NetlinkHeader {
+        let mut header = NetlinkHeader::default();
+        header.message_type = kind;
+        header.flags = flags;
+        header.sequence_number = self.sequence;
+        header.port_number = self.port;
+        header
+    }
+
+    /// Writes a message of the family.
+    pub(super) fn write(
+        self,
+        buffer: &mut Vec<u8>,
+        command: IpvsCommand,
+        multi: bool,
+        body: impl FnOnce(&mut Writer<'_>),
+    ) {
+        let flags = if multi { NLM_F_MULTIPART } else { 0 };
+        let genl = GenlHeader { cmd: command.into(), version: IPVS_GENL_VERSION };
+        Writer::new(buffer).message(self.header(FAMILY_ID, flags), genl, body);
+    }
+
+    /// The end of a dump.
+    pub(super) fn done(self) -> Vec<u8> {
+        let mut bytes = self.raw_header(NLMSG_DONE, NLM_F_MULTIPART, 4);
+        bytes.extend(0_i32.to_ne_bytes());
+        bytes
+    }
+
+    fn raw_header(self, kind: u16, flags: u16, payload: usize) -> Vec<u8> {
+        let len = u32::try_from(NLMSG_HDRLEN + payload).unwrap_or(u32::MAX);
+        let mut bytes = Vec::with_capacity(NLMSG_HDRLEN + payload);
+        bytes.extend(len.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(self.sequence.to_ne_bytes());
+        bytes.extend(self.port.to_ne_bytes());
+        bytes
+    }
+}
+
+/// The answer to a request that was carried out, or refused. `warning` is what the kernel says to
+/// a request that it carried out all the same.
+pub(super) fn acknowledge(
+    client: &Client,
+    message: &Message<'_>,
+    refusal: Option<&Refusal>,
+    warning: Option<&'static str>,
+) -> Vec<u8> {
+    let errno = refusal.map_or(0, |refusal| refusal.errno);
+    let capped = errno == 0 || client.cap_ack;
+    let repeated = if capped { message.bytes.get(..NLMSG_HDRLEN) } else { Some(message.bytes) };
+    let repeated = repeated.unwrap_or_default();
+
+    let mut explanation = Vec::new();
+    if client.ext_ack {
+        let mut writer = Writer::new(&mut explanation);
+        if let Some(text) = refusal.map_or(warning, |refusal| refusal.text) {
+            writer.put_string(ATTR_MSG, text.as_bytes());
+        }
+        if let Some(offset) = refusal.and_then(|refusal| refusal.offset) {
+            writer.put_u32(ATTR_OFFS, offset);
+        }
+    }
+    let mut flags = 0;
+    if capped {
+        flags |= CAPPED;
+    }
+    if !explanation.is_empty() {
+        flags |= ACK_TLVS;
+    }
+    let payload = 4 + repeated.len().next_multiple_of(4) + explanation.len();
+    let payload = if explanation.is_empty() { 4 + repeated.len() } else { payload };
+    let mut bytes = Answering::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
+    bytes.extend((-errno).to_ne_bytes());
+    bytes.extend(repeated);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.extend(explanation);
+    bytes
+}

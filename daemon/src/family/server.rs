@@ -1,0 +1,208 @@
+//! A datagram in, replies out.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use netlink_packet_generic::constants::GENL_ID_CTRL;
+use netlink_packet_ipvs::{FAMILY_OPERATIONS, IpvsCommand, policy::CommandAttrs};
+
+use super::{
+    Client, FAMILY_ID, command, controller,
+    delivery::{Delivery, Item},
+    dump::Dump,
+    message::{ATTRIBUTES_AT, Generic, Message},
+    refusal::Refusal,
+    reply::{self, Answering},
+};
+use crate::ipvs::{DataPath, Ipvs};
+
+/// The tables, and what they are published to.
+pub struct Table {
+    /// The tables of all namespaces.
+    pub ipvs: Ipvs,
+    /// Where connections find them.
+    pub path: Box<dyn DataPath + Send>,
+}
+
+/// What the server and the replies on their way share.
+pub(super) struct Shared {
+    table: Mutex<Table>,
+}
+
+impl Shared {
+    /// The tables, for a short while.
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        // A panic while the lock was held may have left one operation undone; the table is still
+        // the best knowledge there is.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves the family.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// What the family answers to a message that it carries out.
+enum Outcome {
+    /// Nothing but the acknowledgement, with a warning where there is one.
+    Done(Option<&'static str>),
+    /// One reply, and then the acknowledgement.
+    Reply(Vec<u8>),
+    /// A list, which is its own acknowledgement.
+    Dump(Dump),
+}
+
+impl Server {
+    /// Serves these tables.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self { shared: Arc::new(Shared { table: Mutex::new(table) }) }
+    }
+
+    /// The tables, for a short while.
+    pub fn table(&self) -> MutexGuard<'_, Table> {
+        self.shared.table()
+    }
+
+    /// Lets go of the counters of destinations that were deleted a while ago. `now` counts from any
+    /// fixed moment.
+    pub fn expire_trash(&self, now: Duration) {
+        let mut serving = self.shared.table();
+        let Table { ipvs, path } = &mut *serving;
+        let namespaces: Vec<_> = ipvs.namespaces().collect();
+        for ns in namespaces {
+            let table = ipvs.table_mut(ns);
+            if table.has_trash() {
+                for destination in table.expire_trash(now, path.as_ref()) {
+                    path.forget(destination);
+                }
+            }
+        }
+    }
+
+    /// Carries out the messages of one datagram. Replies that fit into the client's receive buffer
+    /// have been sent when this returns; `done` is dropped when the last one was delivered.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn datagram(&self, client: Client, datagram: &[u8], done: Box<dyn Send>) {
+        let mut delivery = Delivery::new(Arc::clone(&self.shared), client.clone(), done);
+        let mut rest = datagram;
+        while let Some(message) = Message::next(&mut rest) {
+            for item in self.message(&client, &message) {
+                delivery.push(item);
+            }
+        }
+        delivery.start();
+    }
+
+    fn message(&self, client: &Client, message: &Message<'_>) -> Vec<Item> {
+        let outcome = if message.is_request() {
+            self.request(client, message)
+        } else {
+            Ok(Outcome::Done(None))
+        };
+        let mut items = Vec::new();
+        let (refusal, warning) = match outcome {
+            Ok(Outcome::Done(warning)) => (None, warning),
+            Ok(Outcome::Reply(bytes)) => {
+                items.push(Item::Datagram(bytes));
+                (None, None)
+            }
+            Ok(Outcome::Dump(dump)) => return vec![Item::Dump(dump)],
+            Err(refusal) => {
+                tracing::debug!(
+                    pid = client.pid,
+                    port = client.port,
+                    errno = refusal.errno,
+                    "refused: {}",
+                    refusal.why
+                );
+                (Some(refusal), None)
+            }
+        };
+        if refusal.is_some() || message.wants_ack() {
+            let ack = reply::acknowledge(client, message, refusal.as_ref(), warning);
+            items.push(Item::Datagram(ack));
+        }
+        items
+    }
+
+    fn request(&self, client: &Client, message: &Message<'_>) -> Result<Outcome, Refusal> {
+        let too_short = || Refusal::new(libc::EINVAL, "shorter than a generic netlink header");
+        let generic = message.generic().ok_or_else(too_short);
+        match message.kind {
+            GENL_ID_CTRL => {
+                let generic = generic?;
+                controller::answer(&generic, Answering::new(client, message)).map(Outcome::Reply)
+            }
+            FAMILY_ID => self.family(client, message, &generic?),
+            kind => Err(Refusal::new(libc::ENOENT, format!("there is no family {kind}"))),
+        }
+    }
+
+    /// A message for the family, from here on as in `genl_family_rcv_msg`.
+    fn family(
+        &self,
+        client: &Client,
+        message: &Message<'_>,
+        generic: &Generic<'_>,
+    ) -> Result<Outcome, Refusal> {
+        check_header(message, generic)?;
+        let command = IpvsCommand::from(generic.command);
+        let operation = FAMILY_OPERATIONS
+            .iter()
+            .find(|operation| operation.command == command)
+            .ok_or_else(|| {
+                Refusal::new(libc::EOPNOTSUPP, format!("no command {}", generic.command))
+            })?;
+        if !client.may_administer {
+            return Err(Refusal::new(libc::EPERM, "the client lacks CAP_NET_ADMIN"));
+        }
+        let ns = client.namespace.namespace();
+        let answering = Answering::new(client, message);
+        let unsupported = || Refusal::new(libc::EOPNOTSUPP, "not in this way: list or no list");
+        if message.wants_dump() {
+            let dump = operation
+                .can_dump
+                .then(|| Dump::new(command, generic.attributes, ns, answering))
+                .flatten();
+            return dump.map(Outcome::Dump).ok_or_else(unsupported);
+        }
+        if !operation.can_do {
+            return Err(unsupported());
+        }
+        let attrs = CommandAttrs::decode(generic.attributes)
+            .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+        let mut table = self.shared.table();
+        if matches!(
+            command,
+            IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
+        ) {
+            return command::read(&mut table, ns, command, &attrs, answering).map(Outcome::Reply);
+        }
+        command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)?;
+        drop(table);
+        tracing::info!(pid = client.pid, namespace = ns.0, ?command, "changed");
+        Ok(Outcome::Done(attrs.warning()))
+    }
+}
+
+/// What is asked of commands that are newer than the family's last one (`genl_header_check`): none
+/// of them exists, but that is found out later.
+fn check_header(message: &Message<'_>, generic: &Generic<'_>) -> Result<(), Refusal> {
+    if generic.command <= u8::from(IpvsCommand::Flush) {
+        return Ok(());
+    }
+    if generic.reserved != 0 {
+        return Err(Refusal::with_text(libc::EINVAL, "genlmsghdr.reserved field is not 0"));
+    }
+    if message.has_reserved_flags() {
+        let text = "ambiguous or reserved bits set in nlmsg_flags";
+        return Err(Refusal::with_text(libc::EINVAL, text));
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The daemon's side of one supervisor's connection.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Handler;
+use super::client::Supervisor;
+use super::packet::{self, Packet};
+use super::wire::{Answer, Request, State};
+
+/// The most requests of one supervisor that are not done. A supervisor of ours stops earlier.
+const MOST_OUTSTANDING: usize = 1024;
+
+/// How a request stands: being applied, taken with more to come, done.
+const APPLYING: u8 = 0;
+const TAKEN: u8 = 1;
+const DONE: u8 = 2;
+
+/// The handler's hold on a request: dropped, from any thread, it says that the last reply to it is
+/// delivered or given up.
+#[derive(Debug)]
+pub struct Done {
+    id: u64,
+    progress: Arc<AtomicU8>,
+    answers: UnboundedSender<Answer>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Done {
+    /// The same as dropping it.
+    pub fn finish(self) {}
+
+    /// Whether nobody waits for the replies any more: the client's supervisor has gone, which it
+    /// does when the command and all its children have ended.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.answers.is_closed()
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        // Before the request counts as taken, the connection says both in one answer.
+        if self.progress.swap(DONE, Ordering::AcqRel) == TAKEN {
+            let _ = self.answers.send(Answer {
+                id: self.id,
+                state: State::Done,
+            });
+        }
+    }
+}
+
+/// One connection.
+struct Connection<'a> {
+    /// Of packets, in fact; tokio's type only tells when it is ready.
+    stream: UnixStream,
+    supervisor: Supervisor,
+    handler: &'a dyn Handler,
+    /// For the [`Done`]s; as many as there are permits may be under way.
+    answers: UnboundedSender<Answer>,
+    permits: Arc<Semaphore>,
+}
+
+/// Serves a connection until its supervisor closes it, or says something that makes no sense.
+pub(super) async fn serve(
+    stream: UnixStream,
+    supervisor: Supervisor,
+    handler: &dyn Handler,
+) -> io::Result<()> {
+    let (answers, later) = unbounded_channel();
+    let permits = Arc::new(Semaphore::new(MOST_OUTSTANDING));
+    Connection {
+        stream,
+        supervisor,
+        handler,
+        answers,
+        permits,
+    }
+    .run(later)
+    .await
+}
+
+impl Connection<'_> {
+    async fn run(&self, mut later: UnboundedReceiver<Answer>) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                Some(answer) = later.recv() => self.send(answer).await?,
+                packet = self.receive() => match packet? {
+                    None => return Ok(()),
+                    Some(packet) => {
+                        let answer = self.take(packet)?;
+                        self.send(answer).await?;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn receive(&self) -> io::Result<Option<Packet>> {
+        self.stream
+            .async_io(Interest::READABLE, || packet::receive(self.stream.as_fd()))
+            .await
+    }
+
+    async fn send(&self, answer: Answer) -> io::Result<()> {
+        let packet = answer.encode();
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let send = || Ok(send(self.stream.as_raw_fd(), &packet, flags)?);
+        self.stream
+            .async_io(Interest::WRITABLE, send)
+            .await
+            .map(drop)
+    }
+
+    /// Hands a request to the handler and says what to answer. An error is for what no supervisor
+    /// of ours sends.
+    fn take(&self, packet: Packet) -> io::Result<Answer> {
+        let nonsense = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let (Request { id, tid }, netlink) =
+            Request::decode(&packet.bytes).ok_or_else(|| nonsense("not a request"))?;
+        let refused = |errno: Errno| Answer {
+            id,
+            state: State::Refused(errno as i32),
+        };
+        if packet.cut {
+            return Ok(refused(Errno::ENOBUFS));
+        }
+        let [socket] = <[OwnedFd; 1]>::try_from(packet.descriptors)
+            .map_err(|_| nonsense("not exactly one descriptor"))?;
+        let client = match self.supervisor.client(tid, socket) {
+            Ok(client) => client,
+            Err(errno) => return Ok(refused(errno)),
+        };
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return Ok(refused(Errno::ENOBUFS));
+        };
+        let progress = Arc::new(AtomicU8::new(APPLYING));
+        let done = Done {
+            id,
+            progress: Arc::clone(&progress),
+            answers: self.answers.clone(),
+            _permit: permit,
+        };
+        self.handler.datagram(client, netlink.to_vec(), done);
+        let more = progress
+            .compare_exchange(APPLYING, TAKEN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        Ok(Answer {
+            id,
+            state: if more { State::Taken } else { State::Done },
+        })
+    }
+}

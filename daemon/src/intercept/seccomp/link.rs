@@ -1,0 +1,155 @@
+//! The supervisor's connection to the daemon. Nothing here waits for anything.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use nix::Result;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, sendmsg,
+    setsockopt, socket, sockopt,
+};
+
+use super::socket::ClientSocket;
+use super::wire::{Answer, LARGEST_PACKET, Request};
+
+/// A request that did not fit the connection's buffer yet.
+struct Unsent {
+    packet: Vec<u8>,
+    socket: Rc<ClientSocket>,
+}
+
+/// The connection, while there is one.
+pub(super) struct Link {
+    path: PathBuf,
+    connection: Option<OwnedFd>,
+    unsent: VecDeque<Unsent>,
+}
+
+/// The connection is of no use any more.
+#[derive(Debug)]
+pub(super) struct Lost;
+
+/// Why a request did not go out.
+pub(super) enum Failure {
+    /// For a reason of its own.
+    Refused(Errno),
+    /// Because the daemon has gone.
+    Lost,
+}
+
+impl Link {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            connection: None,
+            unsent: VecDeque::new(),
+        }
+    }
+
+    /// Connects unless connected; says whether there is a connection now.
+    pub(super) fn open(&mut self) -> bool {
+        if self.connection.is_none() {
+            self.connection = dial(&self.path).ok();
+        }
+        self.connection.is_some()
+    }
+
+    /// Forgets the connection and what was not sent.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
+        self.unsent.clear();
+    }
+
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(super) fn wants_to_send(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Sends a request, or keeps it for [`flush`](Self::flush).
+    pub(super) fn submit(
+        &mut self,
+        request: Request,
+        netlink: &[u8],
+        socket: &Rc<ClientSocket>,
+    ) -> std::result::Result<(), Failure> {
+        let connection = self.connection.as_ref().ok_or(Failure::Lost)?;
+        let unsent = Unsent {
+            packet: request.encode(netlink),
+            socket: Rc::clone(socket),
+        };
+        if self.unsent.is_empty() {
+            match transmit(connection, &unsent) {
+                Err(Errno::EAGAIN) => {}
+                Err(Errno::EMSGSIZE) => return Err(Failure::Refused(Errno::EMSGSIZE)),
+                Err(Errno::ETOOMANYREFS | Errno::ENOBUFS | Errno::ENOMEM) => {
+                    return Err(Failure::Refused(Errno::ENOBUFS));
+                }
+                Err(_) => return Err(Failure::Lost),
+                Ok(()) => return Ok(()),
+            }
+        }
+        self.unsent.push_back(unsent);
+        Ok(())
+    }
+
+    /// Sends what was kept, as far as it fits now.
+    pub(super) fn flush(&mut self) -> std::result::Result<(), Lost> {
+        let connection = self.connection.as_ref().ok_or(Lost)?;
+        while let Some(unsent) = self.unsent.front() {
+            match transmit(connection, unsent) {
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(_) => return Err(Lost),
+                Ok(()) => drop(self.unsent.pop_front()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next answer, where one is there. What is no answer ends the connection.
+    pub(super) fn receive(&mut self) -> std::result::Result<Option<Answer>, Lost> {
+        let connection = self.connection.as_ref().ok_or(Lost)?;
+        let mut packet = [0; Answer::LENGTH + 1];
+        match recv(connection.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(_) => Err(Lost),
+            Ok(length) => packet
+                .get(..length)
+                .and_then(Answer::decode)
+                .map(Some)
+                .ok_or(Lost),
+        }
+    }
+}
+
+/// Connects at once or not at all.
+fn dial(path: &Path) -> Result<OwnedFd> {
+    let address = UnixAddr::new(path)?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let connection = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+    // A packet must fit the send buffer whole. The privileged way goes beyond the system's limit.
+    let room = 2 * LARGEST_PACKET;
+    if setsockopt(&connection, sockopt::SndBufForce, &room).is_err() {
+        let _ = setsockopt(&connection, sockopt::SndBuf, &room);
+    }
+    connect(connection.as_raw_fd(), &address)?;
+    Ok(connection)
+}
+
+fn transmit(connection: &OwnedFd, unsent: &Unsent) -> Result<()> {
+    let descriptors = [unsent.socket.as_fd().as_raw_fd()];
+    sendmsg::<UnixAddr>(
+        connection.as_raw_fd(),
+        &[IoSlice::new(&unsent.packet)],
+        &[ControlMessage::ScmRights(&descriptors)],
+        MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        None,
+    )
+    .map(drop)
+}

@@ -1,0 +1,89 @@
+//! Takes IPVS requests from the commands that `sockvs exec` runs, by seccomp user notification.
+//!
+//! Two processes work together:
+//!
+//! * `sockvs exec -- COMMAND…` ([`exec()`]) leaves a *supervisor* behind and becomes the command.
+//!   The supervisor is told of every `sendto`, `sendmsg` and `sendmmsg` of the command and of all
+//!   its children. What is not an IPVS request to generic netlink goes on to the kernel untouched;
+//!   what is one travels to the daemon, together with the client's socket.
+//! * `sockvsd` ([`Listener`]) takes the requests from all supervisors, finds out for itself who
+//!   asks, and hands them to a [`Handler`].
+//!
+//! While no daemon answers, the command sees a kernel without IPVS: the same ENOENT for the family,
+//! given by the kernel itself.
+//!
+//! What this module does not do:
+//!
+//! * It does not look into IPVS messages and sends no reply to a client; that is the [`Handler`]'s.
+//! * It does not see requests sent with `write(2)`, `writev(2)` or io_uring, nor those of 32-bit
+//!   (i386) and x32 programs. The known clients use none of these.
+//! * It needs leave to look into the processes: those that an ordinary user's supervisor may not
+//!   trace (set-user-id ones; under Yama's `ptrace_scope` 1 all but the command itself) talk to the
+//!   kernel.
+//! * It is no sandbox: a command that wants to reach the kernel can.
+//!
+//! Where the pieces are: `launch` (become the command) installs `filter`; `supervisor` reads each
+//! `notification`, looks at its `target` and `socket`, reads the `call`, cuts each `datagram` into
+//! ours and theirs, and works through the resulting `job` with the daemon behind `link`. `wire` is
+//! what the two processes say to each other; `listener`, `connection`, `packet` and `client` are
+//! the daemon's end. `process` and `sys` ask the system.
+
+mod call;
+mod client;
+mod connection;
+mod datagram;
+mod filter;
+mod job;
+mod launch;
+mod link;
+mod listener;
+mod notification;
+mod packet;
+mod process;
+mod socket;
+mod supervisor;
+mod sys;
+mod target;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use connection::Done;
+pub use launch::{ExecError, exec};
+pub use listener::{Error, Listener};
+
+use std::os::fd::OwnedFd;
+
+/// The id under which the family "IPVS" answers. The kernel gives out ids up to 1023 only
+/// (`GENL_MAX_ID`), so no family of its own ever has this one.
+pub const FAMILY_ID: u16 = 0x4956;
+
+/// Who asks, as the daemon itself found out from the socket and from /proc.
+#[derive(Debug)]
+pub struct Client {
+    /// The network namespace of the client's socket (`SO_NETNS_COOKIE`).
+    pub namespace: u64,
+    /// The socket's port id (`nl_pid`): where replies go.
+    pub port: u32,
+    /// The client's process id, or 0 where it lives in another process namespace than the daemon.
+    pub pid: i32,
+    /// Whether the client, and the supervisor that speaks for it, may change IPVS here.
+    pub may_administer: bool,
+    /// The socket wants acknowledgements without the request's payload (`NETLINK_CAP_ACK`).
+    pub cap_ack: bool,
+    /// The socket understands extended acknowledgements (`NETLINK_EXT_ACK`).
+    pub ext_ack: bool,
+    /// The client's socket itself. While it is open, nobody else can get its port id.
+    pub socket: OwnedFd,
+}
+
+/// Serves the requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Takes one run of netlink messages, all for the family "IPVS" or asking for it.
+    ///
+    /// Runs on a worker of the async runtime, and the client sits in `sendmsg` until it returns. So
+    /// it must apply the messages, send the replies that fit the client's receive buffer, and
+    /// return. A long dump goes on from elsewhere and keeps `done` until its last reply is
+    /// delivered or given up.
+    fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done);
+}

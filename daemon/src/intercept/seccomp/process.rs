@@ -1,0 +1,89 @@
+//! What /proc says about a process: who it is and what it may do.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use nix::Result;
+use nix::errno::Errno;
+
+/// The capability that changing IPVS asks for.
+const CAP_NET_ADMIN: u32 = 12;
+
+/// The text of /proc/PID/status.
+struct Status(String);
+
+impl Status {
+    fn of(pid: libc::pid_t) -> Result<Self> {
+        fs::read_to_string(format!("/proc/{pid}/status"))
+            .map(Self)
+            .map_err(errno)
+    }
+
+    /// The value of one line.
+    fn field(&self, name: &str) -> Result<&str> {
+        self.0
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+            .ok_or(Errno::EINVAL)
+    }
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
+}
+
+/// Device and inode of a namespace's file: two processes share the namespace when they agree.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Namespace(u64, u64);
+
+/// A namespace that a process is in.
+pub(super) fn namespace(pid: libc::pid_t, kind: &str) -> Result<Namespace> {
+    let file = fs::metadata(format!("/proc/{pid}/ns/{kind}")).map_err(errno)?;
+    Ok(Namespace(file.dev(), file.ino()))
+}
+
+/// This process's id, as a `pid_t`.
+pub(super) fn own_pid() -> libc::pid_t {
+    nix::unistd::getpid().as_raw()
+}
+
+/// The process that a thread belongs to.
+pub(super) fn group(tid: libc::pid_t) -> Result<libc::pid_t> {
+    Status::of(tid)?
+        .field("Tgid")?
+        .parse()
+        .map_err(|_| Errno::EINVAL)
+}
+
+/// Whether a thread has CAP_NET_ADMIN in the user namespace that this process itself is in.
+pub(super) fn may_administer(tid: libc::pid_t) -> Result<bool> {
+    let status = Status::of(tid)?;
+    let effective = u64::from_str_radix(status.field("CapEff")?, 16).map_err(|_| Errno::EINVAL)?;
+    Ok(effective & (1 << CAP_NET_ADMIN) != 0
+        && namespace(tid, "user")? == namespace(own_pid(), "user")?)
+}
+
+/// Whether a thread is to the kernel what this process is: same users, groups and capabilities, in
+/// the same namespaces. Only then may this process send something in its name.
+pub(super) fn has_our_standing(tid: libc::pid_t) -> Result<bool> {
+    let (theirs, ours) = (Status::of(tid)?, Status::of(own_pid())?);
+    for name in ["Uid", "Gid", "Groups", "CapEff"] {
+        if theirs.field(name)? != ours.field(name)? {
+            return Ok(false);
+        }
+    }
+    for kind in ["user", "pid", "net", "mnt"] {
+        if namespace(tid, kind)? != namespace(own_pid(), kind)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// How many threads this process has.
+pub(super) fn threads() -> Result<usize> {
+    fs::read_dir("/proc/self/task")
+        .map(Iterator::count)
+        .map_err(errno)
+}

@@ -1,0 +1,9 @@
+//! Real commands under [`exec`](super::exec()), with a fake daemon behind a real
+//! [`Listener`](super::Listener).
+
+mod commands;
+mod daemon;
+mod datagrams;
+mod library;
+mod peers;
+mod supervision;

@@ -1,0 +1,151 @@
+//! A destination, that is a real server of a service (`struct ip_vs_dest`), and what clients say
+//! about one.
+//!
+//! The type holds; the rules for changing it are in `table`.
+
+use super::{DestinationId, DestinationKey, ServiceId, Stats};
+
+/// How packets reach the real server (`IP_VS_CONN_F_FWD_MASK`).
+///
+/// The kernel takes all eight values, also those that mean nothing, and shows them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ForwardingMethod(u8);
+
+impl ForwardingMethod {
+    /// Address translation.
+    pub const MASQUERADE: Self = Self(0);
+    /// The server is this machine.
+    pub const LOCAL: Self = Self(1);
+    /// A tunnel; the only method between families.
+    pub const TUNNEL: Self = Self(2);
+    /// Another link-layer address on the same network.
+    pub const DIRECT: Self = Self(3);
+    /// Past the cache. The kernel's own.
+    pub const BYPASS: Self = Self(4);
+
+    /// The method that the low three bits name; the kernel looks at no others.
+    pub fn from_raw(raw: u32) -> Self {
+        Self(raw.to_le_bytes()[0] & 7)
+    }
+
+    /// Its number.
+    pub fn to_raw(self) -> u32 {
+        self.0.into()
+    }
+}
+
+/// The kinds of tunnel that the rules know (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TunnelKind {
+    /// IP in IP.
+    Ipip,
+    /// Generic UDP encapsulation, which needs a port.
+    Gue,
+    /// Generic routing encapsulation.
+    Gre,
+}
+
+/// How a tunnel to the real server is made. Kept and shown for other forwarding methods too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TunnelInfo {
+    /// The kind as the client gave it. The kernel takes any; see [`TunnelInfo::known_kind`].
+    pub kind: u8,
+    /// The port for [`TunnelKind::Gue`], host byte order.
+    pub port: u16,
+    /// Encapsulation flags (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
+    pub flags: u16,
+}
+
+impl TunnelInfo {
+    /// The kind, if it is one.
+    pub fn known_kind(&self) -> Option<TunnelKind> {
+        match self.kind {
+            0 => Some(TunnelKind::Ipip),
+            1 => Some(TunnelKind::Gue),
+            2 => Some(TunnelKind::Gre),
+            _ => None,
+        }
+    }
+}
+
+/// What a client says when it adds or edits a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestinationSpec {
+    /// Which destination.
+    pub key: DestinationKey,
+    /// How packets reach it.
+    pub forwarding: ForwardingMethod,
+    /// Its share of new connections, for schedulers that look at it; 0 means none.
+    pub weight: i32,
+    /// With this many connections it takes no more; 0 means no limit.
+    pub upper_threshold: u32,
+    /// Below this many it takes some again; 0 means three quarters of the upper threshold.
+    pub lower_threshold: u32,
+    /// How the tunnel is made, if it is one.
+    pub tunnel: TunnelInfo,
+}
+
+/// A destination of a service in a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub(super) id: DestinationId,
+    pub(super) spec: DestinationSpec,
+    /// The last weight that was not 0, unless 0 is the only one it has had since it was added.
+    pub(super) last_weight: i32,
+    /// The service that last had it.
+    pub(super) service: ServiceId,
+    /// The data path's counters when this destination's count began or was last zeroed.
+    pub(super) zero: Stats,
+}
+
+impl Destination {
+    /// Which destination this is.
+    pub fn id(&self) -> DestinationId {
+        self.id
+    }
+
+    /// What clients call it.
+    pub fn key(&self) -> &DestinationKey {
+        &self.spec.key
+    }
+
+    /// How packets reach it.
+    pub fn forwarding(&self) -> ForwardingMethod {
+        self.spec.forwarding
+    }
+
+    /// Its share of new connections; never negative.
+    pub fn weight(&self) -> i32 {
+        self.spec.weight
+    }
+
+    /// Its weight, or if that is 0 the last one that was not (`last_weight`). Hash schedulers lay
+    /// out their tables by it, so that draining a server moves nobody else's clients.
+    pub fn last_weight(&self) -> i32 {
+        self.last_weight
+    }
+
+    /// With this many connections it takes no more; 0 means no limit.
+    pub fn upper_threshold(&self) -> u32 {
+        self.spec.upper_threshold
+    }
+
+    /// The lower threshold as it was set; 0 means the default.
+    pub fn lower_threshold(&self) -> u32 {
+        self.spec.lower_threshold
+    }
+
+    /// Below this many connections an overloaded destination takes some again
+    /// (`l_threshold_val`): the lower threshold, or three quarters of the upper.
+    pub fn recovery_threshold(&self) -> u32 {
+        match self.spec.lower_threshold {
+            0 => self.spec.upper_threshold - (self.spec.upper_threshold >> 2),
+            lower => lower,
+        }
+    }
+
+    /// How the tunnel is made.
+    pub fn tunnel(&self) -> TunnelInfo {
+        self.spec.tunnel
+    }
+}

@@ -1,0 +1,77 @@
+//! How the table's word reaches the connections. The `datapath` module implements this; tests
+//! have a fake. Nothing here decides anything.
+
+use super::{DestinationId, DestinationReading, Namespace, Service, ServiceId, Stats};
+
+/// What carries the table's word to the connections, and brings back what became of them.
+pub trait DataPath {
+    /// Makes new connections follow `service` as it is now, destinations included.
+    ///
+    /// All or nothing: no connection may see half of a change, and after an error they go on as
+    /// before. The table then takes its own change back.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for the change.
+    fn publish(
+        &mut self,
+        ns: Namespace,
+        service: &Service,
+        cause: Cause,
+    ) -> Result<(), DataPathFull>;
+
+    /// Ends the service for new connections. Its counters may go; those of its destinations stay
+    /// until [`Table::expire_trash`](super::Table::expire_trash) names them.
+    fn withdraw(&mut self, ns: Namespace, service: &Service);
+
+    /// A deleted destination's counters are no longer wanted
+    /// ([`Table::expire_trash`](super::Table::expire_trash) named it).
+    fn forget(&mut self, id: DestinationId);
+
+    /// The service's counters since it was made, and its rates now. Never zeroed: the table keeps
+    /// the zero point.
+    fn service_stats(&self, ns: Namespace, id: ServiceId) -> Stats;
+
+    /// The destination's connections now, its counters since it was made, and its rates. Answers
+    /// for deleted destinations too, for as long as the trash holds them.
+    fn destination_reading(&self, ns: Namespace, id: DestinationId) -> DestinationReading;
+}
+
+/// Why a service is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is new, and has no destinations yet.
+    ServiceAdded,
+    /// Its own settings were given anew.
+    ServiceEdited {
+        /// The scheduler is another one, so what it remembers starts anew.
+        rebound: bool,
+    },
+    /// It has one destination more.
+    DestinationAdded(DestinationId),
+    /// One destination's settings were given anew.
+    DestinationEdited(DestinationId),
+    /// It has one destination fewer.
+    DestinationDeleted(DestinationId),
+}
+
+/// Why the data path cannot take a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DataPathFull {
+    /// The kernel has no memory left (`ENOMEM`).
+    #[error("the kernel has no memory for it")]
+    NoMemory,
+    /// A map is full (`ENOSPC`).
+    #[error("an eBPF map is full")]
+    NoSpace,
+}
+
+impl DataPathFull {
+    /// The error number, positive.
+    pub fn errno(self) -> i32 {
+        match self {
+            Self::NoMemory => libc::ENOMEM,
+            Self::NoSpace => libc::ENOSPC,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The schedulers, by name (`ip_vs_sched.c`). How each one chooses is the data path's business.
+
+macro_rules! schedulers {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// How a service chooses the destination of a new connection.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Scheduler {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Scheduler {
+            /// Every scheduler there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name by which clients ask for it and see it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+schedulers! {
+    /// No scheduler: the service takes no new connections.
+    None = "none",
+    /// One destination after the other.
+    RoundRobin = "rr",
+    /// One after the other, each as often as its weight says.
+    WeightedRoundRobin = "wrr",
+}
+
+impl Scheduler {
+    /// The scheduler of this name (`ip_vs_scheduler_get`), if there is one. The name comes without
+    /// its terminating NUL; case matters.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|scheduler| scheduler.name().as_bytes() == name)
+    }
+}

@@ -1,0 +1,201 @@
+//! A virtual service (`struct ip_vs_service`) and what clients say about one.
+//!
+//! The type holds; the rules for changing it are in `table`.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::{
+    Destination, DestinationKey, Family, HZ, PersistenceEngine, Scheduler, ServiceId, ServiceKey,
+    Stats,
+};
+
+/// The flags of a service (`IP_VS_SVC_F_*`). The kernel keeps bits that it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ServiceFlags(pub u32);
+
+impl ServiceFlags {
+    /// Clients stay with their destination for the service's timeout.
+    pub const PERSISTENT: Self = Self(0x1);
+    /// The service is in the table. The kernel's own; every service that can be seen has it.
+    pub const HASHED: Self = Self(0x2);
+    /// Each UDP datagram is scheduled by itself.
+    pub const ONE_PACKET: Self = Self(0x4);
+    /// First flag for the scheduler.
+    pub const SCHED1: Self = Self(0x8);
+    /// Second flag for the scheduler.
+    pub const SCHED2: Self = Self(0x10);
+    /// Third flag for the scheduler.
+    pub const SCHED3: Self = Self(0x20);
+
+    /// Whether all bits of `other` are set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The flags of a service in the table after a client gave `flags` for the bits in `mask`
+    /// (`ip_vs_genl_parse_service`, then `ip_vs_add_service` or `ip_vs_edit_service`).
+    pub(super) fn updated(self, flags: u32, mask: u32) -> Self {
+        Self(self.0 & !mask | flags & mask | Self::HASHED.0)
+    }
+}
+
+/// Which clients count as one for persistence, as the 32 bits on the wire read in the machine's
+/// byte order.
+///
+/// The kernel keeps two things in this attribute: for an IPv4 service a mask in network byte
+/// order, for an IPv6 service a prefix length in the machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Netmask(pub u32);
+
+impl Netmask {
+    /// The IPv4 mask that this is, for the service of an IPv4 family. Any bits are allowed.
+    pub fn mask(self) -> Ipv4Addr {
+        Ipv4Addr::from(self.0.to_ne_bytes())
+    }
+
+    /// The IPv6 prefix length that this is, for the service of an IPv6 family.
+    pub fn prefix_length(self) -> u32 {
+        self.0
+    }
+
+    /// Whether a service of this family may have it (`ip_vs_add_service`).
+    pub(super) fn is_valid_for(self, family: Family) -> bool {
+        match family {
+            Family::Inet => true,
+            Family::Inet6 => (1..=128).contains(&self.0),
+        }
+    }
+}
+
+impl From<Ipv4Addr> for Netmask {
+    fn from(mask: Ipv4Addr) -> Self {
+        Self(u32::from_ne_bytes(mask.octets()))
+    }
+}
+
+/// What a client says when it adds or edits a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Which service.
+    pub key: ServiceKey,
+    /// The scheduler's name as the client gave it, without its NUL.
+    pub scheduler: Vec<u8>,
+    /// The persistence engine's name as the client gave it, without its NUL. An empty name is the
+    /// same as none.
+    pub persistence_engine: Option<Vec<u8>>,
+    /// Values for the flags in `mask` ([`ServiceFlags`]).
+    pub flags: u32,
+    /// The flags that the client speaks of; the others stay as they are.
+    pub mask: u32,
+    /// How long a client stays with its destination, in seconds.
+    pub timeout: u32,
+    /// Which clients count as one.
+    pub netmask: Netmask,
+}
+
+/// A virtual service of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub(super) id: ServiceId,
+    pub(super) key: ServiceKey,
+    pub(super) settings: Settings,
+    /// Newest first.
+    pub(super) destinations: VecDeque<Destination>,
+    /// The data path's counters when a client last asked to zero them.
+    pub(super) zero: Stats,
+}
+
+/// What editing a service replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) scheduler: Scheduler,
+    pub(super) persistence_engine: Option<PersistenceEngine>,
+    pub(super) flags: ServiceFlags,
+    pub(super) timeout_ticks: u32,
+    pub(super) netmask: Netmask,
+}
+
+impl Service {
+    /// Which service this is.
+    pub fn id(&self) -> ServiceId {
+        self.id
+    }
+
+    /// What clients call it.
+    pub fn key(&self) -> &ServiceKey {
+        &self.key
+    }
+
+    /// How it chooses destinations.
+    pub fn scheduler(&self) -> Scheduler {
+        self.settings.scheduler
+    }
+
+    /// What it looks at, besides the address, to recognise a client.
+    pub fn persistence_engine(&self) -> Option<PersistenceEngine> {
+        self.settings.persistence_engine
+    }
+
+    /// Its flags; [`ServiceFlags::HASHED`] is among them.
+    pub fn flags(&self) -> ServiceFlags {
+        self.settings.flags
+    }
+
+    /// Whether a client stays with its destination.
+    pub fn is_persistent(&self) -> bool {
+        self.flags().contains(ServiceFlags::PERSISTENT)
+    }
+
+    /// How long a client stays with its destination, in whole seconds, as clients see it
+    /// (`ip_vs_genl_fill_service`). That is what was set, unless it was 2³²/250 or more.
+    pub fn timeout(&self) -> u32 {
+        self.settings.timeout_ticks / HZ
+    }
+
+    /// How long a client stays with its destination, to the tick.
+    pub fn persistence_timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settings.timeout_ticks)) / HZ
+    }
+
+    /// Which clients count as one.
+    pub fn netmask(&self) -> Netmask {
+        self.settings.netmask
+    }
+
+    /// Its destinations, newest first (the order of the kernel's list and of its dump).
+    pub fn destinations(
+        &self,
+    ) -> impl ExactSizeIterator<Item = &Destination> + DoubleEndedIterator {
+        self.destinations.iter()
+    }
+
+    /// The destinations from the `index`th on: where a dump goes on.
+    pub fn destinations_from(&self, index: usize) -> impl ExactSizeIterator<Item = &Destination> {
+        self.destinations
+            .range(index.min(self.destinations.len())..)
+    }
+
+    /// The destination of this key, if it has it (`ip_vs_lookup_dest`).
+    pub fn destination(&self, key: &DestinationKey) -> Option<&Destination> {
+        self.destinations
+            .iter()
+            .find(|destination| destination.key() == key)
+    }
+
+    /// Where the destination of this key is in the list.
+    pub(super) fn position(&self, key: &DestinationKey) -> Option<usize> {
+        self.destinations
+            .iter()
+            .position(|destination| destination.key() == key)
+    }
+
+    /// Whether any destination is of another family (`mixed_address_family_dests`).
+    pub(super) fn has_mixed_families(&self) -> bool {
+        let family = self.key.family();
+        self.destinations
+            .iter()
+            .any(|destination| destination.key().family() != family)
+    }
+}

@@ -1,0 +1,67 @@
+//! Counters and rates of a service or a destination (`struct ip_vs_kstats`).
+//!
+//! Who counts is the data path; here they are only read, and made to start from a zero point when
+//! a client asks for that.
+
+/// What has passed, and how fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections.
+    pub conns: u64,
+    /// Packets from clients.
+    pub inpkts: u64,
+    /// Packets to clients.
+    pub outpkts: u64,
+    /// Bytes from clients.
+    pub inbytes: u64,
+    /// Bytes to clients.
+    pub outbytes: u64,
+    /// Connections a second.
+    pub cps: u64,
+    /// Packets a second from clients.
+    pub inpps: u64,
+    /// Packets a second to clients.
+    pub outpps: u64,
+    /// Bytes a second from clients.
+    pub inbps: u64,
+    /// Bytes a second to clients.
+    pub outbps: u64,
+}
+
+impl Stats {
+    /// These stats counted from `zero` (`ip_vs_copy_stats`).
+    ///
+    /// Rates stay as they are: they have no zero point. A counter that is below its zero point
+    /// (the data path lost its maps) reads 0, where the kernel's would wrap.
+    #[must_use]
+    pub fn since(self, zero: &Self) -> Self {
+        Self {
+            conns: self.conns.saturating_sub(zero.conns),
+            inpkts: self.inpkts.saturating_sub(zero.inpkts),
+            outpkts: self.outpkts.saturating_sub(zero.outpkts),
+            inbytes: self.inbytes.saturating_sub(zero.inbytes),
+            outbytes: self.outbytes.saturating_sub(zero.outbytes),
+            ..self
+        }
+    }
+}
+
+/// What the data path knows of a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DestinationReading {
+    /// Established connections.
+    pub active: u32,
+    /// Other connections that are still remembered.
+    pub inactive: u32,
+    /// Clients that persistence holds to this destination.
+    pub persistent: u32,
+    /// Counters and rates.
+    pub stats: Stats,
+}
+
+impl DestinationReading {
+    /// Whether anything still holds on to the destination (`dest->refcnt > 1`).
+    pub fn in_use(&self) -> bool {
+        self.active != 0 || self.inactive != 0 || self.persistent != 0
+    }
+}

@@ -1,0 +1,246 @@
+//! Adding, editing and deleting destinations.
+
+use std::net::IpAddr;
+
+use crate::ipvs::{
+    Cause, DataPath, Destination, DestinationId, DestinationKey, DestinationSpec, Error,
+    ForwardingMethod, Host, Ipv6Kind, RouteType, Service, ServiceKey, Stats, Table, TunnelKind,
+};
+
+/// The most connections that an upper threshold can name (`INT_MAX`).
+const HIGHEST_THRESHOLD: u32 = i32::MAX.unsigned_abs();
+
+impl Table {
+    /// Adds a destination to a service (`ip_vs_add_dest`).
+    ///
+    /// One that was deleted a short while ago comes back from the trash: it keeps its id, and its
+    /// counters too if the service is still the same one. As in the kernel, its address is not
+    /// checked again.
+    ///
+    /// # Errors
+    ///
+    /// In the order of the checks: [`Error::NoSuchService`], [`Error::MixedFamiliesWhileSyncing`],
+    /// [`Error::MixedFamiliesWithoutTunnel`], [`Error::NegativeWeight`],
+    /// [`Error::ThresholdsCrossed`], [`Error::UpperThresholdTooLarge`],
+    /// [`Error::TunnelWithoutPort`], [`Error::DestinationExists`], [`Error::DestinationAddress`],
+    /// [`Error::NoIdsLeft`], [`Error::DataPath`].
+    pub fn add_destination(
+        &mut self,
+        key: &ServiceKey,
+        spec: DestinationSpec,
+        host: &dyn Host,
+        path: &mut dyn DataPath,
+    ) -> Result<DestinationId, Error> {
+        let syncing = self.sync_daemons.any();
+        let service = self
+            .services
+            .get_mut(key)
+            .ok_or(Error::NoSuchService { service: *key })?;
+        check(key, &spec, syncing)?;
+        if service.destination(&spec.key).is_some() {
+            return Err(Error::DestinationExists {
+                service: *key,
+                destination: spec.key,
+            });
+        }
+
+        let trashed = self.trash.find(key, &spec.key);
+        let destination = match trashed.and_then(|position| self.trash.get(position)) {
+            Some(old) => Destination {
+                id: old.id,
+                spec,
+                last_weight: spec.weight,
+                service: service.id,
+                zero: if old.service == service.id {
+                    old.zero
+                } else {
+                    path.destination_reading(self.ns, old.id).stats
+                },
+            },
+            None => {
+                check_address(key, &spec.key, host)?;
+                Destination {
+                    id: self
+                        .ids
+                        .next_destination()
+                        .ok_or(Error::NoIdsLeft { service: *key })?,
+                    spec,
+                    last_weight: spec.weight,
+                    service: service.id,
+                    zero: Stats::default(),
+                }
+            }
+        };
+
+        let id = destination.id;
+        service.destinations.push_front(destination);
+        if let Err(reason) = path.publish(self.ns, service, Cause::DestinationAdded(id)) {
+            service.destinations.pop_front();
+            return Err(Error::DataPath {
+                service: *key,
+                reason,
+            });
+        }
+        if let Some(position) = trashed {
+            self.trash.remove(position);
+        }
+        Ok(id)
+    }
+
+    /// Edits a destination of a service (`ip_vs_edit_dest`). Its connections and counters stay.
+    ///
+    /// # Errors
+    ///
+    /// In the order of the checks: those of [`Table::add_destination`] up to
+    /// [`Error::TunnelWithoutPort`], then [`Error::NoSuchDestination`], [`Error::DataPath`].
+    pub fn edit_destination(
+        &mut self,
+        key: &ServiceKey,
+        spec: DestinationSpec,
+        path: &mut dyn DataPath,
+    ) -> Result<(), Error> {
+        let syncing = self.sync_daemons.any();
+        let service = self
+            .services
+            .get_mut(key)
+            .ok_or(Error::NoSuchService { service: *key })?;
+        check(key, &spec, syncing)?;
+        let position = find(service, &spec.key)?;
+
+        let destination = &mut service.destinations[position];
+        let id = destination.id;
+        let old = (destination.spec, destination.last_weight);
+        destination.spec = spec;
+        if spec.weight != 0 {
+            destination.last_weight = spec.weight;
+        }
+        path.publish(self.ns, service, Cause::DestinationEdited(id))
+            .map_err(|reason| {
+                let destination = &mut service.destinations[position];
+                (destination.spec, destination.last_weight) = old;
+                Error::DataPath {
+                    service: *key,
+                    reason,
+                }
+            })
+    }
+
+    /// Deletes a destination from a service (`ip_vs_del_dest`). It goes to the trash; its
+    /// connections go on.
+    ///
+    /// # Errors
+    ///
+    /// In the order of the checks: [`Error::NoSuchService`], [`Error::NoSuchDestination`],
+    /// [`Error::DataPath`].
+    pub fn delete_destination(
+        &mut self,
+        key: &ServiceKey,
+        destination: &DestinationKey,
+        path: &mut dyn DataPath,
+    ) -> Result<(), Error> {
+        let service = self
+            .services
+            .get_mut(key)
+            .ok_or(Error::NoSuchService { service: *key })?;
+        let position = find(service, destination)?;
+        let Some(removed) = service.destinations.remove(position) else {
+            return Err(Error::NoSuchDestination {
+                service: *key,
+                destination: *destination,
+            });
+        };
+        if let Err(reason) = path.publish(self.ns, service, Cause::DestinationDeleted(removed.id)) {
+            service.destinations.insert(position, removed);
+            return Err(Error::DataPath {
+                service: *key,
+                reason,
+            });
+        }
+        self.trash.put(*key, removed);
+        Ok(())
+    }
+}
+
+/// The checks that adding and editing have in common (`ip_vs_genl_set_cmd`, then `ip_vs_add_dest`
+/// or `ip_vs_edit_dest`).
+fn check(key: &ServiceKey, spec: &DestinationSpec, syncing: bool) -> Result<(), Error> {
+    let (service, destination) = (*key, spec.key);
+    if destination.family() != service.family() {
+        if syncing {
+            return Err(Error::MixedFamiliesWhileSyncing {
+                service,
+                destination,
+            });
+        }
+        if spec.forwarding != ForwardingMethod::TUNNEL {
+            return Err(Error::MixedFamiliesWithoutTunnel {
+                service,
+                destination,
+            });
+        }
+    }
+    let (lower, upper) = (spec.lower_threshold, spec.upper_threshold);
+    if spec.weight < 0 {
+        return Err(Error::NegativeWeight {
+            service,
+            destination,
+            weight: spec.weight,
+        });
+    }
+    if lower > upper {
+        return Err(Error::ThresholdsCrossed {
+            service,
+            destination,
+            lower,
+            upper,
+        });
+    }
+    if upper > HIGHEST_THRESHOLD {
+        return Err(Error::UpperThresholdTooLarge {
+            service,
+            destination,
+            upper,
+        });
+    }
+    if spec.tunnel.known_kind() == Some(TunnelKind::Gue) && spec.tunnel.port == 0 {
+        return Err(Error::TunnelWithoutPort {
+            service,
+            destination,
+        });
+    }
+    Ok(())
+}
+
+/// Whether a server can have this address (`ip_vs_new_dest`).
+fn check_address(
+    key: &ServiceKey,
+    destination: &DestinationKey,
+    host: &dyn Host,
+) -> Result<(), Error> {
+    let possible = match destination.addr {
+        IpAddr::V4(addr) => {
+            matches!(
+                host.address_type(addr),
+                RouteType::Local | RouteType::Unicast
+            )
+        }
+        IpAddr::V6(addr) => Ipv6Kind::of(addr).is_reachable_unicast() || host.is_local_v6(addr),
+    };
+    if possible {
+        Ok(())
+    } else {
+        Err(Error::DestinationAddress {
+            service: *key,
+            destination: *destination,
+        })
+    }
+}
+
+fn find(service: &Service, destination: &DestinationKey) -> Result<usize, Error> {
+    service
+        .position(destination)
+        .ok_or(Error::NoSuchDestination {
+            service: service.key,
+            destination: *destination,
+        })
+}

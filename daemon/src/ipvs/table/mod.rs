@@ -1,0 +1,164 @@
+//! The table of one network namespace: everything that IPVS keeps for it, and the operations that
+//! clients ask for.
+//!
+//! Each operation is in the file of its subject; what is here is the table itself and what
+//! concerns the namespace as a whole. Replies are not made here.
+
+mod buckets;
+mod destinations;
+mod services;
+mod statistics;
+
+use std::time::Duration;
+
+use self::buckets::Buckets;
+use super::sync_daemon::SyncDaemons;
+use super::trash::Trash;
+use super::{
+    DataPath, DestinationId, Error, Host, Ids, Namespace, Service, ServiceKey, SyncDaemon,
+    SyncDaemonSpec, Timeouts, TimeoutsUpdate,
+};
+
+/// The IPVS state of one network namespace (`struct netns_ipvs`).
+#[derive(Clone, Debug)]
+pub struct Table {
+    ns: Namespace,
+    ids: Ids,
+    services: Buckets,
+    trash: Trash,
+    timeouts: Timeouts,
+    sync_daemons: SyncDaemons,
+}
+
+/// What IPVS says of itself (`IPVS_CMD_GET_INFO`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// `IP_VS_VERSION_CODE`: 1.2.1, a byte each.
+    pub version: u32,
+    /// Buckets of the kernel's connection table. sockvs has none; this is the kernel's default.
+    pub connection_table_size: u32,
+}
+
+impl Table {
+    /// An empty table with ids of its own. Tables of one daemon share a source:
+    /// [`Ipvs`](super::Ipvs) makes them by [`Table::with_ids`].
+    pub fn new(ns: Namespace) -> Self {
+        Self::with_ids(ns, Ids::new())
+    }
+
+    /// An empty table whose ids come from this source.
+    pub fn with_ids(ns: Namespace, ids: Ids) -> Self {
+        Self {
+            ns,
+            ids,
+            services: Buckets::new(),
+            trash: Trash::default(),
+            timeouts: Timeouts::default(),
+            sync_daemons: SyncDaemons::default(),
+        }
+    }
+
+    /// The namespace that this is the table of.
+    pub fn namespace(&self) -> Namespace {
+        self.ns
+    }
+
+    /// Whether there are no services.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// The service of this key (`ip_vs_genl_find_service`): exactly this one, not one that
+    /// connections to this key would fall to.
+    pub fn service(&self, key: &ServiceKey) -> Option<&Service> {
+        self.services.get(key)
+    }
+
+    /// The services from the `index`th on, in the kernel's dump order (`ip_vs_genl_dump_services`):
+    /// a dump that was interrupted after n services goes on with `services_from(n)`. As in the
+    /// kernel, changes in between may make it repeat or miss some.
+    ///
+    /// Skipping costs the same for every index.
+    pub fn services_from(&self, index: usize) -> impl Iterator<Item = &Service> {
+        self.services.iter_from(index)
+    }
+
+    /// What `IPVS_CMD_GET_INFO` tells.
+    pub fn info(&self) -> Info {
+        Info {
+            version: 0x01_02_01,
+            connection_table_size: 1 << 12,
+        }
+    }
+
+    /// The timeouts in force (`__ip_vs_get_timeouts`).
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// Sets timeouts (`ip_vs_genl_set_config`, `ip_vs_set_timeout`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimeoutOutOfRange`] if any of them is too long; then all stay as they are.
+    pub fn set_timeouts(&mut self, update: TimeoutsUpdate) -> Result<(), Error> {
+        self.timeouts.update(update)
+    }
+
+    /// Starts a sync daemon (`ip_vs_genl_new_daemon`, `start_sync_thread`).
+    ///
+    /// # Errors
+    ///
+    /// In the order of the checks: [`Error::SyncGroupNotMulticast`],
+    /// [`Error::SyncWithMixedFamilies`], [`Error::NoSuchInterface`], and then, by the state,
+    /// [`Error::SyncDaemonRuns`] or [`Error::NoSuchSyncState`].
+    pub fn start_sync_daemon(
+        &mut self,
+        spec: SyncDaemonSpec,
+        host: &dyn Host,
+    ) -> Result<(), Error> {
+        let mixed = self.services.iter_from(0).any(Service::has_mixed_families);
+        self.sync_daemons.start(spec, mixed, host)
+    }
+
+    /// Stops the sync daemon of this state, as the client gave it (`stop_sync_thread`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchSyncState`], [`Error::SyncDaemonNotRunning`].
+    pub fn stop_sync_daemon(&mut self, state: u32) -> Result<(), Error> {
+        self.sync_daemons.stop(state)
+    }
+
+    /// The sync daemons that run, in dump order (`ip_vs_genl_dump_daemons`): master, backup.
+    pub fn sync_daemons(&self) -> impl Iterator<Item = &SyncDaemon> {
+        self.sync_daemons.iter()
+    }
+
+    /// Drops deleted destinations that nothing has used for [`TRASH_PERIOD`](super::TRASH_PERIOD),
+    /// and returns them: the data path may forget their counters
+    /// (`ip_vs_dest_trash_expire`).
+    ///
+    /// To be called twice in each period, with the time on any clock that only goes forward.
+    pub fn expire_trash(&mut self, now: Duration, path: &dyn DataPath) -> Vec<DestinationId> {
+        let ns = self.ns;
+        self.trash
+            .expire(now, |id| path.destination_reading(ns, id).in_use())
+    }
+
+    /// Whether there are deleted destinations to call [`Table::expire_trash`] for.
+    pub fn has_trash(&self) -> bool {
+        !self.trash.is_empty()
+    }
+
+    /// What the trash holds, to compare.
+    #[cfg(test)]
+    pub(super) fn trash(&self) -> &Trash {
+        &self.trash
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules, one file for each subject, against a fake machine and a fake data path.
+
+mod config;
+mod destinations;
+mod destinations_refused;
+mod dump;
+mod fake;
+mod names;
+mod namespaces;
+mod services;
+mod services_refused;
+mod statistics;
+mod sync_daemons;
+mod trash;

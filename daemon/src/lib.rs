@@ -1,0 +1,18 @@
+//! sockvs: an IPVS that lives in the socket layer.
+//!
+//! ```text
+//! client ── intercept ── family ── ipvs ── datapath ── connect(2)
+//! ```
+//!
+//! [`intercept`] takes a client's request on its way to the kernel, [`family`] reads and answers it,
+//! [`ipvs`] holds the tables and the rules, [`datapath`] brings them to where connections are made.
+//! Dependencies point to the right; `ipvs` knows nothing of its neighbours. [`daemon`] puts the parts
+//! together, [`control`] is how `sockvs` asks a running daemon, [`doctor`] looks at the machine.
+
+pub mod control;
+pub mod daemon;
+pub mod datapath;
+pub mod doctor;
+pub mod family;
+pub mod intercept;
+pub mod ipvs;

@@ -1,0 +1,53 @@
+//! A destination's record: a real server of one service.
+
+use crate::AddressWords;
+
+/// What a client configured for a destination. Not read by the programs; kept for the next daemon.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DestinationConfig {
+    /// The weight, never negative.
+    pub weight: i32,
+    /// The forwarding method (`IP_VS_CONN_F_FWD_MASK`).
+    pub forwarding: u32,
+    /// The upper threshold of connections, zero for none.
+    pub upper_threshold: u32,
+    /// The lower threshold of connections, zero for the kernel's default.
+    pub lower_threshold: u32,
+    /// The tunnel's type (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
+    pub tunnel_kind: u8,
+    /// Zero.
+    pub zero: u8,
+    /// The tunnel's port, host order.
+    pub tunnel_port: u16,
+    /// The tunnel's flags (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
+    pub tunnel_flags: u16,
+    /// Zero.
+    pub zero2: u16,
+}
+
+/// A destination.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Destination {
+    /// The server's address. Never changes while the record is live.
+    pub address: AddressWords,
+    /// The server's port, network order; zero means the port that was asked for.
+    pub port: u16,
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u8,
+    /// Zero.
+    pub zero: u8,
+    /// The index of the service that it belongs to.
+    pub service: u32,
+    /// Connections that were sent here. Counted by the programs.
+    pub conns: u64,
+    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
+    pub state: u32,
+    /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.
+    pub config: u32,
+    /// The destination's number in the order in which destinations were added.
+    pub born: u64,
+    /// The configuration that holds and the one that is being written.
+    pub configs: [DestinationConfig; 2],
+}

@@ -1,0 +1,98 @@
+//! What the eBPF programs and the daemon agree on: the records in the maps, and how big the maps are.
+//!
+//! Everything here is plain old data with a fixed layout (`repr(C)`, no padding that is not named),
+//! because both sides see the same memory: the daemon maps it, the programs look it up. Nothing here
+//! does anything; who may write which field is said at each field.
+//!
+//! The records are the only copy of what was programmed. A daemon that starts finds them in the
+//! pinned maps and takes up where the last one left off.
+//!
+//! # Maps
+//!
+//! `SERVICES` leads from an address to a service's index. Indexes lead through an array of arrays
+//! ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and `SLOTS`. A chunk is made when
+//! it is first needed, never moves and is never freed, so a record has one address for its whole
+//! life, costs no memory before it is used, and can be changed in place without a system call.
+//!
+//! # How an edit becomes visible at once
+//!
+//! A service has two [`Selection`]s. The one in force is `selections[generation % 2]`. The daemon
+//! prepares the other one and then adds one to `generation`. A program reads `generation`, chooses,
+//! and reads `generation` again: had it moved, the choice may be made of two halves and is made
+//! again. So no `connect(2)` follows half an edit, and none ever waits for a daemon that died.
+
+#![no_std]
+
+mod destination;
+mod selection;
+mod service;
+
+pub use destination::{Destination, DestinationConfig};
+pub use selection::{Segment, Selection};
+pub use service::{Service, ServiceConfig, ServiceKey};
+
+/// The layout of everything in this crate. Pinned maps of another layout are not ours to read.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Services in one chunk of `SERVICE_RECORDS`; a power of two, so that an index splits by shifting.
+pub const SERVICES_PER_CHUNK: u32 = 256;
+/// Destinations in one chunk of `DESTINATION_RECORDS`; a power of two.
+pub const DESTINATIONS_PER_CHUNK: u32 = 1024;
+/// Words in one chunk of `SLOTS`; a power of two.
+pub const SLOTS_PER_CHUNK: u32 = 8192;
+
+/// Most chunks of services: one million services.
+pub const SERVICE_CHUNKS: u32 = 4096;
+/// Most chunks of destinations: eight million destinations.
+pub const DESTINATION_CHUNKS: u32 = 8192;
+/// Most chunks of slots: 67 million words.
+pub const SLOT_CHUNKS: u32 = 8192;
+
+/// Most entries of `SERVICES`, the way from an address to a service.
+pub const MAX_SERVICES: u32 = SERVICE_CHUNKS * SERVICES_PER_CHUNK;
+
+/// An address as the records hold it: 16 bytes in network order, read as four native words because
+/// that is how the programs' context has them. An IPv4 address is in the first word, the rest zero.
+pub type AddressWords = [u32; 4];
+
+/// A record that no service or destination uses.
+pub const STATE_FREE: u32 = 0;
+/// A record that is in the table.
+pub const STATE_LIVE: u32 = 1;
+
+/// `AF_INET`, as the records and the programs' context have it.
+pub const AF_INET: u8 = 2;
+/// `AF_INET6`, as the records and the programs' context have it.
+pub const AF_INET6: u8 = 10;
+/// The protocol number of TCP.
+pub const IPPROTO_TCP: u8 = 6;
+/// The third word of an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`), in network order.
+pub const V4_MAPPED_WORD: u32 = 0xffff_u32.to_be();
+
+/// What a socket asked for and what it got: kept with the socket, so that `getpeername(2)` can
+/// answer with the address that the program connected to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The virtual address, in the form the socket used (IPv4-mapped stays mapped).
+    pub virtual_address: AddressWords,
+    /// The server's address, in the form the socket sees it.
+    pub server_address: AddressWords,
+    /// The virtual port, network order.
+    pub virtual_port: u16,
+    /// The server's port, network order.
+    pub server_port: u16,
+    /// The index of the destination's record.
+    pub destination: u32,
+}
+
+#[cfg(feature = "aya")]
+mod pod {
+    // SAFETY: every type is `repr(C)`, `Copy`, made of integers only and has no implicit padding,
+    // so every bit pattern is a value and all bytes are initialised.
+    unsafe impl aya::Pod for super::ServiceKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Service {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Destination {}
+}

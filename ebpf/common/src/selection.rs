@@ -1,0 +1,56 @@
+//! How a server is chosen: a sequence of servers that repeats, kept short.
+//!
+//! `rr` goes round its servers; `wrr` goes through rounds in which servers of lower weight do not
+//! take part. Written out, a `wrr` sequence has as many entries as the weights add up to. Rounds with
+//! the same participants are the same, so a [`Segment`] keeps the participants once and says how many
+//! choices long their stretch is. Finding a place takes one step for each halving of the number of
+//! different weights, which is none at all for `rr` and for equal weights.
+
+/// A service's sequence of servers, and where in it the next connection is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Counts up; the next choice is at `cursor % period`. Advanced by the programs.
+    pub cursor: u64,
+    /// How many choices the sequence has before it repeats; zero if no server can be used.
+    pub period: u64,
+    /// Where in `SLOTS` the segments stand (two words each).
+    pub segments_at: u32,
+    /// How many segments there are.
+    pub segments: u32,
+    /// Where in `SLOTS` the first segment's servers stand.
+    pub first_at: u32,
+    /// How many servers the first segment has.
+    pub first_len: u32,
+}
+
+/// A stretch of the sequence in which the same servers take turns. Two words in `SLOTS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The first choice that belongs to this segment.
+    pub first: u64,
+    /// Where in `SLOTS` its servers stand, one word each: the index of the destination's record.
+    pub at: u32,
+    /// How many servers take turns.
+    pub len: u32,
+}
+
+impl Segment {
+    /// How many words a segment takes in `SLOTS`.
+    pub const WORDS: u32 = 2;
+
+    /// The segment as it stands in `SLOTS`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn to_words(self) -> [u64; 2] {
+        [self.first, ((self.at as u64) << 32) | self.len as u64]
+    }
+
+    /// Reads a segment from `SLOTS`.
+    #[must_use]
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Self { first: words[0], at: (words[1] >> 32) as u32, len: words[1] as u32 }
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading and writing the address in a program's context.
+//!
+//! Every access is volatile: the verifier wants each field read and written by itself, at its own
+//! width, and an optimiser would gladly join or move them.
+
+use core::ptr::{addr_of, addr_of_mut};
+
+use aya_ebpf::{EbpfContext as _, helpers::bpf_get_netns_cookie, programs::SockAddrContext};
+use sockvs_ebpf_common::{AddressWords, V4_MAPPED_WORD};
+
+/// An address and a port as a socket call has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint {
+    /// As in the records: an IPv4 address is in the first word, unless it is IPv4-mapped.
+    pub(crate) address: AddressWords,
+    /// Network order.
+    pub(crate) port: u16,
+}
+
+/// The call's protocol.
+#[inline(always)]
+pub(crate) fn protocol(ctx: &SockAddrContext) -> u32 {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    unsafe { addr_of!((*ctx.sock_addr).protocol).read_volatile() }
+}
+
+/// The cookie of the socket's network namespace.
+#[inline(always)]
+pub(crate) fn netns(ctx: &SockAddrContext) -> u64 {
+    // SAFETY: the helper takes this program type's context.
+    unsafe { bpf_get_netns_cookie(ctx.as_ptr()) }
+}
+
+/// The call's IPv4 address and port.
+#[inline(always)]
+pub(crate) fn read4(ctx: &SockAddrContext) -> Endpoint {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    let address = unsafe { addr_of!((*ctx.sock_addr).user_ip4).read_volatile() };
+    Endpoint { address: [address, 0, 0, 0], port: read_port(ctx) }
+}
+
+/// The call's IPv6 address and port.
+#[inline(always)]
+pub(crate) fn read6(ctx: &SockAddrContext) -> Endpoint {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    let words = unsafe { addr_of!((*ctx.sock_addr).user_ip6) }.cast::<u32>();
+    let word = |index| {
+        // SAFETY: `index` is below four, the length of the array.
+        let at = unsafe { words.add(index) };
+        // SAFETY: as above.
+        unsafe { at.read_volatile() }
+    };
+    Endpoint { address: [word(0), word(1), word(2), word(3)], port: read_port(ctx) }
+}
+
+/// Puts an IPv4 address and a port into the call.
+#[inline(always)]
+pub(crate) fn write4(ctx: &SockAddrContext, to: &Endpoint) {
+    // SAFETY: this program type may write the field.
+    unsafe { addr_of_mut!((*ctx.sock_addr).user_ip4).write_volatile(to.address[0]) };
+    write_port(ctx, to.port);
+}
+
+/// Puts an IPv6 address and a port into the call.
+#[inline(always)]
+pub(crate) fn write6(ctx: &SockAddrContext, to: &Endpoint) {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    let words = unsafe { addr_of_mut!((*ctx.sock_addr).user_ip6) }.cast::<u32>();
+    let write = |index, word| {
+        // SAFETY: `index` is below four, the length of the array.
+        let at = unsafe { words.add(index) };
+        // SAFETY: this program type may write the field.
+        unsafe { at.write_volatile(word) };
+    };
+    write(0, to.address[0]);
+    write(1, to.address[1]);
+    write(2, to.address[2]);
+    write(3, to.address[3]);
+    write_port(ctx, to.port);
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the field holds 16 bits in network order")]
+fn read_port(ctx: &SockAddrContext) -> u16 {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    unsafe { addr_of!((*ctx.sock_addr).user_port).read_volatile() as u16 }
+}
+
+#[inline(always)]
+fn write_port(ctx: &SockAddrContext, port: u16) {
+    // SAFETY: this program type may write the field.
+    unsafe { addr_of_mut!((*ctx.sock_addr).user_port).write_volatile(u32::from(port)) };
+}
+
+/// Whether an IPv6 address is an IPv4-mapped one.
+#[inline(always)]
+pub(crate) fn is_v4_mapped(address: &AddressWords) -> bool {
+    address[0] == 0 && address[1] == 0 && address[2] == V4_MAPPED_WORD
+}
+
+/// An IPv4 address as an IPv6 socket has it.
+#[inline(always)]
+pub(crate) fn to_v4_mapped(address: u32) -> AddressWords {
+    [0, 0, V4_MAPPED_WORD, address]
+}

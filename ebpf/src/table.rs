@@ -1,0 +1,81 @@
+//! The maps, and the way through them. What a record means is told in `sockvs-ebpf-common`.
+
+use core::ptr::addr_of;
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
+    btf_maps::{Array, ArrayOfMaps, HashMap},
+    macros::btf_map,
+};
+use sockvs_ebpf_common::{
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, MAX_SERVICES, SERVICE_CHUNKS,
+    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service, ServiceKey,
+};
+
+type Chunk<T, const LEN: usize> = Array<T, LEN, { BPF_F_MMAPABLE as usize }>;
+type Chunks<T, const LEN: usize, const COUNT: usize> = ArrayOfMaps<Chunk<T, LEN>, COUNT>;
+
+#[btf_map]
+static SERVICES: HashMap<
+    ServiceKey,
+    u32,
+    { MAX_SERVICES as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+#[btf_map]
+static SERVICE_RECORDS: Chunks<Service, { SERVICES_PER_CHUNK as usize }, { SERVICE_CHUNKS as usize }> =
+    Chunks::new();
+
+#[btf_map]
+static DESTINATION_RECORDS: Chunks<
+    Destination,
+    { DESTINATIONS_PER_CHUNK as usize },
+    { DESTINATION_CHUNKS as usize },
+> = Chunks::new();
+
+#[btf_map]
+static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }> = Chunks::new();
+
+/// The service that a key belongs to.
+#[inline(always)]
+pub(crate) fn service(key: &ServiceKey) -> Option<*mut Service> {
+    let index = SERVICES.get_ptr(key)?;
+    // SAFETY: a map's value may be read while the program runs. Should the entry have been reused
+    // meanwhile, the index is another service's; the comparison below finds that out.
+    let index = unsafe { index.read_volatile() };
+    let service = SERVICE_RECORDS
+        .get_value_ptr_mut(index / SERVICES_PER_CHUNK, &(index % SERVICES_PER_CHUNK))?;
+    // SAFETY: chunks are never freed; the field is plain data that only a new use of the record
+    // changes, and `generation` tells of that.
+    let found = unsafe { addr_of!((*service).key).read_volatile() };
+    same(&found, key).then_some(service)
+}
+
+#[inline(always)]
+fn same(a: &ServiceKey, b: &ServiceKey) -> bool {
+    // Word by word: the derived comparison becomes a call to `memcmp`.
+    a.netns == b.netns
+        && a.address[0] == b.address[0]
+        && a.address[1] == b.address[1]
+        && a.address[2] == b.address[2]
+        && a.address[3] == b.address[3]
+        && a.port == b.port
+        && a.protocol == b.protocol
+        && a.family == b.family
+}
+
+/// The destination's record with this index.
+#[inline(always)]
+pub(crate) fn destination(index: u32) -> Option<*mut Destination> {
+    DESTINATION_RECORDS
+        .get_value_ptr_mut(index / DESTINATIONS_PER_CHUNK, &(index % DESTINATIONS_PER_CHUNK))
+}
+
+/// The word of `SLOTS` with this index.
+#[inline(always)]
+pub(crate) fn slot(index: u32) -> Option<u64> {
+    let word = SLOTS.get_value_ptr_mut(index / SLOTS_PER_CHUNK, &(index % SLOTS_PER_CHUNK))?;
+    // SAFETY: chunks are never freed, and a word is read whole.
+    Some(unsafe { word.read_volatile() })
+}
