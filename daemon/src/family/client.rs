@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
+
 use super::NamespaceSockets;
 
 /// The socket that a datagram came from.
@@ -20,4 +22,12 @@ pub struct Client {
     pub cap_ack: bool,
     /// Errors are answered with an explanation (`NETLINK_EXT_ACK`).
     pub ext_ack: bool,
+}
+
+impl Client {
+    /// Whether the process has ended. An interceptor may hold the socket open beyond that, so that
+    /// sending to it does not tell.
+    pub(super) fn is_gone(&self) -> bool {
+        self.pid > 0 && kill(Pid::from_raw(self.pid), None) == Err(Errno::ESRCH)
+    }
 }

@@ -71,7 +71,7 @@ impl Delivery {
             loop {
                 tokio::time::sleep(RETRY).await;
                 let before = self.left();
-                if matches!(self.pump(Wait::No), Progress::Finished) {
+                if self.client.is_gone() || matches!(self.pump(Wait::No), Progress::Finished) {
                     return;
                 }
                 if self.left() != before {

@@ -54,9 +54,7 @@ pub use listener::{Error, Listener};
 
 use std::os::fd::OwnedFd;
 
-/// The id under which the family "IPVS" answers. The kernel gives out ids up to 1023 only
-/// (`GENL_MAX_ID`), so no family of its own ever has this one.
-pub const FAMILY_ID: u16 = 0x4956;
+use crate::family::FAMILY_ID;
 
 /// Who asks, as the daemon itself found out from the socket and from /proc.
 #[derive(Debug)]
