@@ -1,9 +1,9 @@
 //! Builds the eBPF programs, whose object the daemon embeds.
 //!
 //! That takes a compiler that may use unstable features and has the sources of `core` beside it:
-//! a nightly toolchain with the `rust-src` component, or the distribution's compiler with its own
-//! source package, linked into rustup under the name `debian`. Without rustup the compiler at hand
-//! must be the latter. `scripts/setup` provides one or the other.
+//! the distribution's compiler with its own source package, linked into rustup under the name
+//! `debian`, or else a nightly toolchain with the `rust-src` component. Without rustup the compiler
+//! at hand must be the former. `scripts/setup` provides one or the other, and a linker to go with it.
 
 use std::{env, path::Path, process::Command};
 
@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result};
 use aya_build::{Package, Toolchain};
 
 const DISTRIBUTION: &str = "debian";
-const NIGHTLY: &str = "nightly";
 
 /// What the compiler of the programs is told beyond what `aya-build` tells it: that it may use
 /// unstable features, and that instruction set v3 is wanted (Linux 5.12), whose atomic additions
@@ -31,7 +30,7 @@ fn main() -> Result<()> {
     let ebpf = ebpf.to_str().context("the path of the sources is not UTF-8")?;
 
     let toolchain =
-        if has_core_sources(NIGHTLY) { Toolchain::Nightly } else { Toolchain::Custom(DISTRIBUTION) };
+        if has_core_sources(DISTRIBUTION) { Toolchain::Custom(DISTRIBUTION) } else { Toolchain::Nightly };
     for (name, value) in ENVIRONMENT {
         // SAFETY: a build script's main thread is its only one here.
         unsafe { env::set_var(name, value) };

@@ -1,1 +1,43 @@
-//! placeholder
+//! Real clients against a real sockvs: what the tests in `tests/` are written with.
+//!
+//! A [`Testbed`] is a small world of a test's own: a network namespace, a cgroup, a folder and a
+//! [`Daemon`]. In it run IPVS clients ([`Client`]), [`Server`]s, and an [`Application`] that connects
+//! to them. All of it is gone when the test ends, however it ends.
+//!
+//! Nothing here shares code with the product: what is tested is what other people's programs see.
+//!
+//! The environment says how the tests run:
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (as without it): clients run under `sockvs exec`; `bpf`: as they are |
+//! | `SOCKVS_BIN_DIR` | where `sockvsd`, `sockvs` and the programs of this package are |
+//! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
+//! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
+
+pub mod application;
+pub mod binaries;
+pub mod cgroup;
+pub mod client;
+pub mod conversation;
+pub mod daemon;
+pub mod folder;
+pub mod ipvs_clients;
+pub mod namespace;
+pub mod place;
+pub mod program;
+pub mod root;
+pub mod server;
+pub mod testbed;
+
+pub use application::Application;
+pub use cgroup::Cgroup;
+pub use client::{Client, Intercept};
+pub use conversation::Conversation;
+pub use daemon::Daemon;
+pub use folder::Folder;
+pub use namespace::Namespace;
+pub use place::Place;
+pub use program::Outcome;
+pub use server::{Server, Talk};
+pub use testbed::Testbed;

@@ -4,6 +4,7 @@
 //! it touches. In what order things are done to bring a change into force is decided in `publish`.
 
 use std::{
+    marker::PhantomData,
     ptr::{NonNull, addr_of, addr_of_mut},
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
@@ -18,21 +19,29 @@ use crate::ipvs::{DestinationKey, Family};
 
 /// A service's record.
 #[derive(Clone, Copy)]
-pub(super) struct LiveService<'a>(&'a Chunks<ServiceRecord>, NonNull<ServiceRecord>);
+pub(super) struct LiveService<'a> {
+    record: NonNull<ServiceRecord>,
+    /// The mapping stays for as long as the chunks are borrowed.
+    chunks: PhantomData<&'a Chunks<ServiceRecord>>,
+}
 
 /// A destination's record.
 #[derive(Clone, Copy)]
-pub(super) struct LiveDestination<'a>(&'a Chunks<DestinationRecord>, NonNull<DestinationRecord>);
+pub(super) struct LiveDestination<'a> {
+    record: NonNull<DestinationRecord>,
+    /// The mapping stays for as long as the chunks are borrowed.
+    chunks: PhantomData<&'a Chunks<DestinationRecord>>,
+}
 
 impl<'a> LiveService<'a> {
     /// The record with this index, if there is memory for it.
     pub(super) fn at(chunks: &'a Chunks<ServiceRecord>, index: u32) -> Option<Self> {
-        Some(Self(chunks, chunks.at(index)?))
+        Some(Self { record: chunks.at(index)?, chunks: PhantomData })
     }
 
     /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
     pub(super) fn begin(self, key: RecordKey, born: u64) {
-        let record = self.1.as_ptr();
+        let record = self.record.as_ptr();
         // SAFETY: the record is free: no entry leads to it, and a program that still looks at its
         // last use compares key and generation.
         unsafe { addr_of_mut!((*record).key).write_volatile(key) };
@@ -44,7 +53,7 @@ impl<'a> LiveService<'a> {
 
     /// Writes the configuration that does not hold, then makes it hold.
     pub(super) fn set_config(self, config: ServiceConfig) {
-        let record = self.1.as_ptr();
+        let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
         let which = self.word32(unsafe { addr_of_mut!((*record).config) });
         // SAFETY: both configurations are within the record.
@@ -76,7 +85,7 @@ impl<'a> LiveService<'a> {
     /// Connections that were sent to a server.
     pub(super) fn conns(self) -> u64 {
         // SAFETY: the field is within the record.
-        self.word64(unsafe { addr_of_mut!((*self.1.as_ptr()).conns) }).load(Ordering::Relaxed)
+        self.word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
     }
 
     /// The service is in the table.
@@ -91,17 +100,17 @@ impl<'a> LiveService<'a> {
 
     fn state(self) -> &'a AtomicU32 {
         // SAFETY: the field is within the record.
-        self.word32(unsafe { addr_of_mut!((*self.1.as_ptr()).state) })
+        self.word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
     }
 
     fn generation(self) -> &'a AtomicU64 {
         // SAFETY: the field is within the record.
-        self.word64(unsafe { addr_of_mut!((*self.1.as_ptr()).generation) })
+        self.word64(unsafe { addr_of_mut!((*self.record.as_ptr()).generation) })
     }
 
     fn half(self, generation: u64) -> *mut Selection {
         // SAFETY: both selections are within the record.
-        let halves = unsafe { addr_of_mut!((*self.1.as_ptr()).selections) }.cast::<Selection>();
+        let halves = unsafe { addr_of_mut!((*self.record.as_ptr()).selections) }.cast::<Selection>();
         // SAFETY: the index is zero or one.
         unsafe { halves.add((generation & 1) as usize) }
     }
@@ -121,14 +130,14 @@ impl<'a> LiveService<'a> {
 impl<'a> LiveDestination<'a> {
     /// The record with this index, if there is memory for it.
     pub(super) fn at(chunks: &'a Chunks<DestinationRecord>, index: u32) -> Option<Self> {
-        Some(Self(chunks, chunks.at(index)?))
+        Some(Self { record: chunks.at(index)?, chunks: PhantomData })
     }
 
     /// Prepares a free record for a destination of the service with index `owner`. `counted` keeps
     /// what was counted, for a destination that comes back. The other fields follow; `set_live`
     /// ends it.
     pub(super) fn begin(self, key: &DestinationKey, owner: u32, born: u64, counted: bool) {
-        let record = self.1.as_ptr();
+        let record = self.record.as_ptr();
         // SAFETY: the record is free: no slot in force leads to it, and a program that still looks
         // at its last use compares generations.
         unsafe { addr_of_mut!((*record).address).write_volatile(records::address_words(key.addr)) };
@@ -149,7 +158,7 @@ impl<'a> LiveDestination<'a> {
 
     /// Writes the configuration that does not hold, then makes it hold.
     pub(super) fn set_config(self, config: DestinationConfig) {
-        let record = self.1.as_ptr();
+        let record = self.record.as_ptr();
         // SAFETY: an aligned word of the record that only the daemon changes.
         let which = unsafe { AtomicU32::from_ptr(addr_of_mut!((*record).config)) };
         // SAFETY: both configurations are within the record.
@@ -165,7 +174,7 @@ impl<'a> LiveDestination<'a> {
     /// Connections that were sent here.
     pub(super) fn conns(self) -> u64 {
         // SAFETY: an aligned word of the record that is only ever changed whole.
-        let conns = unsafe { AtomicU64::from_ptr(addr_of!((*self.1.as_ptr()).conns).cast_mut()) };
+        let conns = unsafe { AtomicU64::from_ptr(addr_of!((*self.record.as_ptr()).conns).cast_mut()) };
         conns.load(Ordering::Relaxed)
     }
 
@@ -186,7 +195,7 @@ impl<'a> LiveDestination<'a> {
 
     fn state(self) -> &'a AtomicU32 {
         // SAFETY: an aligned word of the record, which is mapped as long as the chunks are borrowed.
-        unsafe { AtomicU32::from_ptr(addr_of_mut!((*self.1.as_ptr()).state)) }
+        unsafe { AtomicU32::from_ptr(addr_of_mut!((*self.record.as_ptr()).state)) }
     }
 }
 

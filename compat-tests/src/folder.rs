@@ -1,0 +1,61 @@
+//! A temporary folder.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::root;
+
+/// A folder that goes with its owner. Everybody may enter it: a daemon's sockets are in it, and
+/// clients without rights are tested, too.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes one.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[must_use]
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(root::unique_name());
+        fs::create_dir(&path).expect("cannot make a temporary folder");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("cannot open the folder");
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into it, and gives its path.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        path
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            root::left_behind(&format!("the folder {}: {error}", self.0.display()));
+        }
+    }
+}
