@@ -22,7 +22,6 @@ pub mod client;
 pub mod conversation;
 pub mod daemon;
 pub mod folder;
-pub mod ipvs_clients;
 pub mod namespace;
 pub mod place;
 pub mod program;

@@ -74,8 +74,13 @@ async fn serve(options: &Options) -> Result<()> {
     let pins = PinDirectory::open(&options.pin_dir)?;
     let node_wide = options.node_wide.then_some(own_namespace);
     let mut programs = Programs::attach(pins, &cgroup, node_wide)?;
-    let path = MapPath::open(&mut programs)?;
-    let server = Server::new(Table { ipvs: Ipvs::new(), path: Box::new(path) });
+    let mut path = MapPath::open(&mut programs)?;
+    let mut ipvs = Ipvs::new();
+    let restored = path.restore(&mut ipvs)?;
+    if restored > 0 {
+        tracing::info!(services = restored, "taken over from an earlier daemon");
+    }
+    let server = Server::new(Table { ipvs, path: Box::new(path) });
     let namespaces = Arc::new(Namespaces::default());
 
     let facts = Facts {

@@ -52,7 +52,7 @@ fn choose_once(service: *mut Service, generation: u64) -> Option<Choice> {
     let selection = unsafe { selection.add((generation & 1) as usize) };
     // SAFETY: chunks are never freed. The fields may be changing under a slow reader; the caller
     // compares generations before it uses what comes of them.
-    let Selection { cursor: _, period, segments_at, segments, first_at, first_len } =
+    let Selection { period, segments_at, segments, first_at, first_len, .. } =
         unsafe { selection.read_volatile() };
     if period == 0 || first_len == 0 {
         return None;

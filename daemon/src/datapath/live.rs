@@ -51,6 +51,37 @@ impl<'a> LiveService<'a> {
         unsafe { addr_of_mut!((*record).conns).write_volatile(0) };
     }
 
+    /// The key.
+    pub(super) fn key(self) -> RecordKey {
+        // SAFETY: plain data within the record, which only the daemon changes.
+        unsafe { addr_of!((*self.record.as_ptr()).key).read_volatile() }
+    }
+
+    /// The service's number in the order in which services were added.
+    pub(super) fn born(self) -> u64 {
+        // SAFETY: as in `key`.
+        unsafe { addr_of!((*self.record.as_ptr()).born).read_volatile() }
+    }
+
+    /// The configuration that holds.
+    pub(super) fn config(self) -> ServiceConfig {
+        // SAFETY: the field is within the record.
+        let which = self.word32(unsafe { addr_of_mut!((*self.record.as_ptr()).config) });
+        // SAFETY: both configurations are within the record.
+        let halves = unsafe { addr_of!((*self.record.as_ptr()).configs) }.cast::<ServiceConfig>();
+        // SAFETY: the index is zero or one.
+        let half = unsafe { halves.add((which.load(Ordering::Acquire) & 1) as usize) };
+        // SAFETY: plain data that only the daemon changes.
+        unsafe { half.read_volatile() }
+    }
+
+    /// The selection in force.
+    pub(super) fn selection(self) -> Selection {
+        let half = self.half(self.generation().load(Ordering::Acquire));
+        // SAFETY: plain data within the record, of which programs change only the cursor.
+        unsafe { half.read_volatile() }
+    }
+
     /// Writes the configuration that does not hold, then makes it hold.
     pub(super) fn set_config(self, config: ServiceConfig) {
         let record = self.record.as_ptr();
@@ -86,6 +117,11 @@ impl<'a> LiveService<'a> {
     pub(super) fn conns(self) -> u64 {
         // SAFETY: the field is within the record.
         self.word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
+    }
+
+    /// Whether the service is in the table.
+    pub(super) fn is_live(self) -> bool {
+        self.state().load(Ordering::Acquire) == STATE_LIVE
     }
 
     /// The service is in the table.
@@ -156,6 +192,12 @@ impl<'a> LiveDestination<'a> {
         }
     }
 
+    /// The whole record.
+    pub(super) fn read(self) -> DestinationRecord {
+        // SAFETY: plain data, of which programs change only the counter.
+        unsafe { self.record.as_ptr().read_volatile() }
+    }
+
     /// Writes the configuration that does not hold, then makes it hold.
     pub(super) fn set_config(self, config: DestinationConfig) {
         let record = self.record.as_ptr();
@@ -197,6 +239,12 @@ impl<'a> LiveDestination<'a> {
         // SAFETY: an aligned word of the record, which is mapped as long as the chunks are borrowed.
         unsafe { AtomicU32::from_ptr(addr_of_mut!((*self.record.as_ptr()).state)) }
     }
+}
+
+/// Reads a slot.
+pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
+    // SAFETY: an aligned word of a mapping.
+    slots.at(at).map(|slot| unsafe { slot.as_ptr().read_volatile() })
 }
 
 /// Writes a slot that no selection in force leads to.

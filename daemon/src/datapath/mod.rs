@@ -3,7 +3,8 @@
 //! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
 //! `records` are the maps' contents; `scheduler` decides what a service's connections go through;
-//! `publish` brings a service's new state into force.
+//! `publish` brings a service's new state into
+//! force, `restore` reads back what an earlier daemon left.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -16,6 +17,7 @@ mod open;
 mod programs;
 mod publish;
 mod records;
+mod restore;
 mod room;
 mod scheduler;
 

@@ -42,11 +42,16 @@ pub struct MapPath {
 
 /// A service in the maps.
 pub(super) struct Published {
-    index: u32,
-    lookup: Option<RecordKey>,
-    servers: Vec<Server>,
-    plan: Plan,
-    stretch: Stretch,
+    /// Where its record stands.
+    pub(super) index: u32,
+    /// What leads connections to it.
+    pub(super) lookup: Option<RecordKey>,
+    /// Its destinations, in the order of its list.
+    pub(super) servers: Vec<Server>,
+    /// What new connections go through.
+    pub(super) plan: Plan,
+    /// The slots that the plan is written in.
+    pub(super) stretch: Stretch,
 }
 
 impl DataPath for MapPath {
@@ -199,7 +204,7 @@ impl MapPath {
     }
 
     /// The service's destinations, with records for those that have none.
-    fn servers_of(&mut self, owner: u32, service: &Service) -> Result<Vec<Server>, DataPathFull> {
+    pub(super) fn servers_of(&mut self, owner: u32, service: &Service) -> Result<Vec<Server>, DataPathFull> {
         service
             .destinations()
             .map(|destination| {
@@ -232,7 +237,7 @@ impl MapPath {
     }
 
     /// Makes new connections go through `plan`.
-    fn follow(
+    pub(super) fn follow(
         &mut self,
         published: &mut Published,
         service: &Service,
@@ -267,6 +272,8 @@ impl MapPath {
             cursor: 0,
             period: sequence.period,
             segments_at: stretch.at,
+            slots: stretch.len(),
+            zero: 0,
             segments: u32::try_from(segments).map_err(|_| DataPathFull::NoSpace)?,
             first_at: stretch.at + table,
             first_len: 0,
@@ -301,7 +308,7 @@ impl MapPath {
         }
     }
 
-    fn free_destination(&self, index: u32) {
+    pub(super) fn free_destination(&self, index: u32) {
         if let Some(record) = LiveDestination::at(&self.destination_records, index) {
             record.set_free();
         }

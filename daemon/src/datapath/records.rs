@@ -4,10 +4,14 @@
 use std::net::IpAddr;
 
 use sockvs_ebpf_common::{
-    AF_INET, AF_INET6, AddressWords, DestinationConfig, ServiceConfig, ServiceKey as RecordKey,
+    AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig,
+    ServiceConfig, ServiceKey as RecordKey,
 };
 
-use crate::ipvs::{Destination, Family, Namespace, PersistenceEngine, Service, ServiceKey};
+use crate::ipvs::{
+    Destination, DestinationKey, DestinationSpec, Family, ForwardingMethod, Namespace, Netmask,
+    PersistenceEngine, Service, ServiceKey, ServiceSpec, TunnelInfo,
+};
 
 /// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
 const NAME_LEN: usize = 16;
@@ -18,9 +22,8 @@ pub(super) fn address_words(address: IpAddr) -> AddressWords {
         IpAddr::V4(address) => [u32::from_ne_bytes(address.octets()), 0, 0, 0],
         IpAddr::V6(address) => {
             let mut words = [0; 4];
-            for (word, bytes) in words.iter_mut().zip(address.octets().chunks_exact(4)) {
-                *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
-                *word = u32::from_le(*word);
+            for (word, bytes) in words.iter_mut().zip(address.octets().as_chunks().0) {
+                *word = u32::from_ne_bytes(*bytes);
             }
             words
         }
@@ -95,6 +98,71 @@ pub(super) fn destination_config(destination: &Destination) -> DestinationConfig
     }
 }
 
+/// What a client would have said to get this service.
+///
+/// None if the record is of a family that does not exist: not one that a daemon wrote.
+pub(super) fn service_spec(key: &RecordKey, config: &ServiceConfig) -> Option<ServiceSpec> {
+    let family = Family::from_raw(key.family.into())?;
+    let engine = until_zero(&config.persistence_engine);
+    Some(ServiceSpec {
+        key: if config.fwmark == 0 {
+            ServiceKey::Address {
+                protocol: u16::try_from(config.protocol).ok()?,
+                addr: ip_address(family, &key.address),
+                port: u16::from_be(key.port),
+            }
+        } else {
+            ServiceKey::from_fwmark(family, config.fwmark)
+        },
+        scheduler: until_zero(&config.scheduler).to_vec(),
+        persistence_engine: (!engine.is_empty()).then(|| engine.to_vec()),
+        flags: config.flags,
+        mask: u32::MAX,
+        timeout: config.timeout,
+        netmask: Netmask(config.netmask),
+    })
+}
+
+/// What a client would have said to get this destination; none as in `service_spec`.
+pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
+    let [first, second] = record.configs;
+    let config = if record.config & 1 == 0 { first } else { second };
+    let family = Family::from_raw(record.family.into())?;
+    Some(DestinationSpec {
+        key: DestinationKey {
+            addr: ip_address(family, &record.address),
+            port: u16::from_be(record.port),
+        },
+        forwarding: ForwardingMethod::from_raw(config.forwarding),
+        weight: config.weight,
+        upper_threshold: config.upper_threshold,
+        lower_threshold: config.lower_threshold,
+        tunnel: TunnelInfo {
+            kind: config.tunnel_kind,
+            port: config.tunnel_port,
+            flags: config.tunnel_flags,
+        },
+    })
+}
+
+fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
+    let [a, b, c, d] = words.map(u32::to_ne_bytes);
+    match family {
+        Family::Inet => IpAddr::from(a),
+        Family::Inet6 => {
+            let mut octets = [0; 16];
+            for (to, from) in octets.iter_mut().zip([a, b, c, d].as_flattened()) {
+                *to = *from;
+            }
+            IpAddr::from(octets)
+        }
+    }
+}
+
+fn until_zero(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 fn name(name: &str) -> [u8; NAME_LEN] {
     let mut padded = [0; NAME_LEN];
     for (to, from) in padded.iter_mut().zip(name.bytes()) {
@@ -112,7 +180,9 @@ mod tests {
         let v4 = address_words("10.1.2.3".parse().unwrap());
         assert_eq!(v4.map(u32::to_ne_bytes).concat()[..4], [10, 1, 2, 3]);
         let v6: std::net::Ipv6Addr = "2001:db8::1:2".parse().unwrap();
-        assert_eq!(address_words(v6.into()).map(u32::to_ne_bytes).concat(), v6.octets());
+        let words = address_words(v6.into());
+        assert_eq!(words.map(u32::to_ne_bytes).concat(), v6.octets());
+        assert_eq!(ip_address(Family::Inet6, &words), v6);
     }
 
     #[test]

@@ -12,9 +12,10 @@ pub(super) struct Indexes {
 }
 
 impl Indexes {
-    /// Indexes of which the first `next` are taken, except `free`.
-    pub(super) fn from_used(next: u32, free: Vec<u32>) -> Self {
-        Self { next, free }
+    /// Of the first `next` indexes, those are in use that `used` says.
+    pub(super) fn with_used(next: u32, used: impl Fn(u32) -> bool) -> Self {
+        // The last one is given out first.
+        Self { next, free: (0..next).rev().filter(|index| !used(*index)).collect() }
     }
 
     /// An index that nobody uses.
@@ -43,6 +44,11 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
+    /// The stretch that `Stretches::take` gave for this many slots, by where it starts.
+    pub(super) fn taken(at: u32, len: u32) -> Self {
+        Self { at, class: (len > 0).then(|| len.next_power_of_two().trailing_zeros()) }
+    }
+
     /// How many slots there are.
     pub(super) fn len(self) -> u32 {
         self.class.map_or(0, |class| 1 << class)
@@ -62,6 +68,25 @@ pub(super) struct Stretches {
 }
 
 impl Stretches {
+    /// Stretches of which these are in use.
+    pub(super) fn with_used(mut used: Vec<Stretch>) -> Self {
+        used.sort_unstable_by_key(|stretch| stretch.at);
+        let mut stretches = Self::default();
+        for stretch in used.into_iter().filter(|stretch| stretch.len() > 0) {
+            stretches.free_gap(stretch.at);
+            stretches.next = stretches.next.max(stretch.end());
+        }
+        stretches
+    }
+
+    /// What lies between the last stretch and `end` is free, cut into powers of two.
+    fn free_gap(&mut self, end: u32) {
+        while let Some(class) = end.checked_sub(self.next).and_then(u32::checked_ilog2) {
+            self.give_back(Stretch { at: self.next, class: Some(class) });
+            self.next += 1 << class;
+        }
+    }
+
     /// A stretch of at least `len` slots that nobody uses.
     pub(super) fn take(&mut self, len: usize) -> Result<Stretch, DataPathFull> {
         if len == 0 {
@@ -111,6 +136,22 @@ mod tests {
         stretches.give_back(five);
         assert_eq!(stretches.take(7).unwrap().at, 0);
         assert_eq!(stretches.take(7).unwrap().at, 9);
+    }
+
+    #[test]
+    fn what_lies_between_used_stretches_is_used_again() {
+        let mut stretches =
+            Stretches::with_used(vec![Stretch::taken(7, 3), Stretch::taken(0, 2), Stretch::taken(3, 0)]);
+        let mut taken: Vec<_> = (0..5).map(|_| stretches.take(1).unwrap().at).collect();
+        taken.push(stretches.take(4).unwrap().at);
+        assert_eq!(taken, [6, 11, 12, 13, 14, 2]);
+    }
+
+    #[test]
+    fn only_unused_indexes_are_given_out() {
+        let mut indexes = Indexes::with_used(4, |index| index == 1);
+        let taken: Vec<_> = (0..4).map(|_| indexes.take().unwrap()).collect();
+        assert_eq!(taken, [0, 2, 3, 4]);
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub struct Selection {
     pub first_at: u32,
     /// How many servers the first segment has.
     pub first_len: u32,
+    /// How many words of `SLOTS` belong to it from `segments_at` on. Not read by the programs; kept
+    /// for the next daemon.
+    pub slots: u32,
+    /// Zero.
+    pub zero: u32,
 }
 
 /// A stretch of the sequence in which the same servers take turns. Two words in `SLOTS`.

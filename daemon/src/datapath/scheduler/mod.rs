@@ -88,6 +88,13 @@ impl Plan {
         }
     }
 
+    /// The plan of a service that an earlier daemon left, whose sequence this is, and whose cursor
+    /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
+    /// as choices were made at all, it makes no difference to the next one.
+    pub(super) fn resumed(scheduler: Scheduler, servers: &[Server]) -> Self {
+        Self { start: 0, ..Self::new(scheduler, servers) }
+    }
+
     /// The plan after a change. `cursor` is how many choices were made in all, counted from `start`;
     /// `before` and `after` are the servers as they were and as they are.
     pub(super) fn after(

@@ -1,0 +1,154 @@
+//! An application that connects where a test tells it to, and says where it got.
+//!
+//! It uses the socket calls as they are, and knows nothing of sockvs. Requests come line by line:
+//! `open ID KIND ADDRESS`, `say ID`, `peer ID`, `close ID`, `hammer ADDRESS THREADS`, `rest`.
+
+use std::{
+    collections::HashMap,
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream},
+    os::fd::AsRawFd as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use compat_tests::conversation;
+use nix::{
+    errno::Errno,
+    sys::{
+        socket::{
+            AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getpeername, setsockopt,
+            socket, sockopt,
+        },
+        time::{TimeVal, TimeValLike as _},
+    },
+    time::{ClockId, clock_gettime},
+};
+
+fn main() -> io::Result<()> {
+    let mut probe = Probe::default();
+    conversation::answer(|verb, words| probe.answer(verb, words))
+}
+
+#[derive(Default)]
+struct Probe {
+    connections: HashMap<String, TcpStream>,
+    stop: Arc<AtomicBool>,
+    hammers: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Probe {
+    fn answer(&mut self, verb: &str, words: &[&str]) -> Result<Vec<String>, Errno> {
+        match (verb, words) {
+            ("open", &[id, kind, address]) => {
+                let (connection, name) = open(kind, parse(address)?)?;
+                self.connections.insert(id.to_owned(), connection);
+                Ok(vec![name])
+            }
+            ("say", &[id]) => {
+                let mut connection = self.connection(id)?;
+                connection.write_all(b"hello\n").map_err(errno)?;
+                let line = read_line(connection)?;
+                let name = line.strip_suffix(" hello").ok_or(Errno::EPROTO)?;
+                Ok(vec![name.to_owned()])
+            }
+            ("peer", &[id]) => {
+                let peer: SockaddrStorage = getpeername(self.connection(id)?.as_raw_fd())?;
+                Ok(vec![peer.to_string()])
+            }
+            ("close", &[id]) => {
+                self.connections.remove(id).ok_or(Errno::EBADF)?;
+                Ok(vec![])
+            }
+            ("hammer", &[address, threads]) => {
+                let address = parse(address)?;
+                let threads: usize = threads.parse().map_err(|_| Errno::EINVAL)?;
+                self.stop.store(false, Ordering::Relaxed);
+                for _ in 0..threads {
+                    let stop = Arc::clone(&self.stop);
+                    self.hammers.push(thread::spawn(move || hammer(address, &stop)));
+                }
+                Ok(vec![])
+            }
+            ("rest", []) => {
+                self.stop.store(true, Ordering::Relaxed);
+                let threads = self.hammers.drain(..);
+                let all = threads.map(|thread| thread.join().map_err(|_| Errno::EFAULT));
+                Ok(all.collect::<Result<Vec<_>, _>>()?.concat())
+            }
+            _ => Err(Errno::ENOSYS),
+        }
+    }
+
+    fn connection(&self, id: &str) -> Result<&TcpStream, Errno> {
+        self.connections.get(id).ok_or(Errno::EBADF)
+    }
+}
+
+/// Connects until told to stop.
+fn hammer(address: SocketAddr, stop: &AtomicBool) -> Vec<String> {
+    let mut attempts = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let started = clock_gettime(ClockId::CLOCK_MONOTONIC)
+            .map_or(0, |now| now.tv_sec() * 1_000_000_000 + now.tv_nsec());
+        attempts.push(match open("plain", address) {
+            Ok((_, name)) => format!("{started} {name}"),
+            Err(errno) => format!("{started} errno {}", errno as i32),
+        });
+    }
+    attempts
+}
+
+/// Connects, and reads the server's name. A connection leaves no trace when it is closed: otherwise
+/// a fast application is soon out of ports.
+fn open(kind: &str, address: SocketAddr) -> Result<(TcpStream, String), Errno> {
+    let (family, address) = match (kind, address) {
+        ("plain", SocketAddr::V4(_)) => (AddressFamily::Inet, address),
+        ("plain", SocketAddr::V6(_)) => (AddressFamily::Inet6, address),
+        ("inet6" | "inet6-only", _) => (AddressFamily::Inet6, in_inet6(address)),
+        _ => return Err(Errno::EINVAL),
+    };
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    if family == AddressFamily::Inet6 {
+        setsockopt(&socket, sockopt::Ipv6V6Only, &(kind == "inet6-only"))?;
+    }
+    let patience = TimeVal::seconds(10);
+    setsockopt(&socket, sockopt::SendTimeout, &patience)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
+    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(&socket, sockopt::Linger, &at_once)?;
+    connect(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    let connection = TcpStream::from(socket);
+    let name = read_line(&connection)?;
+    Ok((connection, name))
+}
+
+fn in_inet6(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            SocketAddrV6::new(ip.to_ipv6_mapped(), address.port(), 0, 0).into()
+        }
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// A server says one line at a time, so nothing of the next one is lost.
+fn read_line(connection: &TcpStream) -> Result<String, Errno> {
+    let mut line = String::new();
+    match BufReader::new(connection).read_line(&mut line).map_err(errno)? {
+        0 => Err(Errno::ECONNRESET),
+        _ => Ok(line.trim_end().to_owned()),
+    }
+}
+
+fn parse(address: &str) -> Result<SocketAddr, Errno> {
+    address.parse().map_err(|_| Errno::EINVAL)
+}
+
+
+fn errno(error: io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}

@@ -1,0 +1,128 @@
+//! Running IPVS clients so that the daemon answers them.
+
+use std::{env, path::PathBuf, process::Command};
+
+use crate::{Conversation, Folder, Outcome, Place, binaries, program};
+
+/// How requests reach the daemon in this run of the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intercept {
+    /// From clients that run under `sockvs exec`.
+    Seccomp,
+    /// From all clients.
+    Bpf,
+}
+
+impl Intercept {
+    /// What `SOCKVS_TEST_INTERCEPT` says.
+    ///
+    /// # Panics
+    ///
+    /// When it says something else.
+    #[must_use]
+    pub fn chosen() -> Self {
+        match env::var("SOCKVS_TEST_INTERCEPT").as_deref() {
+            Err(_) | Ok("" | "seccomp") => Self::Seccomp,
+            Ok("bpf") => Self::Bpf,
+            Ok(other) => panic!("SOCKVS_TEST_INTERCEPT is {other:?}, neither seccomp nor bpf"),
+        }
+    }
+
+    /// The daemon's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seccomp => "seccomp",
+            Self::Bpf => "bpf",
+        }
+    }
+}
+
+/// A place where programs run as a user of the machine would run IPVS clients.
+#[derive(Debug)]
+pub struct Client {
+    place: Place,
+    socket: PathBuf,
+    intercept: Intercept,
+}
+
+impl Client {
+    /// Programs that run at `place`, with the daemon at `socket`.
+    #[must_use]
+    pub fn new(place: Place, socket: PathBuf, intercept: Intercept) -> Self {
+        Self { place, socket, intercept }
+    }
+
+    /// A command that the daemon will answer.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        match self.intercept {
+            Intercept::Bpf => self.place.command(program),
+            Intercept::Seccomp => {
+                let mut command = self.place.command(binaries::ours("sockvs"));
+                command.arg("--socket").arg(&self.socket).args(["exec", "--", program]);
+                command
+            }
+        }
+    }
+
+    /// A command whose requests go to the kernel, unless all requests are intercepted.
+    #[must_use]
+    pub fn unwrapped(&self, program: &str) -> Command {
+        self.place.command(program)
+    }
+
+    /// Runs a program with blank-separated arguments.
+    #[must_use]
+    pub fn run(&self, program: &str, arguments: &str) -> Outcome {
+        let mut command = self.command(program);
+        command.args(arguments.split_whitespace());
+        program::run(command)
+    }
+
+    /// Runs `ipvsadm`.
+    #[must_use]
+    pub fn try_ipvsadm(&self, arguments: &str) -> Outcome {
+        self.run("ipvsadm", arguments)
+    }
+
+    /// Runs `ipvsadm`, which must succeed, and gives what it prints.
+    ///
+    /// # Panics
+    ///
+    /// When it does not succeed.
+    #[track_caller]
+    pub fn ipvsadm(&self, arguments: &str) -> String {
+        self.try_ipvsadm(arguments).expect_success()
+    }
+
+    /// Feeds rules to `ipvsadm -R`, which must succeed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not succeed.
+    #[track_caller]
+    pub fn restore(&self, rules: &str) {
+        let mut command = self.command("ipvsadm");
+        command.arg("-R");
+        program::run_with_input(command, rules).expect_success();
+    }
+
+    /// What `ipvsadm -S -n` prints: the whole table but for its counters.
+    ///
+    /// # Panics
+    ///
+    /// When it does not succeed.
+    #[must_use]
+    #[track_caller]
+    pub fn saved(&self) -> String {
+        self.ipvsadm("-S -n")
+    }
+
+    /// Starts a program of this workspace that is talked with.
+    #[must_use]
+    pub fn talk(&self, program: &str, folder: &Folder) -> Conversation {
+        let path = binaries::ours(program);
+        Conversation::start(self.command(&path.to_string_lossy()), program, folder)
+    }
+}

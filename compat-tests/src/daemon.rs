@@ -1,0 +1,186 @@
+//! A sockvsd of a test's own.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{Cgroup, Folder, Intercept, Outcome, Place, binaries, program, root};
+
+/// How long it may take to start or to end.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A running daemon. When it is dropped, it ends, and all that it pinned is removed.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Option<Child>,
+    place: Place,
+    arguments: Vec<String>,
+    socket: PathBuf,
+    pin_dir: PathBuf,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts one at `place` that balances the connections of `cgroup`, and waits until it serves.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn start(
+        place: Place,
+        cgroup: &Cgroup,
+        folder: &Folder,
+        intercept: Intercept,
+        more: &[&str],
+    ) -> Self {
+        let socket = folder.path().join("sockvs.sock");
+        let pin_dir = Path::new("/sys/fs/bpf").join(root::unique_name());
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut arguments = vec!["--intercept".to_owned(), intercept.name().to_owned()];
+        arguments.extend(["--cgroup".to_owned(), text(cgroup.path())]);
+        arguments.extend(["--pin-dir".to_owned(), text(&pin_dir)]);
+        arguments.extend(["--socket".to_owned(), text(&socket)]);
+        arguments.extend(more.iter().map(|&word| word.to_owned()));
+        let log = folder.path().join("sockvsd.log");
+        let mut daemon = Self { child: None, place, arguments, socket, pin_dir, log };
+        daemon.start_again();
+        daemon
+    }
+
+    /// Starts it once more, after [`stop`](Self::stop) or [`kill`](Self::kill).
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "the daemon runs already");
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.expect("cannot make the daemon's log");
+        let mut command = self.place.command(binaries::ours("sockvsd"));
+        command.args(&self.arguments).env("SOCKVS_LOG", "debug").env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().expect("cannot start sockvsd"));
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.ended() {
+                self.child = None;
+                panic!("sockvsd ended at once: {status}\n{}", self.log());
+            }
+            // Asked only when somebody listens: a program for every try costs more than waiting.
+            if self.socket.exists() && self.status().status.success() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "sockvsd does not get ready\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends it as a service manager would. Its data path stays.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end as it should.
+    pub fn stop(&mut self) {
+        let status = self.end(Signal::SIGTERM);
+        assert!(status.success(), "sockvsd ended by SIGTERM: {status}\n{}", self.log());
+    }
+
+    /// Ends it without warning.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn kill(&mut self) {
+        self.end(Signal::SIGKILL);
+    }
+
+    /// `sockvs status --json` of it.
+    #[must_use]
+    pub fn status(&self) -> Outcome {
+        let mut command = Command::new(binaries::ours("sockvs"));
+        command.arg("--socket").arg(&self.socket).args(["status", "--json"]);
+        program::run(command)
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the daemon is not running").id()
+    }
+
+    /// Its control socket.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Where it pins.
+    #[must_use]
+    pub fn pin_dir(&self) -> &Path {
+        &self.pin_dir
+    }
+
+    /// What it wrote to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        let mut child = self.child.take().expect("the daemon is not running");
+        let pid = i32::try_from(child.id()).expect("process ids are small");
+        let _ = kill(Pid::from_raw(pid), signal);
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return status,
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Ok(None) | Err(_) => {
+                    let _ = child.kill();
+                    return child.wait().expect("cannot wait for sockvsd");
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.try_wait().expect("cannot wait for sockvsd")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let last: Vec<&str> = log.lines().rev().take(20).collect();
+            eprintln!("--- the end of sockvsd's log");
+            last.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+        let status = self.child.is_some().then(|| self.end(Signal::SIGTERM));
+        let mut detach = Command::new(binaries::ours("sockvsd"));
+        detach.arg("--detach-all").arg("--pin-dir").arg(&self.pin_dir);
+        let detached = program::run(detach);
+        let remaining = fs::read_dir(&self.pin_dir).map_or(0, Iterator::count);
+        if let Some(status) = status.filter(|status| !status.success()) {
+            root::left_behind(&format!("a sockvsd that ended with {status}"));
+        } else if self.pin_dir.exists() || !detached.status.success() {
+            let path = self.pin_dir.display();
+            root::left_behind(&format!("{path} with {remaining} entries: {detached}"));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A small world for one test: a namespace, a cgroup, a folder, and a daemon that serves them.
+
+use std::net::SocketAddr;
+
+use crate::{
+    Application, Cgroup, Client, Conversation, Daemon, Folder, Intercept, Namespace, Place, Server,
+    Talk, root,
+};
+
+/// A daemon and its surroundings. The order of the fields is the order in which they go.
+#[derive(Debug)]
+pub struct Testbed {
+    /// The daemon.
+    pub daemon: Daemon,
+    /// The cgroup whose processes' connections it balances.
+    pub cgroup: Cgroup,
+    /// The namespace that the daemon and everything else is in.
+    pub namespace: Namespace,
+    /// Temporary files.
+    pub folder: Folder,
+    client: Client,
+    intercept: Intercept,
+}
+
+impl Testbed {
+    /// Makes one, and starts the daemon.
+    ///
+    /// # Panics
+    ///
+    /// When something of it cannot be made.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_options(&[])
+    }
+
+    /// The same, with more options for the daemon.
+    ///
+    /// # Panics
+    ///
+    /// When something of it cannot be made.
+    #[must_use]
+    pub fn with_options(options: &[&str]) -> Self {
+        root::require();
+        let intercept = Intercept::chosen();
+        let folder = Folder::new();
+        let namespace = Namespace::new();
+        let cgroup = Cgroup::new();
+        let place = Place::new(&namespace);
+        let daemon = Daemon::start(place, &cgroup, &folder, intercept, options);
+        let place = Place::new(&namespace).in_cgroup(&cgroup);
+        let client = Client::new(place, daemon.socket().to_owned(), intercept);
+        Self { daemon, cgroup, namespace, folder, client, intercept }
+    }
+
+    /// IPVS clients in the testbed's namespace.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// IPVS clients in another namespace.
+    #[must_use]
+    pub fn client_in(&self, namespace: &Namespace) -> Client {
+        let place = Place::new(namespace).in_cgroup(&self.cgroup);
+        Client::new(place, self.daemon.socket().to_owned(), self.intercept)
+    }
+
+    /// Runs `ipvsadm` in the testbed's namespace. It must succeed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not succeed.
+    #[track_caller]
+    pub fn ipvsadm(&self, arguments: &str) -> String {
+        self.client.ipvsadm(arguments)
+    }
+
+    /// Starts a program of this workspace as an IPVS client that is talked with.
+    #[must_use]
+    pub fn talk(&self, program: &str) -> Conversation {
+        self.client.talk(program, &self.folder)
+    }
+
+    /// Where applications run: in the namespace, and in the cgroup.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place_in(&self.namespace)
+    }
+
+    /// The same in another namespace.
+    #[must_use]
+    pub fn place_in(&self, namespace: &Namespace) -> Place {
+        Place::new(namespace).in_cgroup(&self.cgroup)
+    }
+
+    /// An application that connects where it is told to.
+    #[must_use]
+    pub fn application(&self) -> Application {
+        Application::start(&self.place(), &self.folder)
+    }
+
+    /// The same in another namespace.
+    #[must_use]
+    pub fn application_in(&self, namespace: &Namespace) -> Application {
+        Application::start(&self.place_in(namespace), &self.folder)
+    }
+
+    /// A server that greets with its name.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot listen at `address`.
+    #[must_use]
+    #[track_caller]
+    pub fn server(&self, name: &str, address: &str) -> Server {
+        let address: SocketAddr = address.parse().expect("an address and a port");
+        Server::start(&self.namespace, name, address, Talk::Greeting)
+    }
+}
+
+impl Default for Testbed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
