@@ -21,22 +21,35 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("RUSTC_BOOTSTRAP", "1"),
     ("CARGO_UNSTABLE_PROFILE_RUSTFLAGS", "true"),
     ("CARGO_PROFILE_RELEASE_RUSTFLAGS", "-Ctarget-cpu=v3"),
-    ("CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_RUSTFLAGS", "-Cdebuginfo=0"),
+    (
+        "CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_RUSTFLAGS",
+        "-Cdebuginfo=0",
+    ),
 ];
 
 fn main() -> Result<()> {
-    let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?;
+    let manifest_dir =
+        env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?;
     let ebpf = Path::new(&manifest_dir).join("../ebpf");
-    let ebpf = ebpf.to_str().context("the path of the sources is not UTF-8")?;
+    let ebpf = ebpf
+        .to_str()
+        .context("the path of the sources is not UTF-8")?;
 
-    let toolchain =
-        if has_core_sources(DISTRIBUTION) { Toolchain::Custom(DISTRIBUTION) } else { Toolchain::Nightly };
+    let toolchain = if has_core_sources(DISTRIBUTION) {
+        Toolchain::Custom(DISTRIBUTION)
+    } else {
+        Toolchain::Nightly
+    };
     for (name, value) in ENVIRONMENT {
         // SAFETY: a build script's main thread is its only one here.
         unsafe { env::set_var(name, value) };
     }
     aya_build::build_ebpf(
-        [Package { name: "sockvs-ebpf", root_dir: ebpf, ..Package::default() }],
+        [Package {
+            name: "sockvs-ebpf",
+            root_dir: ebpf,
+            ..Package::default()
+        }],
         toolchain,
     )
     .context("the eBPF programs could not be built; scripts/setup installs what that takes")
@@ -44,8 +57,9 @@ fn main() -> Result<()> {
 
 /// Whether rustup has a toolchain of this name with the sources of `core`.
 fn has_core_sources(toolchain: &str) -> bool {
-    let output =
-        Command::new("rustup").args(["run", toolchain, "rustc", "--print", "sysroot"]).output();
+    let output = Command::new("rustup")
+        .args(["run", toolchain, "rustc", "--print", "sysroot"])
+        .output();
     output.is_ok_and(|output| {
         output.status.success()
             && Path::new(String::from_utf8_lossy(&output.stdout).trim())

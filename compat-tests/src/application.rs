@@ -105,7 +105,9 @@ impl Application {
     /// The errno of `connect`.
     #[track_caller]
     pub fn open_by(&mut self, socket: Socket, id: &str, address: &str) -> Result<String, Errno> {
-        self.0.ask(&format!("open {id} {} {address}", socket.name())).map(|mut lines| lines.remove(0))
+        self.0
+            .ask(&format!("open {id} {} {address}", socket.name()))
+            .map(|mut lines| lines.remove(0))
     }
 
     /// Sends something over a connection: the name of the server that echoes it.
@@ -115,7 +117,9 @@ impl Application {
     /// The errno with which the connection broke.
     #[track_caller]
     pub fn say(&mut self, id: &str) -> Result<String, Errno> {
-        self.0.ask(&format!("say {id}")).map(|mut lines| lines.remove(0))
+        self.0
+            .ask(&format!("say {id}"))
+            .map(|mut lines| lines.remove(0))
     }
 
     /// What `getpeername` gives for a connection.
@@ -151,7 +155,11 @@ impl Application {
     /// When it was not started.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<Attempt> {
-        self.0.must("rest").iter().map(|line| attempt(line)).collect()
+        self.0
+            .must("rest")
+            .iter()
+            .map(|line| attempt(line))
+            .collect()
     }
 }
 
@@ -161,5 +169,8 @@ fn attempt(line: &str) -> Attempt {
         Some(errno) => Err(Errno::from_raw(errno.parse().expect("a number"))),
         None => Ok(reached.to_owned()),
     };
-    Attempt { started: started.parse().expect("a number"), reached }
+    Attempt {
+        started: started.parse().expect("a number"),
+        reached,
+    }
 }

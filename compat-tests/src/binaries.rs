@@ -13,16 +13,16 @@ use std::{
 /// When it is nowhere.
 #[must_use]
 pub fn ours(name: &str) -> PathBuf {
-    if let Some(folder) = env::var_os("SOCKVS_BIN_DIR") {
-        let path = Path::new(&folder).join(name);
-        assert!(path.is_file(), "SOCKVS_BIN_DIR is set, but {} does not exist", path.display());
-        return path;
-    }
-    let beside = env::current_exe().ok().and_then(|test| {
-        // A test is in target/debug/deps, a program of this package in target/debug.
-        test.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file())
-    });
-    beside.or_else(|| on_path(name)).unwrap_or_else(|| {
+    let told = env::var_os("SOCKVS_BIN_DIR").map(PathBuf::from);
+    let test = env::current_exe().unwrap_or_default();
+    // A test is in target/debug/deps, a program of this package in target/debug.
+    let beside = test.ancestors().skip(1).take(2).map(Path::to_owned);
+    let found = told
+        .into_iter()
+        .chain(beside)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.or_else(|| on_path(name)).unwrap_or_else(|| {
         panic!("{name} is neither beside the test nor on PATH: build it (cargo build -p sockvs -p compat-tests)")
     })
 }
@@ -41,7 +41,9 @@ pub fn installed(name: &str) -> PathBuf {
 #[must_use]
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+    env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// A Python that has pyroute2: `SOCKVS_TEST_PYTHON`, or the one that `scripts/setup` makes.
@@ -54,7 +56,9 @@ pub fn python() -> PathBuf {
     if let Some(python) = env::var_os("SOCKVS_TEST_PYTHON") {
         return python.into();
     }
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("/"));
     let python = repository.join(".cache/venv/bin/python");
     assert!(
         python.exists(),

@@ -11,7 +11,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::root;
+use crate::{leftovers::clean_up, name};
 
 /// How long processes may take to end by themselves: a wrapped client's supervisor ends a moment
 /// after the client.
@@ -29,7 +29,7 @@ impl Cgroup {
     /// When there is no such hierarchy, or it cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let path = cgroup2().join(root::unique_name());
+        let path = cgroup2().join(name::unique());
         fs::create_dir(&path)
             .unwrap_or_else(|error| panic!("cannot make the cgroup {}: {error}", path.display()));
         Self(path)
@@ -45,7 +45,10 @@ impl Cgroup {
     #[must_use]
     pub fn processes(&self) -> Vec<Pid> {
         let list = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
-        list.lines().filter_map(|line| line.parse().ok()).map(Pid::from_raw).collect()
+        list.lines()
+            .filter_map(|line| line.parse().ok())
+            .map(Pid::from_raw)
+            .collect()
     }
 
     /// Waits for its processes to end, and says which do not.
@@ -70,24 +73,27 @@ impl Default for Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let remaining = self.wait_until_empty();
-        let names: Vec<String> = remaining.iter().map(|pid| name(*pid)).collect();
-        for pid in &remaining {
-            // Whoever is in this cgroup was started by this test.
-            let _ = kill(*pid, Signal::SIGKILL);
-        }
-        let still_there = if remaining.is_empty() { vec![] } else { self.wait_until_empty() };
-        let removed = fs::remove_dir(&self.0);
-        if !names.is_empty() {
-            root::left_behind(&format!("processes {names:?}, of which {still_there:?} do not die"));
-        }
-        if let Err(error) = removed {
-            root::left_behind(&format!("the cgroup {}: {error}", self.0.display()));
-        }
+        clean_up(|| {
+            let remaining = self.wait_until_empty();
+            let names: Vec<String> = remaining.iter().map(|pid| describe(*pid)).collect();
+            for pid in &remaining {
+                // Whoever is in this cgroup was started by this test.
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
+            let undead = self.wait_until_empty();
+            fs::remove_dir(&self.0)
+                .map_err(|error| format!("the cgroup {}: {error}", self.0.display()))?;
+            if names.is_empty() {
+                return Ok(());
+            }
+            Err(format!(
+                "processes {names:?}, of which {undead:?} do not die"
+            ))
+        });
     }
 }
 
-fn name(pid: Pid) -> String {
+fn describe(pid: Pid) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     format!("{pid} {}", name.trim_end())
 }

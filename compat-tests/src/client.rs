@@ -50,7 +50,11 @@ impl Client {
     /// Programs that run at `place`, with the daemon at `socket`.
     #[must_use]
     pub fn new(place: Place, socket: PathBuf, intercept: Intercept) -> Self {
-        Self { place, socket, intercept }
+        Self {
+            place,
+            socket,
+            intercept,
+        }
     }
 
     /// A command that the daemon will answer.
@@ -60,7 +64,10 @@ impl Client {
             Intercept::Bpf => self.place.command(program),
             Intercept::Seccomp => {
                 let mut command = self.place.command(binaries::ours("sockvs"));
-                command.arg("--socket").arg(&self.socket).args(["exec", "--", program]);
+                command
+                    .arg("--socket")
+                    .arg(&self.socket)
+                    .args(["exec", "--", program]);
                 command
             }
         }

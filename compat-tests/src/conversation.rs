@@ -19,7 +19,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use crate::Folder;
+use crate::{Folder, leftovers::clean_up, name};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Conversation {
     /// When it cannot be started.
     #[must_use]
     pub fn start(mut command: Command, name: &str, folder: &Folder) -> Self {
-        let complaints = folder.path().join(format!("{}.stderr", crate::root::unique_name()));
+        let complaints = folder.path().join(format!("{}.stderr", name::unique()));
         let stderr = File::create(&complaints).expect("cannot make a file for complaints");
         let mut child = command
             .stdin(Stdio::piped())
@@ -52,7 +52,13 @@ impl Conversation {
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let to = child.stdin.take();
         let from = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
-        Self { name: name.to_owned(), child, to, from, complaints }
+        Self {
+            name: name.to_owned(),
+            child,
+            to,
+            from,
+            complaints,
+        }
     }
 
     /// Asks for something, and gives the answer or the errno.
@@ -64,7 +70,11 @@ impl Conversation {
     pub fn ask(&mut self, request: &str) -> Result<Vec<String>, Errno> {
         let to = self.to.as_mut().expect("open until dropped");
         if let Err(error) = writeln!(to, "{request}").and_then(|()| to.flush()) {
-            panic!("{} takes no request {request:?}: {error}\n{}", self.name, self.complaints());
+            panic!(
+                "{} takes no request {request:?}: {error}\n{}",
+                self.name,
+                self.complaints()
+            );
         }
         let mut lines = Vec::new();
         loop {
@@ -72,9 +82,16 @@ impl Conversation {
             match line.strip_prefix('\t') {
                 Some(line) => lines.push(line.to_owned()),
                 None if line == "ok" => return Ok(lines),
-                None => match line.strip_prefix("errno ").and_then(|number| number.parse().ok()) {
+                None => match line
+                    .strip_prefix("errno ")
+                    .and_then(|number| number.parse().ok())
+                {
                     Some(number) => return Err(Errno::from_raw(number)),
-                    None => panic!("{} answers {line:?} to {request:?}\n{}", self.name, self.complaints()),
+                    None => panic!(
+                        "{} answers {line:?} to {request:?}\n{}",
+                        self.name,
+                        self.complaints()
+                    ),
                 },
             }
         }
@@ -105,7 +122,11 @@ impl Conversation {
             let mut ready = [PollFd::new(self.from.get_ref().as_fd(), PollFlags::POLLIN)];
             let limit = PollTimeout::try_from(LIMIT).unwrap_or(PollTimeout::MAX);
             if poll(&mut ready, limit) == Ok(0) {
-                panic!("{} does not answer {request:?}\n{}", self.name, self.complaints());
+                panic!(
+                    "{} does not answer {request:?}\n{}",
+                    self.name,
+                    self.complaints()
+                );
             }
         }
         let mut line = String::new();
@@ -122,17 +143,19 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        // Programs that are talked with end when nobody talks to them any more.
-        self.to = None;
-        for _ in 0..200 {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
+        clean_up(|| {
+            // Programs that are talked with end when nobody talks to them any more.
+            self.to = None;
+            for _ in 0..400 {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    return Ok(());
+                }
+                std::thread::sleep(Duration::from_millis(5));
             }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        crate::root::left_behind(&format!("{}, which did not end by itself", self.name));
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            Err(format!("{}, which did not end by itself", self.name))
+        });
     }
 }
 

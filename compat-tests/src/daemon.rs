@@ -12,7 +12,9 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Cgroup, Folder, Intercept, Outcome, Place, binaries, program, root};
+use crate::{
+    Cgroup, Folder, Intercept, Outcome, Place, binaries, leftovers::clean_up, name, program,
+};
 
 /// How long it may take to start or to end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -43,7 +45,7 @@ impl Daemon {
         more: &[&str],
     ) -> Self {
         let socket = folder.path().join("sockvs.sock");
-        let pin_dir = Path::new("/sys/fs/bpf").join(root::unique_name());
+        let pin_dir = Path::new("/sys/fs/bpf").join(name::unique());
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let mut arguments = vec!["--intercept".to_owned(), intercept.name().to_owned()];
         arguments.extend(["--cgroup".to_owned(), text(cgroup.path())]);
@@ -51,7 +53,14 @@ impl Daemon {
         arguments.extend(["--socket".to_owned(), text(&socket)]);
         arguments.extend(more.iter().map(|&word| word.to_owned()));
         let log = folder.path().join("sockvsd.log");
-        let mut daemon = Self { child: None, place, arguments, socket, pin_dir, log };
+        let mut daemon = Self {
+            child: None,
+            place,
+            arguments,
+            socket,
+            pin_dir,
+            log,
+        };
         daemon.start_again();
         daemon
     }
@@ -66,8 +75,14 @@ impl Daemon {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.expect("cannot make the daemon's log");
         let mut command = self.place.command(binaries::ours("sockvsd"));
-        command.args(&self.arguments).env("SOCKVS_LOG", "debug").env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+            .args(&self.arguments)
+            .env("SOCKVS_LOG", "info,sockvs=debug")
+            .env("NO_COLOR", "1");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
         self.child = Some(command.spawn().expect("cannot start sockvsd"));
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -79,7 +94,11 @@ impl Daemon {
             if self.socket.exists() && self.status().status.success() {
                 return;
             }
-            assert!(Instant::now() < deadline, "sockvsd does not get ready\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "sockvsd does not get ready\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -91,7 +110,11 @@ impl Daemon {
     /// When it does not end as it should.
     pub fn stop(&mut self) {
         let status = self.end(Signal::SIGTERM);
-        assert!(status.success(), "sockvsd ended by SIGTERM: {status}\n{}", self.log());
+        assert!(
+            status.success(),
+            "sockvsd ended by SIGTERM: {status}\n{}",
+            self.log()
+        );
     }
 
     /// Ends it without warning.
@@ -107,7 +130,10 @@ impl Daemon {
     #[must_use]
     pub fn status(&self) -> Outcome {
         let mut command = Command::new(binaries::ours("sockvs"));
-        command.arg("--socket").arg(&self.socket).args(["status", "--json"]);
+        command
+            .arg("--socket")
+            .arg(&self.socket)
+            .args(["status", "--json"]);
         program::run(command)
     }
 
@@ -159,7 +185,10 @@ impl Daemon {
     }
 
     fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.as_mut()?.try_wait().expect("cannot wait for sockvsd")
+        self.child
+            .as_mut()?
+            .try_wait()
+            .expect("cannot wait for sockvsd")
     }
 }
 
@@ -171,16 +200,24 @@ impl Drop for Daemon {
             eprintln!("--- the end of sockvsd's log");
             last.iter().rev().for_each(|line| eprintln!("{line}"));
         }
-        let status = self.child.is_some().then(|| self.end(Signal::SIGTERM));
-        let mut detach = Command::new(binaries::ours("sockvsd"));
-        detach.arg("--detach-all").arg("--pin-dir").arg(&self.pin_dir);
-        let detached = program::run(detach);
-        let remaining = fs::read_dir(&self.pin_dir).map_or(0, Iterator::count);
-        if let Some(status) = status.filter(|status| !status.success()) {
-            root::left_behind(&format!("a sockvsd that ended with {status}"));
-        } else if self.pin_dir.exists() || !detached.status.success() {
-            let path = self.pin_dir.display();
-            root::left_behind(&format!("{path} with {remaining} entries: {detached}"));
-        }
+        clean_up(|| {
+            let status = self.child.is_some().then(|| self.end(Signal::SIGTERM));
+            let detached = detach_all(&self.pin_dir);
+            if let Some(status) = status.filter(|status| !status.success()) {
+                return Err(format!("a sockvsd that ended with {status}"));
+            }
+            if self.pin_dir.exists() || !detached.status.success() {
+                return Err(format!("{}: {detached}", self.pin_dir.display()));
+            }
+            Ok(())
+        });
     }
+}
+
+/// Runs `sockvsd --detach-all`.
+#[must_use]
+pub fn detach_all(pin_dir: &Path) -> Outcome {
+    let mut detach = Command::new(binaries::ours("sockvsd"));
+    detach.arg("--detach-all").arg("--pin-dir").arg(pin_dir);
+    program::run(detach)
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::root;
+use crate::{leftovers::clean_up, name};
 
 /// A folder that goes with its owner. Everybody may enter it: a daemon's sockets are in it, and
 /// clients without rights are tested, too.
@@ -21,7 +21,7 @@ impl Folder {
     /// When it cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let path = std::env::temp_dir().join(root::unique_name());
+        let path = std::env::temp_dir().join(name::unique());
         fs::create_dir(&path).expect("cannot make a temporary folder");
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("cannot open the folder");
         Self(path)
@@ -54,8 +54,10 @@ impl Default for Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            root::left_behind(&format!("the folder {}: {error}", self.0.display()));
-        }
+        let path = &self.0;
+        clean_up(|| {
+            fs::remove_dir_all(path)
+                .map_err(|error| format!("the folder {}: {error}", path.display()))
+        });
     }
 }

@@ -22,11 +22,14 @@ pub mod client;
 pub mod conversation;
 pub mod daemon;
 pub mod folder;
+mod leftovers;
+pub mod name;
 pub mod namespace;
 pub mod place;
 pub mod program;
 pub mod root;
 pub mod server;
+pub mod static_client;
 pub mod testbed;
 
 pub use application::Application;

@@ -12,7 +12,7 @@ use std::{
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::{binaries, program, root};
+use crate::{binaries, leftovers::clean_up, name, program};
 
 /// A network namespace, with nothing in it but a loopback interface that is up.
 #[derive(Debug)]
@@ -29,9 +29,12 @@ impl Namespace {
     /// When it cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let name = root::unique_name();
+        let name = name::unique();
         ip(&["netns", "add", &name]).expect_success();
-        let namespace = Self { path: Path::new("/run/netns").join(&name), name };
+        let namespace = Self {
+            path: Path::new("/run/netns").join(&name),
+            name,
+        };
         namespace.ip(&["link", "set", "lo", "up"]);
         namespace
     }
@@ -98,10 +101,13 @@ impl Default for Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let outcome = ip(&["netns", "del", &self.name]);
-        if !outcome.status.success() {
-            root::left_behind(&format!("the network namespace {}: {outcome}", self.name));
-        }
+        clean_up(|| {
+            let outcome = ip(&["netns", "del", &self.name]);
+            if outcome.status.success() {
+                return Ok(());
+            }
+            Err(format!("the network namespace {}: {outcome}", self.name))
+        });
     }
 }
 

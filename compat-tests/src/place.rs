@@ -22,7 +22,10 @@ impl Place {
     /// In `namespace`, and in the cgroup that this process is in.
     #[must_use]
     pub fn new(namespace: &Namespace) -> Self {
-        Self { namespace: namespace.open(), cgroup: None }
+        Self {
+            namespace: namespace.open(),
+            cgroup: None,
+        }
     }
 
     /// In `cgroup`.
@@ -32,8 +35,13 @@ impl Place {
     /// When the cgroup is gone.
     #[must_use]
     pub fn in_cgroup(self, cgroup: &Cgroup) -> Self {
-        let processes = OpenOptions::new().write(true).open(cgroup.path().join("cgroup.procs"));
-        Self { cgroup: Some(processes.expect("cannot open the cgroup")), ..self }
+        let processes = OpenOptions::new()
+            .write(true)
+            .open(cgroup.path().join("cgroup.procs"));
+        Self {
+            cgroup: Some(processes.expect("cannot open the cgroup")),
+            ..self
+        }
     }
 
     /// A command that will run there.

@@ -44,8 +44,16 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, status, stdout, stderr } = self;
-        write!(f, "{command}: {status}\n--- stdout\n{stdout}--- stderr\n{stderr}---")
+        let Self {
+            command,
+            status,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "{command}: {status}\n--- stdout\n{stdout}--- stderr\n{stderr}---"
+        )
     }
 }
 
@@ -67,9 +75,13 @@ pub fn run(command: Command) -> Outcome {
 #[must_use]
 pub fn run_with_input(mut command: Command, input: &str) -> Outcome {
     let name = describe(&command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child =
-        command.spawn().unwrap_or_else(|error| panic!("{name}: cannot be started: {error}"));
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{name}: cannot be started: {error}"));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -112,5 +124,8 @@ fn read_all(pipe: Option<impl Read>) -> String {
 
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -47,7 +47,11 @@ impl Server {
         let copy = listener.try_clone().expect("no file descriptors left");
         let name = name.to_owned();
         let accepting = Some(thread::spawn(move || accept(&copy, &name, talk)));
-        Self { address, listener, accepting }
+        Self {
+            address,
+            listener,
+            accepting,
+        }
     }
 
     /// Where it listens.
@@ -96,7 +100,10 @@ fn serve(connection: &TcpStream, name: &str, talk: Talk) -> std::io::Result<()> 
                 line.clear();
             }
             let length = name.len();
-            write!(to, "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n{name}")?;
+            write!(
+                to,
+                "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n{name}"
+            )?;
             connection.shutdown(Shutdown::Write)?;
         }
         Talk::Redis => {

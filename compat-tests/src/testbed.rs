@@ -49,7 +49,14 @@ impl Testbed {
         let daemon = Daemon::start(place, &cgroup, &folder, intercept, options);
         let place = Place::new(&namespace).in_cgroup(&cgroup);
         let client = Client::new(place, daemon.socket().to_owned(), intercept);
-        Self { daemon, cgroup, namespace, folder, client, intercept }
+        Self {
+            daemon,
+            cgroup,
+            namespace,
+            folder,
+            client,
+            intercept,
+        }
     }
 
     /// IPVS clients in the testbed's namespace.

@@ -27,7 +27,10 @@ fn an_ipv6_address_on_no_interface_is_reached() {
     testbed.namespace.add_address("fd00:1::11/128");
     let _server = testbed.server("A", "[fd00:1::11]:8080");
     let mut application = testbed.application();
-    assert_eq!(application.connect("[fd00:9::1]:80"), Err(Errno::ENETUNREACH));
+    assert_eq!(
+        application.connect("[fd00:9::1]:80"),
+        Err(Errno::ENETUNREACH)
+    );
     testbed.ipvsadm("-A -t [fd00:9::1]:80 -s rr");
     testbed.ipvsadm("-a -t [fd00:9::1]:80 -r [fd00:1::11]:8080 -m");
 
@@ -44,7 +47,10 @@ fn an_ipv6_socket_reaches_an_ipv4_service_by_its_mapped_address() {
     testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.11:8080 -m");
     let mut application = testbed.application();
 
-    assert_eq!(application.open_by(Socket::Inet6, "a", "10.9.0.1:80"), Ok("A".to_owned()));
+    assert_eq!(
+        application.open_by(Socket::Inet6, "a", "10.9.0.1:80"),
+        Ok("A".to_owned())
+    );
     assert_eq!(application.peer("a"), "[::ffff:10.9.0.1]:80", "getpeername");
     assert_eq!(
         application.connect_by(Socket::Inet6Only, "10.9.0.1:80"),
@@ -62,7 +68,10 @@ fn an_ipv6_service_with_an_ipv4_server_serves_sockets_that_can_reach_it() {
     testbed.ipvsadm("-a -t [fd00:9::1]:80 -r 127.0.0.11:80 -i");
     let mut application = testbed.application();
 
-    assert_eq!(application.open_by(Socket::Inet6, "a", "[fd00:9::1]:80"), Ok("A".to_owned()));
+    assert_eq!(
+        application.open_by(Socket::Inet6, "a", "[fd00:9::1]:80"),
+        Ok("A".to_owned())
+    );
     assert_eq!(application.peer("a"), "[fd00:9::1]:80", "getpeername");
     assert_eq!(
         application.connect_by(Socket::Inet6Only, "[fd00:9::1]:80"),

@@ -80,7 +80,10 @@ async fn serve(options: &Options) -> Result<()> {
     if restored > 0 {
         tracing::info!(services = restored, "taken over from an earlier daemon");
     }
-    let server = Server::new(Table { ipvs, path: Box::new(path) });
+    let server = Server::new(Table {
+        ipvs,
+        path: Box::new(path),
+    });
     let namespaces = Arc::new(Namespaces::default());
 
     let facts = Facts {

@@ -36,7 +36,10 @@ pub(crate) fn netns(ctx: &SockAddrContext) -> u64 {
 pub(crate) fn read4(ctx: &SockAddrContext) -> Endpoint {
     // SAFETY: the kernel passes a context that is valid for the program's run.
     let address = unsafe { addr_of!((*ctx.sock_addr).user_ip4).read_volatile() };
-    Endpoint { address: [address, 0, 0, 0], port: read_port(ctx) }
+    Endpoint {
+        address: [address, 0, 0, 0],
+        port: read_port(ctx),
+    }
 }
 
 /// The call's IPv6 address and port.
@@ -50,7 +53,10 @@ pub(crate) fn read6(ctx: &SockAddrContext) -> Endpoint {
         // SAFETY: as above.
         unsafe { at.read_volatile() }
     };
-    Endpoint { address: [word(0), word(1), word(2), word(3)], port: read_port(ctx) }
+    Endpoint {
+        address: [word(0), word(1), word(2), word(3)],
+        port: read_port(ctx),
+    }
 }
 
 /// Puts an IPv4 address and a port into the call.
@@ -80,7 +86,10 @@ pub(crate) fn write6(ctx: &SockAddrContext, to: &Endpoint) {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the field holds 16 bits in network order")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the field holds 16 bits in network order"
+)]
 fn read_port(ctx: &SockAddrContext) -> u16 {
     // SAFETY: the kernel passes a context that is valid for the program's run.
     unsafe { addr_of!((*ctx.sock_addr).user_port).read_volatile() as u16 }

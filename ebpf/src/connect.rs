@@ -59,7 +59,10 @@ pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
     }
     let asked = address::read6(ctx);
     let service = if address::is_v4_mapped(&asked.address) {
-        let inner = Endpoint { address: [asked.address[3], 0, 0, 0], port: asked.port };
+        let inner = Endpoint {
+            address: [asked.address[3], 0, 0, 0],
+            port: asked.port,
+        };
         find(ctx, AF_INET, &inner)
     } else {
         find(ctx, AF_INET6, &asked)

@@ -11,7 +11,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "atomic arithmetic exists on this target only as an intrinsic")]
+#![expect(
+    internal_features,
+    reason = "atomic arithmetic exists on this target only as an intrinsic"
+)]
 
 mod address;
 mod connect;

@@ -37,5 +37,8 @@ fn asked_for(ctx: &SockAddrContext, peer: &Endpoint) -> Option<Endpoint> {
         && server[2] == peer.address[2]
         && server[3] == peer.address[3]
         && origin.server_port == peer.port)
-        .then_some(Endpoint { address: origin.virtual_address, port: origin.virtual_port })
+        .then_some(Endpoint {
+            address: origin.virtual_address,
+            port: origin.virtual_port,
+        })
 }

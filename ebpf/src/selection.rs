@@ -52,8 +52,14 @@ fn choose_once(service: *mut Service, generation: u64) -> Option<Choice> {
     let selection = unsafe { selection.add((generation & 1) as usize) };
     // SAFETY: chunks are never freed. The fields may be changing under a slow reader; the caller
     // compares generations before it uses what comes of them.
-    let Selection { period, segments_at, segments, first_at, first_len, .. } =
-        unsafe { selection.read_volatile() };
+    let Selection {
+        period,
+        segments_at,
+        segments,
+        first_at,
+        first_len,
+        ..
+    } = unsafe { selection.read_volatile() };
     if period == 0 || first_len == 0 {
         return None;
     }
@@ -88,7 +94,10 @@ fn segment_at(at: u32, segments: u32, place: u64) -> Option<Segment> {
         }
     }
     let at = at + low * Segment::WORDS;
-    Some(Segment::from_words([table::slot(at)?, table::slot(at + 1)?]))
+    Some(Segment::from_words([
+        table::slot(at)?,
+        table::slot(at + 1)?,
+    ]))
 }
 
 #[inline(always)]
@@ -101,7 +110,11 @@ fn chosen(index: u32) -> Option<Choice> {
     let port = unsafe { addr_of!((*destination).port).read_volatile() };
     // SAFETY: as above.
     let family = unsafe { addr_of!((*destination).family).read_volatile() };
-    Some(Choice { destination: index, family, server: Endpoint { address, port } })
+    Some(Choice {
+        destination: index,
+        family,
+        server: Endpoint { address, port },
+    })
 }
 
 /// Counts a connection that goes to a server.

@@ -24,8 +24,11 @@ static SERVICES: HashMap<
 > = HashMap::new();
 
 #[btf_map]
-static SERVICE_RECORDS: Chunks<Service, { SERVICES_PER_CHUNK as usize }, { SERVICE_CHUNKS as usize }> =
-    Chunks::new();
+static SERVICE_RECORDS: Chunks<
+    Service,
+    { SERVICES_PER_CHUNK as usize },
+    { SERVICE_CHUNKS as usize },
+> = Chunks::new();
 
 #[btf_map]
 static DESTINATION_RECORDS: Chunks<
@@ -68,8 +71,10 @@ fn same(a: &ServiceKey, b: &ServiceKey) -> bool {
 /// The destination's record with this index.
 #[inline(always)]
 pub(crate) fn destination(index: u32) -> Option<*mut Destination> {
-    DESTINATION_RECORDS
-        .get_value_ptr_mut(index / DESTINATIONS_PER_CHUNK, &(index % DESTINATIONS_PER_CHUNK))
+    DESTINATION_RECORDS.get_value_ptr_mut(
+        index / DESTINATIONS_PER_CHUNK,
+        &(index % DESTINATIONS_PER_CHUNK),
+    )
 }
 
 /// The word of `SLOTS` with this index.

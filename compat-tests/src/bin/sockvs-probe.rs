@@ -69,7 +69,8 @@ impl Probe {
                 self.stop.store(false, Ordering::Relaxed);
                 for _ in 0..threads {
                     let stop = Arc::clone(&self.stop);
-                    self.hammers.push(thread::spawn(move || hammer(address, &stop)));
+                    self.hammers
+                        .push(thread::spawn(move || hammer(address, &stop)));
                 }
                 Ok(vec![])
             }
@@ -118,7 +119,10 @@ fn open(kind: &str, address: SocketAddr) -> Result<(TcpStream, String), Errno> {
     let patience = TimeVal::seconds(10);
     setsockopt(&socket, sockopt::SendTimeout, &patience)?;
     setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
-    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     setsockopt(&socket, sockopt::Linger, &at_once)?;
     connect(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
     let connection = TcpStream::from(socket);
@@ -128,9 +132,7 @@ fn open(kind: &str, address: SocketAddr) -> Result<(TcpStream, String), Errno> {
 
 fn in_inet6(address: SocketAddr) -> SocketAddr {
     match address.ip() {
-        IpAddr::V4(ip) => {
-            SocketAddrV6::new(ip.to_ipv6_mapped(), address.port(), 0, 0).into()
-        }
+        IpAddr::V4(ip) => SocketAddrV6::new(ip.to_ipv6_mapped(), address.port(), 0, 0).into(),
         IpAddr::V6(_) => address,
     }
 }
@@ -138,7 +140,10 @@ fn in_inet6(address: SocketAddr) -> SocketAddr {
 /// A server says one line at a time, so nothing of the next one is lost.
 fn read_line(connection: &TcpStream) -> Result<String, Errno> {
     let mut line = String::new();
-    match BufReader::new(connection).read_line(&mut line).map_err(errno)? {
+    match BufReader::new(connection)
+        .read_line(&mut line)
+        .map_err(errno)?
+    {
         0 => Err(Errno::ECONNRESET),
         _ => Ok(line.trim_end().to_owned()),
     }
@@ -147,7 +152,6 @@ fn read_line(connection: &TcpStream) -> Result<String, Errno> {
 fn parse(address: &str) -> Result<SocketAddr, Errno> {
     address.parse().map_err(|_| Errno::EINVAL)
 }
-
 
 fn errno(error: io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)

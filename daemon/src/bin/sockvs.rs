@@ -88,17 +88,30 @@ fn status(socket: &Path, json: bool) -> ExitCode {
 fn print_status(status: &Status) {
     let facts = &status.facts;
     println!("sockvsd {}, process id {}", facts.version, facts.pid);
-    println!("requests     {}: {}", facts.intercept, facts.intercept_reason);
-    let scope = if facts.node_wide { ", services hold in every namespace" } else { "" };
+    println!(
+        "requests     {}: {}",
+        facts.intercept, facts.intercept_reason
+    );
+    let scope = if facts.node_wide {
+        ", services hold in every namespace"
+    } else {
+        ""
+    };
     println!("connections  of cgroup {}{scope}", facts.cgroup.display());
     println!("pinned       {}", facts.pin_dir.display());
     if status.namespaces.is_empty() {
         println!("no services yet");
         return;
     }
-    println!("{:>10} {:>10} {:>13} {:>12}", "namespace", "services", "destinations", "connections");
+    println!(
+        "{:>10} {:>10} {:>13} {:>12}",
+        "namespace", "services", "destinations", "connections"
+    );
     for ns in &status.namespaces {
-        println!("{:>10} {:>10} {:>13} {:>12}", ns.cookie, ns.services, ns.destinations, ns.connections);
+        println!(
+            "{:>10} {:>10} {:>13} {:>12}",
+            ns.cookie, ns.services, ns.destinations, ns.connections
+        );
     }
 }
 

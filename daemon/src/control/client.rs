@@ -42,7 +42,10 @@ pub fn ask_status(socket: &Path) -> Result<Status, Error> {
             Error::NotRunning(socket.to_owned())
         }
         io::ErrorKind::PermissionDenied => Error::NotAllowed(socket.to_owned()),
-        _ => Error::Failed { path: socket.to_owned(), error },
+        _ => Error::Failed {
+            path: socket.to_owned(),
+            error,
+        },
     };
     let mut stream = UnixStream::connect(socket).map_err(failed)?;
     let mut ask = || {

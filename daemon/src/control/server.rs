@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{STATUS, Facts, Status};
+use super::{Facts, STATUS, Status};
 use crate::family;
 
 /// How long a client may take to say what it wants.
@@ -47,7 +47,10 @@ impl Listener {
         }
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
     }
 
     /// Answers until the daemon ends.
@@ -83,7 +86,9 @@ impl Drop for Listener {
 async fn answer(stream: UnixStream, facts: &Facts, server: &family::Server) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(tokio::io::AsyncReadExt::take(from, 256)).read_line(&mut line).await?;
+    BufReader::new(tokio::io::AsyncReadExt::take(from, 256))
+        .read_line(&mut line)
+        .await?;
     let reply = if line.trim_end() == STATUS {
         serde_json::to_string(&Status::now(facts, server))?
     } else {

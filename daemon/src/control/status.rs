@@ -70,6 +70,9 @@ impl Status {
                 Some(status)
             })
             .collect();
-        Self { facts: facts.clone(), namespaces }
+        Self {
+            facts: facts.clone(),
+            namespaces,
+        }
     }
 }

@@ -33,7 +33,10 @@ impl PinDirectory {
     ///
     /// When another daemon has it, or it is not in a BPF file system.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |error| Error::PinDirectory { path: path.to_owned(), error };
+        let failed = |error| Error::PinDirectory {
+            path: path.to_owned(),
+            error,
+        };
         if path.starts_with(BPFFS) {
             mount_bpffs().map_err(failed)?;
         }
@@ -43,8 +46,13 @@ impl PinDirectory {
         }
         let directory = File::open(path).map_err(failed)?;
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(Error::Taken { path: path.to_owned() }),
+            Ok(lock) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(Error::Taken {
+                path: path.to_owned(),
+            }),
             Err((_, errno)) => Err(failed(errno.into())),
         }
     }

@@ -33,7 +33,10 @@ pub fn find_cgroup2() -> Result<PathBuf, Error> {
 ///
 /// When `path` is not a folder of a cgroup2 hierarchy.
 pub fn open_cgroup(path: &Path) -> Result<File, Error> {
-    let failed = |error| Error::Cgroup { path: path.to_owned(), error };
+    let failed = |error| Error::Cgroup {
+        path: path.to_owned(),
+        error,
+    };
     let cgroup = File::open(path).map_err(failed)?;
     let kind = nix::sys::statfs::fstatfs(&cgroup)
         .map_err(|errno| failed(io::Error::from(errno)))?
@@ -41,7 +44,9 @@ pub fn open_cgroup(path: &Path) -> Result<File, Error> {
     if kind == nix::sys::statfs::CGROUP2_SUPER_MAGIC {
         Ok(cgroup)
     } else {
-        Err(failed(io::Error::other("not a folder of a cgroup2 hierarchy")))
+        Err(failed(io::Error::other(
+            "not a folder of a cgroup2 hierarchy",
+        )))
     }
 }
 
@@ -51,9 +56,15 @@ fn unescape(field: &str) -> String {
     let mut path = String::with_capacity(field.len());
     while let Some((before, after)) = rest.split_once('\\') {
         path.push_str(before);
-        let code = after.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let code = after
+            .get(..3)
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
         path.push(code.map_or('\\', char::from));
-        rest = if code.is_some() { after.get(3..).unwrap_or_default() } else { after };
+        rest = if code.is_some() {
+            after.get(3..).unwrap_or_default()
+        } else {
+            after
+        };
     }
     path.push_str(rest);
     path

@@ -52,8 +52,13 @@ impl<T: Pod> Chunks<T> {
         outer: ArrayOfMaps<MapData, MapData>,
         per_chunk: u32,
     ) -> Result<Self, MapError> {
-        let mut chunks =
-            Self { name, outer, per_chunk, mapped: Vec::new(), records: PhantomData };
+        let mut chunks = Self {
+            name,
+            outer,
+            per_chunk,
+            mapped: Vec::new(),
+            records: PhantomData,
+        };
         for position in 0..chunks.outer.len() {
             match chunks.outer.get(&position, 0) {
                 Ok(chunk) => chunks.map(&chunk).map_err(MapError::IoError)?,
@@ -66,7 +71,9 @@ impl<T: Pod> Chunks<T> {
 
     /// How many records there are memory for.
     pub(super) fn len(&self) -> u32 {
-        u32::try_from(self.mapped.len()).unwrap_or(u32::MAX).saturating_mul(self.per_chunk)
+        u32::try_from(self.mapped.len())
+            .unwrap_or(u32::MAX)
+            .saturating_mul(self.per_chunk)
     }
 
     /// Makes sure that there is memory for the record with this index.
@@ -82,7 +89,9 @@ impl<T: Pod> Chunks<T> {
     /// The record is shared with the eBPF programs: read and write its fields through the pointer,
     /// whole words at a time.
     pub(super) fn at(&self, index: u32) -> Option<NonNull<T>> {
-        let chunk = self.mapped.get(usize::try_from(index / self.per_chunk).ok()?)?;
+        let chunk = self
+            .mapped
+            .get(usize::try_from(index / self.per_chunk).ok()?)?;
         let place = usize::try_from(index % self.per_chunk).ok()?;
         // SAFETY: `place` is below the number of records that the chunk was made for.
         Some(unsafe { chunk.start.cast::<T>().add(place) })
@@ -114,7 +123,16 @@ impl<T: Pod> Chunks<T> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: the kernel chooses an unused range; the array's memory lives as long as the
         // mapping. The kernel refuses a length beyond the array's.
-        let start = unsafe { mmap(None, len, access, MapFlags::MAP_SHARED, chunk.fd().as_fd(), 0) }?;
+        let start = unsafe {
+            mmap(
+                None,
+                len,
+                access,
+                MapFlags::MAP_SHARED,
+                chunk.fd().as_fd(),
+                0,
+            )
+        }?;
         self.mapped.push(Mapping { start, len });
         Ok(())
     }

@@ -36,37 +36,41 @@ pub(super) struct LiveDestination<'a> {
 impl<'a> LiveService<'a> {
     /// The record with this index, if there is memory for it.
     pub(super) fn at(chunks: &'a Chunks<ServiceRecord>, index: u32) -> Option<Self> {
-        Some(Self { record: chunks.at(index)?, chunks: PhantomData })
+        Some(Self {
+            record: chunks.at(index)?,
+            chunks: PhantomData,
+        })
     }
 
     /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
     pub(super) fn begin(self, key: RecordKey, born: u64) {
         let record = self.record.as_ptr();
-        // SAFETY: the record is free: no entry leads to it, and a program that still looks at its
-        // last use compares key and generation.
-        unsafe { addr_of_mut!((*record).key).write_volatile(key) };
+        // The record is free: no entry leads to it, and a program that still looks at its last use
+        // compares key and generation, or at worst counts one connection of that use.
+        // SAFETY: the field is within the record.
+        write(unsafe { addr_of_mut!((*record).key) }, key);
         // SAFETY: as above.
-        unsafe { addr_of_mut!((*record).born).write_volatile(born) };
-        // SAFETY: as above; a late program may add one connection of the last use.
-        unsafe { addr_of_mut!((*record).conns).write_volatile(0) };
+        write(unsafe { addr_of_mut!((*record).born) }, born);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).conns) }, 0);
     }
 
     /// The key.
     pub(super) fn key(self) -> RecordKey {
-        // SAFETY: plain data within the record, which only the daemon changes.
-        unsafe { addr_of!((*self.record.as_ptr()).key).read_volatile() }
+        // SAFETY: the field is within the record.
+        read(unsafe { addr_of!((*self.record.as_ptr()).key) })
     }
 
     /// The service's number in the order in which services were added.
     pub(super) fn born(self) -> u64 {
-        // SAFETY: as in `key`.
-        unsafe { addr_of!((*self.record.as_ptr()).born).read_volatile() }
+        // SAFETY: the field is within the record.
+        read(unsafe { addr_of!((*self.record.as_ptr()).born) })
     }
 
     /// The configuration that holds.
     pub(super) fn config(self) -> ServiceConfig {
         // SAFETY: the field is within the record.
-        let which = self.word32(unsafe { addr_of_mut!((*self.record.as_ptr()).config) });
+        let which = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).config) });
         // SAFETY: both configurations are within the record.
         let halves = unsafe { addr_of!((*self.record.as_ptr()).configs) }.cast::<ServiceConfig>();
         // SAFETY: the index is zero or one.
@@ -86,7 +90,7 @@ impl<'a> LiveService<'a> {
     pub(super) fn set_config(self, config: ServiceConfig) {
         let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
-        let which = self.word32(unsafe { addr_of_mut!((*record).config) });
+        let which = word32(unsafe { addr_of_mut!((*record).config) });
         // SAFETY: both configurations are within the record.
         let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<ServiceConfig>();
         let next = which.load(Ordering::Relaxed).wrapping_add(1);
@@ -110,13 +114,13 @@ impl<'a> LiveService<'a> {
     pub(super) fn cursor(self) -> u64 {
         let half = self.half(self.generation().load(Ordering::Relaxed));
         // SAFETY: the field is within the record.
-        self.word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
+        word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
     }
 
     /// Connections that were sent to a server.
     pub(super) fn conns(self) -> u64 {
         // SAFETY: the field is within the record.
-        self.word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
     }
 
     /// Whether the service is in the table.
@@ -136,37 +140,30 @@ impl<'a> LiveService<'a> {
 
     fn state(self) -> &'a AtomicU32 {
         // SAFETY: the field is within the record.
-        self.word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
     }
 
     fn generation(self) -> &'a AtomicU64 {
         // SAFETY: the field is within the record.
-        self.word64(unsafe { addr_of_mut!((*self.record.as_ptr()).generation) })
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).generation) })
     }
 
     fn half(self, generation: u64) -> *mut Selection {
         // SAFETY: both selections are within the record.
-        let halves = unsafe { addr_of_mut!((*self.record.as_ptr()).selections) }.cast::<Selection>();
+        let halves =
+            unsafe { addr_of_mut!((*self.record.as_ptr()).selections) }.cast::<Selection>();
         // SAFETY: the index is zero or one.
         unsafe { halves.add((generation & 1) as usize) }
-    }
-
-    fn word32(self, word: *mut u32) -> &'a AtomicU32 {
-        // SAFETY: callers pass an aligned word of the record, which is mapped as long as the chunks
-        // are borrowed and which both sides only ever change whole.
-        unsafe { AtomicU32::from_ptr(word) }
-    }
-
-    fn word64(self, word: *mut u64) -> &'a AtomicU64 {
-        // SAFETY: as in `word32`.
-        unsafe { AtomicU64::from_ptr(word) }
     }
 }
 
 impl<'a> LiveDestination<'a> {
     /// The record with this index, if there is memory for it.
     pub(super) fn at(chunks: &'a Chunks<DestinationRecord>, index: u32) -> Option<Self> {
-        Some(Self { record: chunks.at(index)?, chunks: PhantomData })
+        Some(Self {
+            record: chunks.at(index)?,
+            chunks: PhantomData,
+        })
     }
 
     /// Prepares a free record for a destination of the service with index `owner`. `counted` keeps
@@ -174,21 +171,25 @@ impl<'a> LiveDestination<'a> {
     /// ends it.
     pub(super) fn begin(self, key: &DestinationKey, owner: u32, born: u64, counted: bool) {
         let record = self.record.as_ptr();
-        // SAFETY: the record is free: no slot in force leads to it, and a program that still looks
-        // at its last use compares generations.
-        unsafe { addr_of_mut!((*record).address).write_volatile(records::address_words(key.addr)) };
+        // The record is free: no slot in force leads to it, and a program that still looks at its
+        // last use compares generations, or at worst counts one connection of that use.
+        // SAFETY: the field is within the record.
+        write(
+            unsafe { addr_of_mut!((*record).address) },
+            records::address_words(key.addr),
+        );
         // SAFETY: as above.
-        unsafe { addr_of_mut!((*record).port).write_volatile(key.port.to_be()) };
+        write(unsafe { addr_of_mut!((*record).port) }, key.port.to_be());
         let family = records::family(Family::of(key.addr));
         // SAFETY: as above.
-        unsafe { addr_of_mut!((*record).family).write_volatile(family) };
+        write(unsafe { addr_of_mut!((*record).family) }, family);
         // SAFETY: as above.
-        unsafe { addr_of_mut!((*record).service).write_volatile(owner) };
+        write(unsafe { addr_of_mut!((*record).service) }, owner);
         // SAFETY: as above.
-        unsafe { addr_of_mut!((*record).born).write_volatile(born) };
+        write(unsafe { addr_of_mut!((*record).born) }, born);
         if !counted {
-            // SAFETY: as above; a late program may add one connection of the last use.
-            unsafe { addr_of_mut!((*record).conns).write_volatile(0) };
+            // SAFETY: as above.
+            write(unsafe { addr_of_mut!((*record).conns) }, 0);
         }
     }
 
@@ -201,8 +202,8 @@ impl<'a> LiveDestination<'a> {
     /// Writes the configuration that does not hold, then makes it hold.
     pub(super) fn set_config(self, config: DestinationConfig) {
         let record = self.record.as_ptr();
-        // SAFETY: an aligned word of the record that only the daemon changes.
-        let which = unsafe { AtomicU32::from_ptr(addr_of_mut!((*record).config)) };
+        // SAFETY: the field is within the record.
+        let which = word32(unsafe { addr_of_mut!((*record).config) });
         // SAFETY: both configurations are within the record.
         let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<DestinationConfig>();
         let next = which.load(Ordering::Relaxed).wrapping_add(1);
@@ -215,9 +216,8 @@ impl<'a> LiveDestination<'a> {
 
     /// Connections that were sent here.
     pub(super) fn conns(self) -> u64 {
-        // SAFETY: an aligned word of the record that is only ever changed whole.
-        let conns = unsafe { AtomicU64::from_ptr(addr_of!((*self.record.as_ptr()).conns).cast_mut()) };
-        conns.load(Ordering::Relaxed)
+        // SAFETY: the field is within the record.
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
     }
 
     /// Whether the destination is in the table.
@@ -236,15 +236,17 @@ impl<'a> LiveDestination<'a> {
     }
 
     fn state(self) -> &'a AtomicU32 {
-        // SAFETY: an aligned word of the record, which is mapped as long as the chunks are borrowed.
-        unsafe { AtomicU32::from_ptr(addr_of_mut!((*self.record.as_ptr()).state)) }
+        // SAFETY: the field is within the record.
+        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
     }
 }
 
 /// Reads a slot.
 pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
     // SAFETY: an aligned word of a mapping.
-    slots.at(at).map(|slot| unsafe { slot.as_ptr().read_volatile() })
+    slots
+        .at(at)
+        .map(|slot| unsafe { slot.as_ptr().read_volatile() })
 }
 
 /// Writes a slot that no selection in force leads to.
@@ -253,4 +255,29 @@ pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
         // SAFETY: an aligned word of a mapping; a program that still reads it compares generations.
         unsafe { slot.as_ptr().write_volatile(word) };
     }
+}
+
+/// A word of a record that both sides only ever change whole.
+fn word32<'a>(word: *mut u32) -> &'a AtomicU32 {
+    // SAFETY: callers pass an aligned field of a record, which is mapped for as long as the value
+    // that they give the reference to is borrowed.
+    unsafe { AtomicU32::from_ptr(word) }
+}
+
+/// As `word32`.
+fn word64<'a>(word: *mut u64) -> &'a AtomicU64 {
+    // SAFETY: as in `word32`.
+    unsafe { AtomicU64::from_ptr(word) }
+}
+
+/// Plain data that only the daemon changes.
+fn read<T>(field: *const T) -> T {
+    // SAFETY: callers pass a field of a record, all of whose bytes are initialised.
+    unsafe { field.read_volatile() }
+}
+
+/// Plain data that no program follows yet.
+fn write<T>(field: *mut T, value: T) {
+    // SAFETY: callers pass a field of a record; what programs may still see of it they check.
+    unsafe { field.write_volatile(value) };
 }

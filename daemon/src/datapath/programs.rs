@@ -12,7 +12,10 @@ use std::{
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Map, MapError},
-    programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, links::{FdLink, LinkError}},
+    programs::{
+        CgroupAttachMode, CgroupSockAddr, ProgramError,
+        links::{FdLink, LinkError},
+    },
 };
 use sockvs_ebpf_common::LAYOUT_VERSION;
 
@@ -30,7 +33,13 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("sockvs_getpeername6", "getpeername6"),
 ];
 /// Each map that is pinned, by its name in the object and in the pin directory.
-const MAPS: [&str; 5] = ["SERVICES", "SERVICE_RECORDS", "DESTINATION_RECORDS", "SLOTS", "ORIGINS"];
+const MAPS: [&str; 5] = [
+    "SERVICES",
+    "SERVICE_RECORDS",
+    "DESTINATION_RECORDS",
+    "SLOTS",
+    "ORIGINS",
+];
 
 /// Why there is no data path.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +131,9 @@ impl Programs {
         }
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
-        let mut ebpf = loader.load(OBJECT).map_err(|error| Error::Load(Box::new(error)))?;
+        let mut ebpf = loader
+            .load(OBJECT)
+            .map_err(|error| Error::Load(Box::new(error)))?;
         for (name, link) in PROGRAMS {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;
@@ -137,18 +148,24 @@ impl Programs {
     ///
     /// When the kernel refuses.
     pub fn try_load() -> Result<(), Error> {
-        let mut ebpf =
-            EbpfLoader::new().load(OBJECT).map_err(|error| Error::Load(Box::new(error)))?;
+        let mut ebpf = EbpfLoader::new()
+            .load(OBJECT)
+            .map_err(|error| Error::Load(Box::new(error)))?;
         for (name, _) in PROGRAMS {
-            load(&mut ebpf, name)
-                .map_err(|error| Error::Program { name, error: Box::new(error) })?;
+            load(&mut ebpf, name).map_err(|error| Error::Program {
+                name,
+                error: Box::new(error),
+            })?;
         }
         Ok(())
     }
 
     /// Takes a map out, to be used.
     pub(super) fn take_map(&mut self, name: &'static str) -> Result<Map, Error> {
-        let missing = || Error::Map { name, error: MapError::KeyNotFound };
+        let missing = || Error::Map {
+            name,
+            error: MapError::KeyNotFound,
+        };
         self.ebpf.take_map(name).ok_or_else(missing)
     }
 }
@@ -163,7 +180,10 @@ pub fn detach_all(pin_dir: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let pins = PinDirectory::open(pin_dir)?;
-    pins.remove().map_err(|error| Error::PinDirectory { path: pin_dir.to_owned(), error })
+    pins.remove().map_err(|error| Error::PinDirectory {
+        path: pin_dir.to_owned(),
+        error,
+    })
 }
 
 /// Maps of another layout have another name: a daemon never reads what it would misunderstand. (The
@@ -180,7 +200,10 @@ enum AttachError {
 impl AttachError {
     fn into_error(self, name: &'static str, path: PathBuf) -> Error {
         match self {
-            Self::Program(error) => Error::Program { name, error: Box::new(error) },
+            Self::Program(error) => Error::Program {
+                name,
+                error: Box::new(error),
+            },
             Self::Pin(error) => Error::Pin { path, error },
         }
     }
@@ -192,12 +215,7 @@ impl From<ProgramError> for AttachError {
     }
 }
 
-fn attach(
-    ebpf: &mut Ebpf,
-    name: &str,
-    pin: &Path,
-    cgroup: &fs::File,
-) -> Result<(), AttachError> {
+fn attach(ebpf: &mut Ebpf, name: &str, pin: &Path, cgroup: &fs::File) -> Result<(), AttachError> {
     let program = load(ebpf, name)?;
     match bpf_call::open_pinned(pin) {
         Ok(link) => {
@@ -209,15 +227,21 @@ fn attach(
     }
     // A link has no mode: others may always attach beside it. This one stands for no flags.
     let id = program.attach(cgroup, CgroupAttachMode::Single)?;
-    let not_pinned = |error: &dyn std::error::Error| AttachError::Pin(io::Error::other(error.to_string()));
-    let link: FdLink = program.take_link(id)?.try_into().map_err(|error: LinkError| not_pinned(&error))?;
+    let not_pinned =
+        |error: &dyn std::error::Error| AttachError::Pin(io::Error::other(error.to_string()));
+    let link: FdLink = program
+        .take_link(id)?
+        .try_into()
+        .map_err(|error: LinkError| not_pinned(&error))?;
     link.pin(pin).map_err(|error| not_pinned(&error))?;
     Ok(())
 }
 
 fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut CgroupSockAddr, ProgramError> {
-    let program: &mut CgroupSockAddr =
-        ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()?;
+    let program: &mut CgroupSockAddr = ebpf
+        .program_mut(name)
+        .ok_or(ProgramError::NotLoaded)?
+        .try_into()?;
     program.load()?;
     Ok(program)
 }

@@ -72,7 +72,9 @@ impl DataPath for MapPath {
     }
 
     fn withdraw(&mut self, _ns: Namespace, service: &Service) {
-        let Some(published) = self.services.remove(&service.id()) else { return };
+        let Some(published) = self.services.remove(&service.id()) else {
+            return;
+        };
         if let Some(key) = published.lookup
             && let Err(error) = self.by_address.remove(&key)
         {
@@ -101,12 +103,21 @@ impl DataPath for MapPath {
             .get(&id)
             .and_then(|published| LiveService::at(&self.service_records, published.index));
         let conns = record.map_or(0, LiveService::conns);
-        Stats { conns, ..Stats::default() }
+        Stats {
+            conns,
+            ..Stats::default()
+        }
     }
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
         let conns = self.destination(id).map_or(0, LiveDestination::conns);
-        DestinationReading { stats: Stats { conns, ..Stats::default() }, ..Default::default() }
+        DestinationReading {
+            stats: Stats {
+                conns,
+                ..Stats::default()
+            },
+            ..Default::default()
+        }
     }
 }
 
@@ -144,7 +155,12 @@ impl MapPath {
             plan: Plan::default(),
             stretch: self.slot_room.take(0)?,
         };
-        self.follow(&mut published, service, Plan::new(service.scheduler(), &[]), Vec::new())?;
+        self.follow(
+            &mut published,
+            service,
+            Plan::new(service.scheduler(), &[]),
+            Vec::new(),
+        )?;
         let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
         record.set_live();
         if let Some(key) = published.lookup
@@ -174,7 +190,11 @@ impl MapPath {
             | Cause::DestinationDeleted(_) => {
                 let cursor = LiveService::at(&self.service_records, published.index)
                     .map_or(0, LiveService::cursor);
-                Some(published.plan.after(cursor, cause, &published.servers, &servers))
+                Some(
+                    published
+                        .plan
+                        .after(cursor, cause, &published.servers, &servers),
+                )
             }
         };
         if let Some(plan) = plan {
@@ -204,12 +224,20 @@ impl MapPath {
     }
 
     /// The service's destinations, with records for those that have none.
-    pub(super) fn servers_of(&mut self, owner: u32, service: &Service) -> Result<Vec<Server>, DataPathFull> {
+    pub(super) fn servers_of(
+        &mut self,
+        owner: u32,
+        service: &Service,
+    ) -> Result<Vec<Server>, DataPathFull> {
         service
             .destinations()
             .map(|destination| {
                 let index = self.record_of(owner, destination)?;
-                Ok(Server { id: destination.id(), index, weight: destination.weight() })
+                Ok(Server {
+                    id: destination.id(),
+                    index,
+                    weight: destination.weight(),
+                })
             })
             .collect()
     }
@@ -245,10 +273,14 @@ impl MapPath {
         servers: Vec<Server>,
     ) -> Result<(), DataPathFull> {
         let (stretch, selection) = self.lay_out(&plan.sequence)?;
-        let record = LiveService::at(&self.service_records, published.index)
-            .ok_or(DataPathFull::NoSpace)?;
-        record.bring_into_force(Selection { cursor: plan.start, ..selection });
-        self.slot_room.give_back(std::mem::replace(&mut published.stretch, stretch));
+        let record =
+            LiveService::at(&self.service_records, published.index).ok_or(DataPathFull::NoSpace)?;
+        record.bring_into_force(Selection {
+            cursor: plan.start,
+            ..selection
+        });
+        self.slot_room
+            .give_back(std::mem::replace(&mut published.stretch, stretch));
         tracing::trace!(service = %service.key(), period = plan.sequence.period, "published");
         published.plan = plan;
         published.servers = servers;
@@ -258,7 +290,11 @@ impl MapPath {
     /// Writes a sequence into slots that nobody uses.
     fn lay_out(&mut self, sequence: &Sequence) -> Result<(Stretch, Selection), DataPathFull> {
         let segments = sequence.runs.len();
-        let table = if segments > 1 { segments * Segment::WORDS as usize } else { 0 };
+        let table = if segments > 1 {
+            segments * Segment::WORDS as usize
+        } else {
+            0
+        };
         let turns: usize = sequence.runs.iter().map(|run| run.servers.len()).sum();
         let stretch = self.slot_room.take(table + turns)?;
         if let Some(last) = stretch.end().checked_sub(1)
@@ -279,13 +315,22 @@ impl MapPath {
             first_len: 0,
         };
         let mut next = selection.first_at;
-        for (run, at) in sequence.runs.iter().zip((stretch.at..).step_by(Segment::WORDS as usize)) {
+        for (run, at) in sequence
+            .runs
+            .iter()
+            .zip((stretch.at..).step_by(Segment::WORDS as usize))
+        {
             let len = u32::try_from(run.servers.len()).map_err(|_| DataPathFull::NoSpace)?;
             if at == stretch.at {
                 selection.first_len = len;
             }
             if table > 0 {
-                let [first, place] = Segment { first: run.first, at: next, len }.to_words();
+                let [first, place] = Segment {
+                    first: run.first,
+                    at: next,
+                    len,
+                }
+                .to_words();
                 set_slot(&self.slots, at, first);
                 set_slot(&self.slots, at + 1, place);
             }
@@ -302,7 +347,9 @@ impl MapPath {
     }
 
     fn write_destination_config(&self, service: &Service, id: DestinationId) {
-        let destination = service.destinations().find(|destination| destination.id() == id);
+        let destination = service
+            .destinations()
+            .find(|destination| destination.id() == id);
         if let (Some(destination), Some(record)) = (destination, self.destination(id)) {
             record.set_config(records::destination_config(destination));
         }
@@ -317,9 +364,7 @@ impl MapPath {
 
 fn full(error: &MapError) -> DataPathFull {
     match error {
-        MapError::SyscallError(error)
-            if error.io_error.raw_os_error() == Some(libc::E2BIG) =>
-        {
+        MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::E2BIG) => {
             DataPathFull::NoSpace
         }
         _ => DataPathFull::NoMemory,

@@ -42,7 +42,11 @@ pub(super) fn family(family: Family) -> u8 {
 /// belong to it: a firewall mark, port zero, a protocol that does not exist.
 pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
     match *key {
-        ServiceKey::Address { protocol, addr, port } if port != 0 => Some(RecordKey {
+        ServiceKey::Address {
+            protocol,
+            addr,
+            port,
+        } if port != 0 => Some(RecordKey {
             netns: ns.0,
             address: address_words(addr),
             port: port.to_be(),
@@ -62,7 +66,14 @@ pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
             ServiceKey::Address { addr, port, .. } => (address_words(addr), port.to_be()),
             ServiceKey::Fwmark { .. } => ([0; 4], 0),
         };
-        RecordKey { netns: ns.0, address, port, protocol: 0, family: family(key.family()), zero: 0 }
+        RecordKey {
+            netns: ns.0,
+            address,
+            port,
+            protocol: 0,
+            family: family(key.family()),
+            zero: 0,
+        }
     })
 }
 
@@ -71,7 +82,10 @@ pub(super) fn service_config(service: &Service) -> ServiceConfig {
     ServiceConfig {
         scheduler: name(service.scheduler().name()),
         persistence_engine: name(
-            service.persistence_engine().map(PersistenceEngine::name).unwrap_or_default(),
+            service
+                .persistence_engine()
+                .map(PersistenceEngine::name)
+                .unwrap_or_default(),
         ),
         flags: service.flags().0,
         timeout: service.timeout(),
@@ -126,7 +140,11 @@ pub(super) fn service_spec(key: &RecordKey, config: &ServiceConfig) -> Option<Se
 /// What a client would have said to get this destination; none as in `service_spec`.
 pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
     let [first, second] = record.configs;
-    let config = if record.config & 1 == 0 { first } else { second };
+    let config = if record.config & 1 == 0 {
+        first
+    } else {
+        second
+    };
     let family = Family::from_raw(record.family.into())?;
     Some(DestinationSpec {
         key: DestinationKey {
@@ -189,7 +207,11 @@ mod tests {
     fn a_service_that_no_address_tells_has_no_lookup_key() {
         let ns = Namespace(1);
         let addr = "10.0.0.1".parse().unwrap();
-        let key = |protocol, port| ServiceKey::Address { protocol, addr, port };
+        let key = |protocol, port| ServiceKey::Address {
+            protocol,
+            addr,
+            port,
+        };
         assert!(lookup_key(ns, &key(6, 80)).is_some());
         assert!(lookup_key(ns, &key(6, 0)).is_none());
         assert!(lookup_key(ns, &key(262, 80)).is_none());

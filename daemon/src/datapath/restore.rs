@@ -38,13 +38,20 @@ impl MapPath {
         services.sort_unstable_by_key(|index| self.service(*index).map(LiveService::born));
         let mut destinations = self.destinations_by_service(&services);
 
-        let in_force = |index: &u32| self.service(*index).map(|record| stretch(&record.selection()));
+        let in_force = |index: &u32| {
+            self.service(*index)
+                .map(|record| stretch(&record.selection()))
+        };
         self.slot_room = Stretches::with_used(services.iter().filter_map(in_force).collect());
 
         for index in &services {
             let servers = destinations.remove(index).unwrap_or_default();
             if let Err(why) = self.restore_service(ipvs, *index, &servers) {
-                tracing::error!(record = index, why, "a service of an earlier daemon is lost");
+                tracing::error!(
+                    record = index,
+                    why,
+                    "a service of an earlier daemon is lost"
+                );
                 self.drop_service(*index, &servers);
             }
         }
@@ -82,7 +89,11 @@ impl MapPath {
                 record.set_free();
             }
         }
-        self.born = found.iter().map(|(born, ..)| *born).max().unwrap_or(self.born);
+        self.born = found
+            .iter()
+            .map(|(born, ..)| *born)
+            .max()
+            .unwrap_or(self.born);
         found.sort_unstable();
         let mut by_service: HashMap<u32, Vec<u32>> = HashMap::new();
         for (_, service, index) in found {
@@ -105,16 +116,27 @@ impl MapPath {
         let table = ipvs.table_mut(ns);
         let service_key = spec.key;
         let refused = |error: ipvs::Error| error.to_string();
-        let mut adopting = Adopting { path: self, service: index, destination: 0 };
+        let mut adopting = Adopting {
+            path: self,
+            service: index,
+            destination: 0,
+        };
         let id = table.add_service(spec, &mut adopting).map_err(refused)?;
         for server in servers {
             adopting.destination = *server;
-            let record = adopting.path.server(*server).ok_or("there is no such record")?.read();
+            let record = adopting
+                .path
+                .server(*server)
+                .ok_or("there is no such record")?
+                .read();
             let spec = records::destination_spec(&record).ok_or("a destination makes no sense")?;
-            table.add_destination(&service_key, spec, &Checked, &mut adopting).map_err(refused)?;
+            table
+                .add_destination(&service_key, spec, &Checked, &mut adopting)
+                .map_err(refused)?;
         }
         let service = table.service(&service_key).ok_or("it was not added")?;
-        self.settle(id, service, &selection).map_err(|full| full.to_string())
+        self.settle(id, service, &selection)
+            .map_err(|full| full.to_string())
     }
 
     /// Goes on with the selection in force, or replaces it if it is not what the records ask for.
@@ -124,7 +146,9 @@ impl MapPath {
         service: &Service,
         selection: &Selection,
     ) -> Result<(), DataPathFull> {
-        let Some(mut published) = self.services.remove(&id) else { return Ok(()) };
+        let Some(mut published) = self.services.remove(&id) else {
+            return Ok(());
+        };
         let servers = self.servers_of(published.index, service)?;
         let plan = Plan::resumed(service.scheduler(), &servers);
         let settled = if self.holds(selection, &plan.sequence) {
@@ -145,10 +169,16 @@ impl MapPath {
         let single = runs.len() <= 1;
         selection.period == sequence.period
             && selection.segments as usize == runs.len()
-            && runs.iter().zip((selection.segments_at..).step_by(Segment::WORDS as usize)).all(
-                |(run, at)| {
+            && runs
+                .iter()
+                .zip((selection.segments_at..).step_by(Segment::WORDS as usize))
+                .all(|(run, at)| {
                     let segment = if single {
-                        Some(Segment { first: 0, at: selection.first_at, len: selection.first_len })
+                        Some(Segment {
+                            first: 0,
+                            at: selection.first_at,
+                            len: selection.first_len,
+                        })
                     } else {
                         slot(&self.slots, at)
                             .zip(slot(&self.slots, at + 1))
@@ -161,13 +191,14 @@ impl MapPath {
                                 slot(&self.slots, at) == Some(server.index.into())
                             })
                     })
-                },
-            )
+                })
     }
 
     fn drop_service(&mut self, index: u32, servers: &[u32]) {
-        self.services.retain(|_, published| published.index != index);
-        self.destinations.retain(|_, server| !servers.contains(server));
+        self.services
+            .retain(|_, published| published.index != index);
+        self.destinations
+            .retain(|_, server| !servers.contains(server));
         for server in servers {
             self.free_destination(*server);
         }
@@ -179,7 +210,10 @@ impl MapPath {
 
     /// Makes the way from addresses to services what the records say.
     fn mend_addresses(&mut self) -> Result<(), Error> {
-        let failed = |error| Error::Map { name: "SERVICES", error };
+        let failed = |error| Error::Map {
+            name: "SERVICES",
+            error,
+        };
         let mut wanted: HashMap<_, _> = self
             .services
             .values()
@@ -227,7 +261,10 @@ impl DataPath for Adopting<'_> {
             self.path.destinations.insert(id, self.destination);
             return Ok(());
         }
-        let record = self.path.service(self.service).ok_or(DataPathFull::NoSpace)?;
+        let record = self
+            .path
+            .service(self.service)
+            .ok_or(DataPathFull::NoSpace)?;
         let published = Published {
             index: self.service,
             lookup: records::lookup_key(ns, service.key()),

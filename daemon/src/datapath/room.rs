@@ -15,7 +15,10 @@ impl Indexes {
     /// Of the first `next` indexes, those are in use that `used` says.
     pub(super) fn with_used(next: u32, used: impl Fn(u32) -> bool) -> Self {
         // The last one is given out first.
-        Self { next, free: (0..next).rev().filter(|index| !used(*index)).collect() }
+        Self {
+            next,
+            free: (0..next).rev().filter(|index| !used(*index)).collect(),
+        }
     }
 
     /// An index that nobody uses.
@@ -46,7 +49,10 @@ pub(super) struct Stretch {
 impl Stretch {
     /// The stretch that `Stretches::take` gave for this many slots, by where it starts.
     pub(super) fn taken(at: u32, len: u32) -> Self {
-        Self { at, class: (len > 0).then(|| len.next_power_of_two().trailing_zeros()) }
+        Self {
+            at,
+            class: (len > 0).then(|| len.next_power_of_two().trailing_zeros()),
+        }
     }
 
     /// How many slots there are.
@@ -82,7 +88,10 @@ impl Stretches {
     /// What lies between the last stretch and `end` is free, cut into powers of two.
     fn free_gap(&mut self, end: u32) {
         while let Some(class) = end.checked_sub(self.next).and_then(u32::checked_ilog2) {
-            self.give_back(Stretch { at: self.next, class: Some(class) });
+            self.give_back(Stretch {
+                at: self.next,
+                class: Some(class),
+            });
             self.next += 1 << class;
         }
     }
@@ -97,13 +106,22 @@ impl Stretches {
             .and_then(u32::checked_next_power_of_two)
             .ok_or(DataPathFull::NoSpace)?;
         let class = len.trailing_zeros();
-        let free = self.free.get_mut(class as usize).ok_or(DataPathFull::NoSpace)?;
+        let free = self
+            .free
+            .get_mut(class as usize)
+            .ok_or(DataPathFull::NoSpace)?;
         if let Some(at) = free.pop() {
-            return Ok(Stretch { at, class: Some(class) });
+            return Ok(Stretch {
+                at,
+                class: Some(class),
+            });
         }
         let at = self.next;
         self.next = at.checked_add(len).ok_or(DataPathFull::NoSpace)?;
-        Ok(Stretch { at, class: Some(class) })
+        Ok(Stretch {
+            at,
+            class: Some(class),
+        })
     }
 
     /// The stretch may be used again.
@@ -140,8 +158,11 @@ mod tests {
 
     #[test]
     fn what_lies_between_used_stretches_is_used_again() {
-        let mut stretches =
-            Stretches::with_used(vec![Stretch::taken(7, 3), Stretch::taken(0, 2), Stretch::taken(3, 0)]);
+        let mut stretches = Stretches::with_used(vec![
+            Stretch::taken(7, 3),
+            Stretch::taken(0, 2),
+            Stretch::taken(3, 0),
+        ]);
         let mut taken: Vec<_> = (0..5).map(|_| stretches.take(1).unwrap().at).collect();
         taken.push(stretches.take(4).unwrap().at);
         assert_eq!(taken, [6, 11, 12, 13, 14, 2]);
@@ -165,6 +186,9 @@ mod tests {
 
     #[test]
     fn more_than_all_slots_is_no_space() {
-        assert_eq!(Stretches::default().take(usize::MAX), Err(DataPathFull::NoSpace));
+        assert_eq!(
+            Stretches::default().take(usize::MAX),
+            Err(DataPathFull::NoSpace)
+        );
     }
 }

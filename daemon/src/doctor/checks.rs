@@ -51,7 +51,11 @@ pub(super) fn capabilities() -> Check {
         Check::good(name, "CAP_SYS_ADMIN and CAP_NET_ADMIN")
     } else {
         let found = "not enough to load eBPF programs";
-        Check::missing(name, found, "run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN")
+        Check::missing(
+            name,
+            found,
+            "run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN",
+        )
     }
 }
 
@@ -60,7 +64,11 @@ pub(super) fn cgroup2() -> Check {
     let name = "cgroup2";
     match find_cgroup2() {
         Ok(path) => Check::good(name, format!("mounted at {}", path.display())),
-        Err(error) => Check::missing(name, error.to_string(), "mount -t cgroup2 none /sys/fs/cgroup"),
+        Err(error) => Check::missing(
+            name,
+            error.to_string(),
+            "mount -t cgroup2 none /sys/fs/cgroup",
+        ),
     }
 }
 
@@ -71,7 +79,11 @@ pub(super) fn bpffs() -> Check {
         Check::good(name, "mounted at /sys/fs/bpf")
     } else {
         let found = "not mounted at /sys/fs/bpf";
-        Check::note(name, found, "sockvsd mounts it when it starts; nothing to do")
+        Check::note(
+            name,
+            found,
+            "sockvsd mounts it when it starts; nothing to do",
+        )
     }
 }
 
@@ -114,10 +126,15 @@ pub(super) fn kernel_ipvs() -> Check {
     match fs::read_to_string("/proc/net/ip_vs") {
         Err(_) => Check::good(name, "not loaded"),
         // Three lines are the heading.
-        Ok(table) if table.lines().count() <= 3 => Check::good(name, "loaded, but without services"),
+        Ok(table) if table.lines().count() <= 3 => {
+            Check::good(name, "loaded, but without services")
+        }
         Ok(table) => Check::note(
             name,
-            format!("has services here ({} lines in /proc/net/ip_vs)", table.lines().count() - 3),
+            format!(
+                "has services here ({} lines in /proc/net/ip_vs)",
+                table.lines().count() - 3
+            ),
             "take the services out of the kernel's table, where they cost every packet: ipvsadm -C",
         ),
     }

@@ -36,17 +36,32 @@ pub struct Check {
 
 impl Check {
     fn good(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Good, found: found.into(), advice: None }
+        Self {
+            name,
+            outcome: Outcome::Good,
+            found: found.into(),
+            advice: None,
+        }
     }
 
     fn note(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(advice.into());
-        Self { name, outcome: Outcome::Note, found: found.into(), advice }
+        Self {
+            name,
+            outcome: Outcome::Note,
+            found: found.into(),
+            advice,
+        }
     }
 
     fn missing(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(advice.into());
-        Self { name, outcome: Outcome::Missing, found: found.into(), advice }
+        Self {
+            name,
+            outcome: Outcome::Missing,
+            found: found.into(),
+            advice,
+        }
     }
 }
 

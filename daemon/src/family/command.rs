@@ -10,13 +10,7 @@ use netlink_packet_ipvs::{
     policy::CommandAttrs,
 };
 
-use super::{
-    encode,
-    refusal::Refusal,
-    reply::Answering,
-    request,
-    server::Table as Serving,
-};
+use super::{encode, refusal::Refusal, reply::Answering, request, server::Table as Serving};
 use crate::ipvs::{Error, Host, Namespace, ServiceKey, Table, TimeoutsUpdate};
 
 /// Carries out a command that changes something.
@@ -67,7 +61,12 @@ pub(super) fn change(
         IpvsCommand::DelDaemon => {
             table.stop_sync_daemon(request::sync_daemon_state(attrs.daemon)?)?;
         }
-        _ => return Err(Refusal::new(libc::EINVAL, "not a command that changes anything")),
+        _ => {
+            return Err(Refusal::new(
+                libc::EINVAL,
+                "not a command that changes anything",
+            ));
+        }
     }
     Ok(())
 }
@@ -96,9 +95,13 @@ pub(super) fn read(
     match command {
         IpvsCommand::GetService => {
             let (key, _) = request::service_key(attrs.service)?;
-            let service = table.service(&key).ok_or(Error::NoSuchService { service: key })?;
+            let service = table
+                .service(&key)
+                .ok_or(Error::NoSuchService { service: key })?;
             let entry = encode::service(service, table.service_stats(service, path.as_ref()));
-            answering.write(&mut reply, IpvsCommand::NewService, false, |w| entry.write(w));
+            answering.write(&mut reply, IpvsCommand::NewService, false, |w| {
+                entry.write(w)
+            });
         }
         IpvsCommand::GetConfig => {
             let timeouts = table.timeouts();
@@ -115,7 +118,12 @@ pub(super) fn read(
                 w.put_u32(IPVS_INFO_ATTR_CONN_TAB_SIZE, info.connection_table_size);
             });
         }
-        _ => return Err(Refusal::new(libc::EINVAL, "not a command that reads anything")),
+        _ => {
+            return Err(Refusal::new(
+                libc::EINVAL,
+                "not a command that reads anything",
+            ));
+        }
     }
     Ok(reply)
 }

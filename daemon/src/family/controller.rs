@@ -6,10 +6,7 @@
 use netlink_packet_core::Emitable as _;
 use netlink_packet_generic::{GenlFamily as _, GenlHeader, constants::GENL_ID_CTRL};
 use netlink_packet_ipvs::{
-    constants::IPVS_GENL_NAME,
-    new_family,
-    policy::CtrlFamilyAttrs,
-    writer::Writer,
+    constants::IPVS_GENL_NAME, new_family, policy::CtrlFamilyAttrs, writer::Writer,
 };
 
 use super::{
@@ -25,7 +22,10 @@ const GETFAMILY: u8 = 3;
 /// Answers a request to the controller.
 pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Vec<u8>, Refusal> {
     if generic.command != GETFAMILY {
-        return Err(Refusal::new(libc::EOPNOTSUPP, "not a request about our family"));
+        return Err(Refusal::new(
+            libc::EOPNOTSUPP,
+            "not a request about our family",
+        ));
     }
     let attrs = CtrlFamilyAttrs::decode(generic.attributes)
         .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
@@ -39,10 +39,14 @@ pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Vec<
         return Err(Refusal::new(libc::ENOENT, "a family that is not ours"));
     }
     let family = new_family(FAMILY_ID);
-    let genl = GenlHeader { cmd: family.command(), version: family.version() };
+    let genl = GenlHeader {
+        cmd: family.command(),
+        version: family.version(),
+    };
     let mut bytes = Vec::new();
-    Writer::new(&mut bytes)
-        .message(answering.header(GENL_ID_CTRL, 0), genl, |writer| writer.emit(&family));
+    Writer::new(&mut bytes).message(answering.header(GENL_ID_CTRL, 0), genl, |writer| {
+        writer.emit(&family)
+    });
     debug_assert!(bytes.len() > family.buffer_len());
     Ok(bytes)
 }

@@ -40,7 +40,13 @@ enum Progress {
 impl Delivery {
     /// No replies yet.
     pub(super) fn new(shared: Arc<Shared>, client: Client, done: Box<dyn Send>) -> Self {
-        Self { shared, client, waiting: VecDeque::new(), unsent: None, _done: done }
+        Self {
+            shared,
+            client,
+            waiting: VecDeque::new(),
+            unsent: None,
+            _done: done,
+        }
     }
 
     /// One more reply.
@@ -88,7 +94,11 @@ impl Delivery {
 
     fn pump(&mut self, wait: Wait) -> Progress {
         while let Some(datagram) = self.next() {
-            match self.client.namespace.send(self.client.port, &datagram, wait) {
+            match self
+                .client
+                .namespace
+                .send(self.client.port, &datagram, wait)
+            {
                 Ok(()) => {}
                 Err(Errno::EAGAIN) => {
                     self.unsent = Some(datagram);

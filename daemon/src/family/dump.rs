@@ -51,7 +51,13 @@ impl Dump {
             IpvsCommand::GetDaemon => What::SyncDaemons,
             _ => return None,
         };
-        Some(Self { ns, what, answering, position: 0, ended: false })
+        Some(Self {
+            ns,
+            what,
+            answering,
+            position: 0,
+            ended: false,
+        })
     }
 
     /// The next datagram; none after the one that says that the list ends.
@@ -69,18 +75,26 @@ impl Dump {
     }
 
     fn fill(&mut self, serving: &Serving, datagram: &mut Vec<u8>) {
-        let Some(table) = serving.ipvs.table(self.ns) else { return };
+        let Some(table) = serving.ipvs.table(self.ns) else {
+            return;
+        };
         let path = serving.path.as_ref();
         let answering = self.answering;
         match self.what {
             What::Services => {
-                self.put(datagram, table.services_from(self.position), |buffer, service| {
-                    let entry = encode::service(service, table.service_stats(service, path));
-                    answering.write(buffer, IpvsCommand::NewService, true, |w| entry.write(w));
-                });
+                self.put(
+                    datagram,
+                    table.services_from(self.position),
+                    |buffer, service| {
+                        let entry = encode::service(service, table.service_stats(service, path));
+                        answering.write(buffer, IpvsCommand::NewService, true, |w| entry.write(w));
+                    },
+                );
             }
             What::Destinations(key) => {
-                let Some(service) = key.and_then(|key| table.service(&key)) else { return };
+                let Some(service) = key.and_then(|key| table.service(&key)) else {
+                    return;
+                };
                 let rest = service.destinations_from(self.position);
                 self.put(datagram, rest, |buffer, destination| {
                     let reading = table.destination_reading(destination, path);

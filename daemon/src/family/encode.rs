@@ -16,13 +16,22 @@ pub(super) fn service(service: &Service, stats: Stats) -> ServiceEntry<'static> 
     ServiceEntry {
         af: service.key().family().to_raw().into(),
         key: match *service.key() {
-            ServiceKey::Address { protocol, addr, port } => {
-                WireKey::Address { protocol, addr: Address::from(addr), port }
-            }
+            ServiceKey::Address {
+                protocol,
+                addr,
+                port,
+            } => WireKey::Address {
+                protocol,
+                addr: Address::from(addr),
+                port,
+            },
             ServiceKey::Fwmark { mark, .. } => WireKey::Fwmark(mark.get()),
         },
         sched_name: service.scheduler().name().as_bytes(),
-        pe_name: service.persistence_engine().map(PersistenceEngine::name).map(str::as_bytes),
+        pe_name: service
+            .persistence_engine()
+            .map(PersistenceEngine::name)
+            .map(str::as_bytes),
         flags: service.flags().0,
         timeout: service.timeout(),
         netmask: service.netmask().0,

@@ -125,15 +125,26 @@ mod tests {
 
     #[test]
     fn what_is_no_message_ends_the_datagram() {
-        for datagram in [message(15, 30, &[]), message(17, 30, &[]), message(16, 30, &[])[..15].into()]
-        {
-            assert!(Message::next(&mut datagram.as_slice()).is_none(), "{datagram:?}");
+        for datagram in [
+            message(15, 30, &[]),
+            message(17, 30, &[]),
+            message(16, 30, &[])[..15].into(),
+        ] {
+            assert!(
+                Message::next(&mut datagram.as_slice()).is_none(),
+                "{datagram:?}"
+            );
         }
     }
 
     #[test]
     fn a_message_without_generic_header_has_none() {
         let datagram = message(19, 30, &[1, 2, 3, 4]);
-        assert!(Message::next(&mut datagram.as_slice()).unwrap().generic().is_none());
+        assert!(
+            Message::next(&mut datagram.as_slice())
+                .unwrap()
+                .generic()
+                .is_none()
+        );
     }
 }

@@ -27,8 +27,8 @@ mod request;
 mod server;
 
 pub use client::Client;
-pub(crate) use namespace::{namespace_cookie, namespace_of_socket};
 pub use namespace::{NamespaceSockets, Namespaces};
+pub(crate) use namespace::{namespace_cookie, namespace_of_socket};
 pub use server::{Server, Table};
 
 /// Our number for the family. The kernel gives out numbers up to 1023 (`GENL_MAX_ID`), so no family

@@ -59,7 +59,13 @@ impl NamespaceSockets {
             setsockopt(&replies, sockopt::SendTimeout, &PATIENCE)?;
             Ok((replies, UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?))
         })?;
-        Ok(Self { namespace, netns, replies, probe, sent: AtomicU64::new(0) })
+        Ok(Self {
+            namespace,
+            netns,
+            replies,
+            probe,
+            sent: AtomicU64::new(0),
+        })
     }
 
     /// Which namespace it is.
@@ -92,9 +98,9 @@ impl Host for NamespaceSockets {
     fn address_type(&self, addr: Ipv4Addr) -> RouteType {
         // A datagram socket that may not broadcast cannot even connect to a broadcast address.
         let broadcast = || {
-            self.probe.connect(SocketAddrV4::new(addr, 9)).is_err_and(|error| {
-                error.kind() == io::ErrorKind::PermissionDenied
-            })
+            self.probe
+                .connect(SocketAddrV4::new(addr, 9))
+                .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
         };
         match RouteType::of_bits(addr) {
             Some(kind) => kind,
@@ -154,7 +160,13 @@ impl Namespaces {
             return Ok(Arc::clone(&entry.sockets));
         }
         let sockets = Arc::new(NamespaceSockets::open(namespace, netns()?)?);
-        open.insert(namespace, Entry { sockets: Arc::clone(&sockets), used: now });
+        open.insert(
+            namespace,
+            Entry {
+                sockets: Arc::clone(&sockets),
+                used: now,
+            },
+        );
         Ok(sockets)
     }
 
@@ -175,7 +187,9 @@ fn inside<T: Send>(
             setns(netns, CloneFlags::CLONE_NEWNET)?;
             act()
         });
-        entered.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+        entered
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
     })
 }
 

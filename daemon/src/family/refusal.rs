@@ -20,12 +20,22 @@ pub(super) struct Refusal {
 impl Refusal {
     /// An error that the kernel explains no further.
     pub(super) fn new(errno: i32, why: impl Into<String>) -> Self {
-        Self { errno, text: None, offset: None, why: why.into() }
+        Self {
+            errno,
+            text: None,
+            offset: None,
+            why: why.into(),
+        }
     }
 
     /// An error that the kernel explains by a text.
     pub(super) fn with_text(errno: i32, text: &'static str) -> Self {
-        Self { errno, text: Some(text), offset: None, why: text.to_owned() }
+        Self {
+            errno,
+            text: Some(text),
+            offset: None,
+            why: text.to_owned(),
+        }
     }
 
     /// A violation of a policy in attributes that start `base` bytes into the message.
@@ -33,7 +43,9 @@ impl Refusal {
         Self {
             errno: error.errno(),
             text: error.message(),
-            offset: error.attribute_offset().and_then(|at| u32::try_from(base + at).ok()),
+            offset: error
+                .attribute_offset()
+                .and_then(|at| u32::try_from(base + at).ok()),
             why: format!("attribute {}: {}", error.attribute, error.kind.message()),
         }
     }

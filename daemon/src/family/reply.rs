@@ -1,13 +1,9 @@
 //! The replies that do not depend on the family: errors, acknowledgements, the end of a dump
 //! (`netlink_ack`, `netlink_dump_done` in `net/netlink/af_netlink.c`).
 
-use netlink_packet_core::{NetlinkHeader, NLM_F_MULTIPART};
+use netlink_packet_core::{NLM_F_MULTIPART, NetlinkHeader};
 use netlink_packet_generic::GenlHeader;
-use netlink_packet_ipvs::{
-    IpvsCommand,
-    constants::IPVS_GENL_VERSION,
-    writer::Writer,
-};
+use netlink_packet_ipvs::{IpvsCommand, constants::IPVS_GENL_VERSION, writer::Writer};
 
 use super::{
     Client, FAMILY_ID,
@@ -36,7 +32,10 @@ pub(super) struct Answering {
 impl Answering {
     /// The request that is answered.
     pub(super) fn new(client: &Client, message: &Message<'_>) -> Self {
-        Self { port: client.port, sequence: message.sequence }
+        Self {
+            port: client.port,
+            sequence: message.sequence,
+        }
     }
 
     /// A header of such a reply; lengths are filled in by whoever writes the message.
@@ -58,7 +57,10 @@ impl Answering {
         body: impl FnOnce(&mut Writer<'_>),
     ) {
         let flags = if multi { NLM_F_MULTIPART } else { 0 };
-        let genl = GenlHeader { cmd: command.into(), version: IPVS_GENL_VERSION };
+        let genl = GenlHeader {
+            cmd: command.into(),
+            version: IPVS_GENL_VERSION,
+        };
         Writer::new(buffer).message(self.header(FAMILY_ID, flags), genl, body);
     }
 
@@ -91,7 +93,11 @@ pub(super) fn acknowledge(
 ) -> Vec<u8> {
     let errno = refusal.map_or(0, |refusal| refusal.errno);
     let capped = errno == 0 || client.cap_ack;
-    let repeated = if capped { message.bytes.get(..NLMSG_HDRLEN) } else { Some(message.bytes) };
+    let repeated = if capped {
+        message.bytes.get(..NLMSG_HDRLEN)
+    } else {
+        Some(message.bytes)
+    };
     let repeated = repeated.unwrap_or_default();
 
     let mut explanation = Vec::new();
@@ -112,7 +118,11 @@ pub(super) fn acknowledge(
         flags |= ACK_TLVS;
     }
     let payload = 4 + repeated.len().next_multiple_of(4) + explanation.len();
-    let payload = if explanation.is_empty() { 4 + repeated.len() } else { payload };
+    let payload = if explanation.is_empty() {
+        4 + repeated.len()
+    } else {
+        payload
+    };
     let mut bytes = Answering::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
     bytes.extend((-errno).to_ne_bytes());
     bytes.extend(repeated);

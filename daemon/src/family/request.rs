@@ -29,25 +29,41 @@ pub(super) fn service_key<'a>(
     let attrs =
         ServiceAttrs::decode(nest).map_err(|error| inside("service", error.kind.message()))?;
     let incomplete = || invalid("the service has neither a firewall mark nor address and port");
-    let family = attrs.af.ok_or_else(|| invalid("the service has no address family"))?;
+    let family = attrs
+        .af
+        .ok_or_else(|| invalid("the service has no address family"))?;
     let located = match (attrs.fwmark, attrs.port, attrs.protocol, attrs.addr) {
         (Some(mark), ..) => Located::Mark(mark),
-        (None, Some(port), Some(protocol), Some(addr)) => Located::At { protocol, addr, port },
+        (None, Some(port), Some(protocol), Some(addr)) => Located::At {
+            protocol,
+            addr,
+            port,
+        },
         _ => return Err(incomplete()),
     };
     let family = family_of(family.into())?;
     let key = match located {
         Located::Mark(mark) => ServiceKey::from_fwmark(family, mark),
-        Located::At { protocol, addr, port } => {
-            ServiceKey::Address { protocol, addr: address(family, addr), port }
-        }
+        Located::At {
+            protocol,
+            addr,
+            port,
+        } => ServiceKey::Address {
+            protocol,
+            addr: address(family, addr),
+            port,
+        },
     };
     Ok((key, attrs))
 }
 
 enum Located {
     Mark(u32),
-    At { protocol: u16, addr: Address, port: u16 },
+    At {
+        protocol: u16,
+        addr: Address,
+        port: u16,
+    },
 }
 
 /// A service attribute that says everything about a service.
@@ -56,7 +72,9 @@ pub(super) fn service(nest: Option<&[u8]>) -> Result<ServiceSpec, Refusal> {
     let (Some(scheduler), Some(flags), Some(timeout), Some(netmask)) =
         (attrs.sched_name, attrs.flags, attrs.timeout, attrs.netmask)
     else {
-        return Err(invalid("the service lacks a scheduler, flags, timeout or netmask"));
+        return Err(invalid(
+            "the service lacks a scheduler, flags, timeout or netmask",
+        ));
     };
     Ok(ServiceSpec {
         key,
@@ -84,10 +102,15 @@ pub(super) fn destination(
 ) -> Result<DestinationSpec, Refusal> {
     let parsed = parsed_destination(nest)?;
     let attrs = parsed.attrs;
-    let (Some(forwarding), Some(weight), Some(upper), Some(lower)) =
-        (attrs.fwd_method, attrs.weight, attrs.u_thresh, attrs.l_thresh)
-    else {
-        return Err(invalid("the destination lacks a forwarding method, weight or thresholds"));
+    let (Some(forwarding), Some(weight), Some(upper), Some(lower)) = (
+        attrs.fwd_method,
+        attrs.weight,
+        attrs.u_thresh,
+        attrs.l_thresh,
+    ) else {
+        return Err(invalid(
+            "the destination lacks a forwarding method, weight or thresholds",
+        ));
     };
     Ok(DestinationSpec {
         key: parsed.key(service)?,
@@ -116,7 +139,10 @@ impl ParsedDestination {
             0 => service,
             raw => family_of(raw)?,
         };
-        Ok(DestinationKey { addr: address(family, self.addr), port: self.port })
+        Ok(DestinationKey {
+            addr: address(family, self.addr),
+            port: self.port,
+        })
     }
 }
 
@@ -154,7 +180,9 @@ pub(super) fn sync_daemon(nest: Option<&[u8]>) -> Result<SyncDaemonSpec, Refusal
 
 /// A daemon attribute for stopping a sync daemon: its state.
 pub(super) fn sync_daemon_state(nest: Option<&[u8]>) -> Result<u32, Refusal> {
-    daemon_attrs(nest)?.state.ok_or_else(|| invalid("no sync daemon state given"))
+    daemon_attrs(nest)?
+        .state
+        .ok_or_else(|| invalid("no sync daemon state given"))
 }
 
 fn daemon_attrs(nest: Option<&[u8]>) -> Result<DaemonAttrs<'_>, Refusal> {

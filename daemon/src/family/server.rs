@@ -60,7 +60,11 @@ impl Server {
     /// Serves these tables.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { shared: Arc::new(Shared { table: Mutex::new(table) }) }
+        Self {
+            shared: Arc::new(Shared {
+                table: Mutex::new(table),
+            }),
+        }
     }
 
     /// The tables, for a short while.
@@ -140,7 +144,10 @@ impl Server {
                 controller::answer(&generic, Answering::new(client, message)).map(Outcome::Reply)
             }
             FAMILY_ID => self.family(client, message, &generic?),
-            kind => Err(Refusal::new(libc::ENOENT, format!("there is no family {kind}"))),
+            kind => Err(Refusal::new(
+                libc::ENOENT,
+                format!("there is no family {kind}"),
+            )),
         }
     }
 
@@ -198,7 +205,10 @@ fn check_header(message: &Message<'_>, generic: &Generic<'_>) -> Result<(), Refu
         return Ok(());
     }
     if generic.reserved != 0 {
-        return Err(Refusal::with_text(libc::EINVAL, "genlmsghdr.reserved field is not 0"));
+        return Err(Refusal::with_text(
+            libc::EINVAL,
+            "genlmsghdr.reserved field is not 0",
+        ));
     }
     if message.has_reserved_flags() {
         let text = "ambiguous or reserved bits set in nlmsg_flags";

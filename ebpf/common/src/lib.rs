@@ -24,6 +24,7 @@
 #![no_std]
 
 mod destination;
+pub mod netlink;
 mod selection;
 mod service;
 
@@ -95,4 +96,6 @@ mod pod {
     unsafe impl aya::Pod for super::Service {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Destination {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::netlink::HookSettings {}
 }

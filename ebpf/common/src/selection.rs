@@ -56,6 +56,10 @@ impl Segment {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
     pub const fn from_words(words: [u64; 2]) -> Self {
-        Self { first: words[0], at: (words[1] >> 32) as u32, len: words[1] as u32 }
+        Self {
+            first: words[0],
+            at: (words[1] >> 32) as u32,
+            len: words[1] as u32,
+        }
     }
 }

@@ -92,7 +92,10 @@ impl Plan {
     /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
     /// as choices were made at all, it makes no difference to the next one.
     pub(super) fn resumed(scheduler: Scheduler, servers: &[Server]) -> Self {
-        Self { start: 0, ..Self::new(scheduler, servers) }
+        Self {
+            start: 0,
+            ..Self::new(scheduler, servers)
+        }
     }
 
     /// The plan after a change. `cursor` is how many choices were made in all, counted from `start`;
@@ -107,7 +110,9 @@ impl Plan {
         match self.state {
             State::None => Self::default(),
             State::RoundRobin(mark) => {
-                let mark = self.last_choice(cursor).map_or(mark, |last| rr::Mark::At(last.id));
+                let mark = self
+                    .last_choice(cursor)
+                    .map_or(mark, |last| rr::Mark::At(last.id));
                 rr::plan(mark.after(cause, before), after)
             }
             State::WeightedRoundRobin(mark) => {
@@ -119,7 +124,9 @@ impl Plan {
 
     /// The place of the last choice, or none if none was made since the plan was.
     fn last_place(&self, cursor: u64) -> Option<u64> {
-        (cursor > self.start).then(|| (cursor - 1).checked_rem(self.sequence.period)).flatten()
+        (cursor > self.start)
+            .then(|| (cursor - 1).checked_rem(self.sequence.period))
+            .flatten()
     }
 
     fn last_choice(&self, cursor: u64) -> Option<&Server> {

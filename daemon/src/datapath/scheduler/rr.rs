@@ -31,17 +31,29 @@ impl Mark {
 
 /// The plan that goes on behind `mark`.
 pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
-    let usable: Vec<Server> = servers.iter().filter(|server| server.weight > 0).copied().collect();
+    let usable: Vec<Server> = servers
+        .iter()
+        .filter(|server| server.weight > 0)
+        .copied()
+        .collect();
     let period = usable.len() as u64;
     let up_to_mark = match mark {
         Mark::Head => 0,
         Mark::At(id) => servers
             .iter()
             .position(|server| server.id == id)
-            .map_or(0, |at| servers.iter().take(at + 1).filter(|s| s.weight > 0).count()),
+            .map_or(0, |at| {
+                servers.iter().take(at + 1).filter(|s| s.weight > 0).count()
+            }),
     };
     Plan {
-        sequence: Sequence { period, runs: vec![Run { first: 0, servers: usable }] },
+        sequence: Sequence {
+            period,
+            runs: vec![Run {
+                first: 0,
+                servers: usable,
+            }],
+        },
         start: (up_to_mark as u64).checked_rem(period).unwrap_or(0),
         state: State::RoundRobin(mark),
     }

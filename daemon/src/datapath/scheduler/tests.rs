@@ -34,7 +34,11 @@ struct Compiled {
 impl Compiled {
     fn new(scheduler: Scheduler) -> Self {
         let plan = Plan::new(scheduler, &[]);
-        Self { servers: Vec::new(), cursor: plan.start, plan }
+        Self {
+            servers: Vec::new(),
+            cursor: plan.start,
+            plan,
+        }
     }
 
     fn change(&mut self, cause: Cause, servers: Vec<Server>) {
@@ -71,14 +75,18 @@ impl Model for RoundRobin {
     fn connect(&mut self, list: &[Server]) -> Option<DestinationId> {
         let after = position(list, self.last).map_or(0, |at| at + 1);
         let (before, behind) = list.split_at(after);
-        let chosen = behind.iter().chain(before).find(|server| server.weight > 0)?;
+        let chosen = behind
+            .iter()
+            .chain(before)
+            .find(|server| server.weight > 0)?;
         self.last = Some(chosen.id);
         self.last
     }
 
     fn deleted(&mut self, before: &[Server], id: DestinationId) {
         if self.last == Some(id) {
-            let previous = position(before, self.last).and_then(|at| before.get(at.checked_sub(1)?));
+            let previous =
+                position(before, self.last).and_then(|at| before.get(at.checked_sub(1)?));
             self.last = previous.map(|server| server.id);
         }
     }
@@ -96,7 +104,12 @@ struct WeightedRoundRobin {
 
 impl WeightedRoundRobin {
     fn new() -> Self {
-        Self { current: None, cw: 0, mw: 0, di: 1 }
+        Self {
+            current: None,
+            cw: 0,
+            mw: 0,
+            di: 1,
+        }
     }
 }
 
@@ -108,7 +121,10 @@ impl Model for WeightedRoundRobin {
         loop {
             let after = position(list, self.current).map_or(0, |at| at + 1);
             let rest = list.get(after..).unwrap_or_default();
-            if let Some(found) = rest.iter().find(|server| i64::from(server.weight) >= self.cw) {
+            if let Some(found) = rest
+                .iter()
+                .find(|server| i64::from(server.weight) >= self.cw)
+            {
                 self.current = Some(found.id);
                 return self.current;
             }
@@ -126,7 +142,11 @@ impl Model for WeightedRoundRobin {
         fn gcd(a: i64, b: i64) -> i64 {
             if b == 0 { a } else { gcd(b, a % b) }
         }
-        let weights = || list.iter().map(|server| i64::from(server.weight)).filter(|w| *w > 0);
+        let weights = || {
+            list.iter()
+                .map(|server| i64::from(server.weight))
+                .filter(|w| *w > 0)
+        };
         self.current = None;
         self.di = weights().reduce(gcd).unwrap_or(1);
         self.mw = weights().max().unwrap_or(0) - (self.di - 1);
@@ -153,7 +173,14 @@ fn same_choices(
             Event::Add { weight } => {
                 next_id += 1;
                 let id = DestinationId(next_id);
-                servers.insert(0, Server { id, index: 0, weight });
+                servers.insert(
+                    0,
+                    Server {
+                        id,
+                        index: 0,
+                        weight,
+                    },
+                );
                 compiled.change(Cause::DestinationAdded(id), servers);
             }
             Event::Edit { which, weight } if !servers.is_empty() => {
@@ -198,15 +225,26 @@ proptest! {
 
 #[test]
 fn a_plan_of_large_weights_stays_small() {
-    let server = |id, weight| Server { id: DestinationId(id), index: 0, weight };
-    let plan = Plan::new(Scheduler::WeightedRoundRobin, &[server(1, i32::MAX), server(2, 1)]);
+    let server = |id, weight| Server {
+        id: DestinationId(id),
+        index: 0,
+        weight,
+    };
+    let plan = Plan::new(
+        Scheduler::WeightedRoundRobin,
+        &[server(1, i32::MAX), server(2, 1)],
+    );
     assert_eq!(plan.sequence.period, u64::from(i32::MAX.unsigned_abs()) + 1);
     assert_eq!(plan.sequence.runs.len(), 2);
 }
 
 #[test]
 fn without_a_scheduler_nothing_is_ever_chosen() {
-    let server = Server { id: DestinationId(1), index: 0, weight: 1 };
+    let server = Server {
+        id: DestinationId(1),
+        index: 0,
+        weight: 1,
+    };
     let plan = Plan::new(Scheduler::None, &[server]);
     let plan = plan.after(0, Cause::DestinationAdded(DestinationId(1)), &[], &[server]);
     assert_eq!(plan.sequence.period, 0);

@@ -26,14 +26,20 @@ impl Mark {
     /// As when the scheduler is bound to a service (`ip_vs_wrr_init_svc`).
     pub(super) fn fresh(servers: &[Server]) -> Self {
         let Rounds { di, levels } = Rounds::of(servers);
-        Self { cw: threshold(levels, di), di }
+        Self {
+            cw: threshold(levels, di),
+            di,
+        }
     }
 
     /// The mark once `place` of `sequence` has been chosen.
     pub(super) fn moved_to(self, place: Option<u64>, sequence: &Sequence) -> Self {
         place
             .and_then(|place| level_at(sequence, place, self.di))
-            .map_or(self, |level| Self { cw: threshold(level, self.di), di: self.di })
+            .map_or(self, |level| Self {
+                cw: threshold(level, self.di),
+                di: self.di,
+            })
     }
 
     /// The mark after a change of the destinations (`ip_vs_wrr_dest_changed`).
@@ -63,7 +69,10 @@ impl Rounds {
     fn of(servers: &[Server]) -> Self {
         let weights = || servers.iter().map(weight).filter(|weight| *weight > 0);
         let di = weights().reduce(gcd).unwrap_or(1);
-        Self { di, levels: weights().max().unwrap_or(0) / di }
+        Self {
+            di,
+            levels: weights().max().unwrap_or(0) / di,
+        }
     }
 }
 
@@ -83,7 +92,11 @@ fn gcd(a: u64, b: u64) -> u64 {
 /// The plan that starts with the round whose threshold the mark has.
 pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let Rounds { di, levels } = Rounds::of(servers);
-    let mut tops: Vec<u64> = servers.iter().map(|s| weight(s) / di).filter(|q| *q > 0).collect();
+    let mut tops: Vec<u64> = servers
+        .iter()
+        .map(|s| weight(s) / di)
+        .filter(|q| *q > 0)
+        .collect();
     tops.sort_unstable_by(|a, b| b.cmp(a));
     tops.dedup();
 
@@ -93,16 +106,26 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let current = mark.cw.div_ceil(di).min(levels);
     for (position, &top) in tops.iter().enumerate() {
         let bottom = tops.get(position + 1).copied().unwrap_or(0);
-        let turn: Vec<Server> = servers.iter().filter(|s| weight(s) / di >= top).copied().collect();
+        let turn: Vec<Server> = servers
+            .iter()
+            .filter(|s| weight(s) / di >= top)
+            .copied()
+            .collect();
         let len = turn.len() as u64;
         if current <= top && current > bottom {
             start = first + (top - current) * len;
         }
-        runs.push(Run { first, servers: turn });
+        runs.push(Run {
+            first,
+            servers: turn,
+        });
         first += (top - bottom) * len;
     }
     Plan {
-        sequence: Sequence { period: first, runs },
+        sequence: Sequence {
+            period: first,
+            runs,
+        },
         start,
         state: State::WeightedRoundRobin(mark),
     }
