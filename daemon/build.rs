@@ -17,8 +17,9 @@ const DISTRIBUTION: &str = "debian";
 /// return the old value. It has to be the whole instruction set, asked for in the compiler: with its
 /// parts switched on in the linker, comparisons of 32 bits with constants come out wrong.
 /// Build scripts and macros run here, so they are built for this machine.
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 5] = [
     ("RUSTC_BOOTSTRAP", "1"),
+    ("CARGO_TERM_QUIET", "true"),
     ("CARGO_UNSTABLE_PROFILE_RUSTFLAGS", "true"),
     ("CARGO_PROFILE_RELEASE_RUSTFLAGS", "-Ctarget-cpu=v3"),
     (

@@ -4,6 +4,11 @@
 //! client has room for it, as in the kernel: an entry that comes or goes meanwhile may be missed or
 //! be seen twice, but memory does not grow with the table, and no client keeps another waiting.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use netlink_packet_ipvs::{IpvsCommand, policy::CommandAttrs};
 
 use super::{encode, reply::Answering, request, server::Table as Serving};
@@ -21,6 +26,39 @@ pub(super) struct Dump {
     answering: Answering,
     position: usize,
     ended: bool,
+    _running: Running,
+}
+
+/// The lists that are being sent, by namespace and port: a socket gets one at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RunningDumps(Arc<Mutex<HashSet<(Namespace, u32)>>>);
+
+/// A list that is being sent, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    dumps: RunningDumps,
+    socket: (Namespace, u32),
+}
+
+impl RunningDumps {
+    /// Notes that a list is being sent to a socket; none if one is already.
+    pub(super) fn begin(&self, ns: Namespace, port: u32) -> Option<Running> {
+        let socket = (ns, port);
+        self.sockets().insert(socket).then(|| Running {
+            dumps: self.clone(),
+            socket,
+        })
+    }
+
+    fn sockets(&self) -> MutexGuard<'_, HashSet<(Namespace, u32)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.dumps.sockets().remove(&self.socket);
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +77,7 @@ impl Dump {
         attributes: &[u8],
         ns: Namespace,
         answering: Answering,
+        running: Running,
     ) -> Option<Self> {
         let what = match command {
             IpvsCommand::GetService => What::Services,
@@ -57,6 +96,7 @@ impl Dump {
             answering,
             position: 0,
             ended: false,
+            _running: running,
         })
     }
 

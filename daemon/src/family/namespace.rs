@@ -178,7 +178,7 @@ impl Namespaces {
 }
 
 /// Does something inside a namespace, on a thread that ends with it.
-fn inside<T: Send>(
+pub(crate) fn inside<T: Send>(
     netns: BorrowedFd<'_>,
     act: impl FnOnce() -> io::Result<T> + Send,
 ) -> io::Result<T> {

@@ -11,7 +11,7 @@ use netlink_packet_ipvs::{FAMILY_OPERATIONS, IpvsCommand, policy::CommandAttrs};
 use super::{
     Client, FAMILY_ID, command, controller,
     delivery::{Delivery, Item},
-    dump::Dump,
+    dump::{Dump, RunningDumps},
     message::{ATTRIBUTES_AT, Generic, Message},
     refusal::Refusal,
     reply::{self, Answering},
@@ -29,6 +29,7 @@ pub struct Table {
 /// What the server and the replies on their way share.
 pub(super) struct Shared {
     table: Mutex<Table>,
+    dumps: RunningDumps,
 }
 
 impl Shared {
@@ -63,6 +64,7 @@ impl Server {
         Self {
             shared: Arc::new(Shared {
                 table: Mutex::new(table),
+                dumps: RunningDumps::default(),
             }),
         }
     }
@@ -173,11 +175,14 @@ impl Server {
         let answering = Answering::new(client, message);
         let unsupported = || Refusal::new(libc::EOPNOTSUPP, "not in this way: list or no list");
         if message.wants_dump() {
-            let dump = operation
-                .can_dump
-                .then(|| Dump::new(command, generic.attributes, ns, answering))
-                .flatten();
-            return dump.map(Outcome::Dump).ok_or_else(unsupported);
+            if !operation.can_dump {
+                return Err(unsupported());
+            }
+            let busy = || Refusal::new(libc::EBUSY, "this socket is being sent a list already");
+            let running = self.shared.dumps.begin(ns, client.port).ok_or_else(busy)?;
+            return Dump::new(command, generic.attributes, ns, answering, running)
+                .map(Outcome::Dump)
+                .ok_or_else(unsupported);
         }
         if !operation.can_do {
             return Err(unsupported());
