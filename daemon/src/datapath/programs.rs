@@ -13,7 +13,7 @@ use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Map, MapError},
     programs::{
-        CgroupAttachMode, CgroupSockAddr, ProgramError,
+        CgroupAttachMode, Program, ProgramError,
         links::{FdLink, LinkError},
     },
 };
@@ -26,7 +26,9 @@ use crate::ipvs::Namespace;
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-ebpf"));
 
 /// Each program, by its name in the object and the name of its link in the pin directory.
-const PROGRAMS: [(&str, &str); 4] = [
+/// The counting one comes first: no connection may go to a server that is not counted.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("sockvs_sockops", "sockops"),
     ("sockvs_connect4", "connect4"),
     ("sockvs_connect6", "connect6"),
     ("sockvs_getpeername4", "getpeername4"),
@@ -220,28 +222,42 @@ fn attach(ebpf: &mut Ebpf, name: &str, pin: &Path, cgroup: &fs::File) -> Result<
     match bpf_call::open_pinned(pin) {
         Ok(link) => {
             let fd = program.fd()?;
-            return bpf_call::replace_program(link.as_fd(), fd.as_fd()).map_err(AttachError::Pin);
+            bpf_call::replace_program(link.as_fd(), fd.as_fd()).map_err(AttachError::Pin)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(AttachError::Pin(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let link = link(program, cgroup)?;
+            link.pin(pin)
+                .map_err(|error| AttachError::Pin(io::Error::other(error)))?;
+            Ok(())
+        }
+        Err(error) => Err(AttachError::Pin(error)),
     }
-    // A link has no mode: others may always attach beside it. This one stands for no flags.
-    let id = program.attach(cgroup, CgroupAttachMode::Single)?;
-    let not_pinned =
-        |error: &dyn std::error::Error| AttachError::Pin(io::Error::other(error.to_string()));
-    let link: FdLink = program
-        .take_link(id)?
-        .try_into()
-        .map_err(|error: LinkError| not_pinned(&error))?;
-    link.pin(pin).map_err(|error| not_pinned(&error))?;
-    Ok(())
 }
 
-fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut CgroupSockAddr, ProgramError> {
-    let program: &mut CgroupSockAddr = ebpf
-        .program_mut(name)
-        .ok_or(ProgramError::NotLoaded)?
-        .try_into()?;
-    program.load()?;
+fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    match program {
+        Program::CgroupSockAddr(program) => program.load()?,
+        Program::SockOps(program) => program.load()?,
+        _ => return Err(ProgramError::UnexpectedProgramType),
+    }
     Ok(program)
+}
+
+/// Attaches a program. A link has no mode: others may always attach beside it. The one named here
+/// stands for no flags.
+fn link(program: &mut Program, cgroup: &fs::File) -> Result<FdLink, AttachError> {
+    const NO_FLAGS: CgroupAttachMode = CgroupAttachMode::Single;
+    let link = match program {
+        Program::CgroupSockAddr(program) => {
+            let id = program.attach(cgroup, NO_FLAGS)?;
+            program.take_link(id)?.try_into()
+        }
+        Program::SockOps(program) => {
+            let id = program.attach(cgroup, NO_FLAGS)?;
+            program.take_link(id)?.try_into()
+        }
+        _ => return Err(ProgramError::UnexpectedProgramType.into()),
+    };
+    link.map_err(|error: LinkError| AttachError::Pin(io::Error::other(error)))
 }

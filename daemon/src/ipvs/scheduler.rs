@@ -29,6 +29,18 @@ schedulers! {
     RoundRobin = "rr",
     /// One after the other, each as often as its weight says.
     WeightedRoundRobin = "wrr",
+    /// The one with the least connections.
+    LeastConnection = "lc",
+    /// The one with the least connections for its weight.
+    WeightedLeastConnection = "wlc",
+    /// The one that would have the least established connections for its weight.
+    ShortestExpectedDelay = "sed",
+    /// One that has nothing to do, or else as the shortest expected delay.
+    NeverQueue = "nq",
+    /// The one with the highest weight.
+    Failover = "fo",
+    /// The one with the highest weight that has no more established connections than that.
+    Overflow = "ovf",
 }
 
 impl Scheduler {

@@ -1,12 +1,36 @@
-//! How a server is chosen: a sequence of servers that repeats, kept short.
+//! How a server is chosen.
 //!
+//! Every kind of choice goes through servers that stand in `SLOTS`, a word each: the destination's
+//! weight in the upper half, the index of its record in the lower.
+//!
+//! [`SelectionKind::Sequence`] is a sequence that repeats, kept short.
 //! `rr` goes round its servers; `wrr` goes through rounds in which servers of lower weight do not
 //! take part. Written out, a `wrr` sequence has as many entries as the weights add up to. Rounds with
 //! the same participants are the same, so a [`Segment`] keeps the participants once and says how many
 //! choices long their stretch is. Finding a place takes one step for each halving of the number of
 //! different weights, which is none at all for `rr` and for equal weights.
 
-/// A service's sequence of servers, and where in it the next connection is.
+/// What is done with the servers of a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SelectionKind {
+    /// They take turns. Overloaded ones are passed over.
+    Sequence = 0,
+    /// The one with the least connections for its weight; an established one counts 257 times as
+    /// much as one that is ending (`lc` with all weights one, `wlc`).
+    LeastOverhead = 1,
+    /// The one that would have the least established connections for its weight (`sed`).
+    LeastExpected = 2,
+    /// The first without established connections, or else as `LeastExpected` (`nq`).
+    NeverQueue = 3,
+    /// The first that is not overloaded (`fo`).
+    FirstUsable = 4,
+    /// The first that is not overloaded and has no more established connections than its weight
+    /// (`ovf`).
+    Overflow = 5,
+}
+
+/// A service's servers, and where among them the next connection is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -25,8 +49,8 @@ pub struct Selection {
     /// How many words of `SLOTS` belong to it from `segments_at` on. Not read by the programs; kept
     /// for the next daemon.
     pub slots: u32,
-    /// Zero.
-    pub zero: u32,
+    /// A [`SelectionKind`].
+    pub kind: u32,
 }
 
 /// A stretch of the sequence in which the same servers take turns. Two words in `SLOTS`.
@@ -34,7 +58,7 @@ pub struct Selection {
 pub struct Segment {
     /// The first choice that belongs to this segment.
     pub first: u64,
-    /// Where in `SLOTS` its servers stand, one word each: the index of the destination's record.
+    /// Where in `SLOTS` its servers stand, one word each.
     pub at: u32,
     /// How many servers take turns.
     pub len: u32,

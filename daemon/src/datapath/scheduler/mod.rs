@@ -7,8 +7,11 @@
 //!
 //! Nothing here touches a map; see `datapath::publish` for that.
 
+mod listed;
 mod rr;
 mod wrr;
+
+use sockvs_ebpf_common::SelectionKind;
 
 use crate::ipvs::{Cause, DestinationId, Scheduler};
 
@@ -21,6 +24,13 @@ pub(super) struct Server {
     pub(super) index: u32,
     /// Its weight, never negative.
     pub(super) weight: i32,
+}
+
+impl Server {
+    /// The server as the programs find it in `SLOTS`.
+    pub(super) fn slot(&self) -> u64 {
+        u64::from(self.weight.max(0).cast_unsigned()) << 32 | u64::from(self.index)
+    }
 }
 
 /// The same servers taking turns, for a while.
@@ -58,8 +68,10 @@ impl Sequence {
 }
 
 /// A compiled service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// What is done with the sequence's servers.
+    pub(super) kind: SelectionKind,
     /// What new connections step through.
     pub(super) sequence: Sequence,
     /// Where they start.
@@ -76,6 +88,19 @@ enum State {
     None,
     RoundRobin(rr::Mark),
     WeightedRoundRobin(wrr::Mark),
+    /// Nothing is remembered: connections are compared anew each time.
+    Listed(Scheduler),
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            kind: SelectionKind::Sequence,
+            sequence: Sequence::default(),
+            start: 0,
+            state: State::None,
+        }
+    }
 }
 
 impl Plan {
@@ -85,6 +110,12 @@ impl Plan {
             Scheduler::None => Self::default(),
             Scheduler::RoundRobin => rr::plan(rr::Mark::Head, servers),
             Scheduler::WeightedRoundRobin => wrr::plan(wrr::Mark::fresh(servers), servers),
+            Scheduler::LeastConnection
+            | Scheduler::WeightedLeastConnection
+            | Scheduler::ShortestExpectedDelay
+            | Scheduler::NeverQueue
+            | Scheduler::Failover
+            | Scheduler::Overflow => listed::plan(scheduler, servers),
         }
     }
 
@@ -119,6 +150,7 @@ impl Plan {
                 let mark = mark.moved_to(self.last_place(cursor), &self.sequence);
                 wrr::plan(mark.after(after), after)
             }
+            State::Listed(scheduler) => listed::plan(scheduler, after),
         }
     }
 
