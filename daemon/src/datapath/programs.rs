@@ -80,13 +80,12 @@ pub enum Error {
     #[error("the kernel does not load the eBPF programs (sockvs doctor tells more)")]
     Load(#[source] Box<EbpfError>),
     /// The kernel refuses one program.
-    #[error("the kernel does not take the eBPF program {name} (sockvs doctor tells more)")]
+    #[error("the kernel does not take the eBPF program {name} (SOCKVS_LOG=debug tells more): {says}")]
     Program {
         /// The program.
         name: &'static str,
-        /// The kernel's answer.
-        #[source]
-        error: Box<ProgramError>,
+        /// The kernel's answer, in one line.
+        says: String,
     },
     /// A link or a map cannot be pinned or opened.
     #[error("cannot use {}", path.display())]
@@ -154,10 +153,7 @@ impl Programs {
             .load(OBJECT)
             .map_err(|error| Error::Load(Box::new(error)))?;
         for (name, _) in PROGRAMS {
-            load(&mut ebpf, name).map_err(|error| Error::Program {
-                name,
-                error: Box::new(error),
-            })?;
+            load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
         }
         Ok(())
     }
@@ -202,13 +198,38 @@ enum AttachError {
 impl AttachError {
     fn into_error(self, name: &'static str, path: PathBuf) -> Error {
         match self {
-            Self::Program(error) => Error::Program {
-                name,
-                error: Box::new(error),
-            },
+            Self::Program(error) => refused(name, &error),
             Self::Pin(error) => Error::Pin { path, error },
         }
     }
+}
+
+/// The kernel's answer to a program, without the verifier's log, which may have any length.
+fn refused(name: &'static str, error: &ProgramError) -> Error {
+    let says = match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            tracing::debug!(name, %log, "the verifier's log");
+            // The last lines are statistics; what is wrong stands above them.
+            let verdict = log
+                .lines()
+                .take_while(|line| !line.starts_with("verification time"))
+                .filter(|line| !line.starts_with("processed"))
+                .last();
+            format!("{io_error}: {}", verdict.unwrap_or_default())
+        }
+        other => chain(other),
+    };
+    Error::Program { name, says }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 impl From<ProgramError> for AttachError {
