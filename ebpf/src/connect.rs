@@ -40,7 +40,7 @@ pub(crate) fn connect4(ctx: &SockAddrContext) -> i32 {
         origin::forget(ctx);
         return PROCEED;
     };
-    let Some(choice) = selection::choose(service) else {
+    let Some(choice) = selection::choose(service, &address::client(ctx)) else {
         return refuse(ECONNREFUSED);
     };
     if choice.family != AF_INET {
@@ -71,7 +71,7 @@ pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
         origin::forget(ctx);
         return PROCEED;
     };
-    let Some(choice) = selection::choose(service) else {
+    let Some(choice) = selection::choose(service, &address::client(ctx)) else {
         return refuse(ECONNREFUSED);
     };
     let mut server = with_port(choice.server, asked.port);

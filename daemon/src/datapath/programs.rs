@@ -80,7 +80,9 @@ pub enum Error {
     #[error("the kernel does not load the eBPF programs (sockvs doctor tells more)")]
     Load(#[source] Box<EbpfError>),
     /// The kernel refuses one program.
-    #[error("the kernel does not take the eBPF program {name} (SOCKVS_LOG=debug tells more): {says}")]
+    #[error(
+        "the kernel does not take the eBPF program {name} (SOCKVS_LOG=debug tells more): {says}"
+    )]
     Program {
         /// The program.
         name: &'static str,

@@ -149,7 +149,7 @@ impl MapPath {
         self.follow(
             &mut published,
             service,
-            Plan::new(service.scheduler(), &[]),
+            Plan::new(records::settings(service), &[]),
             Vec::new(),
         )?;
         let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
@@ -172,9 +172,13 @@ impl MapPath {
     ) -> Result<(), DataPathFull> {
         let servers = self.servers_of(published.index, service)?;
         let plan = match cause {
-            Cause::ServiceEdited { rebound: false } => None,
-            Cause::ServiceAdded | Cause::ServiceEdited { rebound: true } => {
-                Some(Plan::new(service.scheduler(), &servers))
+            Cause::ServiceEdited { rebound: false }
+                if published.plan.suits(records::settings(service)) =>
+            {
+                None
+            }
+            Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
+                Some(Plan::new(records::settings(service), &servers))
             }
             Cause::DestinationAdded(_)
             | Cause::DestinationEdited(_)
@@ -224,11 +228,7 @@ impl MapPath {
             .destinations()
             .map(|destination| {
                 let index = self.record_of(owner, destination)?;
-                Ok(Server {
-                    id: destination.id(),
-                    index,
-                    weight: destination.weight(),
-                })
+                Ok(records::server(destination, index))
             })
             .collect()
     }
@@ -322,6 +322,8 @@ impl MapPath {
             segments_at: stretch.at,
             slots: stretch.len(),
             kind: plan.kind as u32,
+            options: plan.options,
+            zero: 0,
             segments: u32::try_from(segments).map_err(|_| DataPathFull::NoSpace)?,
             first_at: stretch.at + table,
             first_len: 0,

@@ -157,13 +157,13 @@ impl MapPath {
             return Ok(());
         };
         let servers = self.servers_of(published.index, service)?;
-        let plan = Plan::resumed(service.scheduler(), &servers);
+        let plan = Plan::resumed(records::settings(service), &servers);
         let settled = if self.holds(selection, &plan) {
             published.plan = plan;
             published.servers = servers;
             Ok(())
         } else {
-            let plan = Plan::new(service.scheduler(), &servers);
+            let plan = Plan::new(records::settings(service), &servers);
             self.follow(&mut published, service, plan, servers)
         };
         self.services.insert(id, published);
@@ -172,10 +172,16 @@ impl MapPath {
 
     /// Whether a selection in the maps stands for this plan.
     fn holds(&self, selection: &Selection, plan: &Plan) -> bool {
-        let Plan { kind, sequence, .. } = plan;
+        let Plan {
+            kind,
+            options,
+            sequence,
+            ..
+        } = plan;
         let runs = &sequence.runs;
         let single = runs.len() <= 1;
         selection.kind == *kind as u32
+            && selection.options == *options
             && selection.period == sequence.period
             && selection.segments as usize == runs.len()
             && runs

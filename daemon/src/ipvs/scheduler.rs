@@ -41,6 +41,14 @@ schedulers! {
     Failover = "fo",
     /// The one with the highest weight that has no more established connections than that.
     Overflow = "ovf",
+    /// The one with less to do of two that are drawn by weight.
+    TwoChoices = "twos",
+    /// The one that the client's address leads to.
+    SourceHash = "sh",
+    /// The one that the virtual address leads to.
+    DestinationHash = "dh",
+    /// The one that the client's address leads to; few clients move when servers come and go.
+    Maglev = "mh",
 }
 
 impl Scheduler {

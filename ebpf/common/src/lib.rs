@@ -24,12 +24,14 @@
 #![no_std]
 
 mod destination;
+mod hash;
 pub mod netlink;
 mod selection;
 mod service;
 
 pub use destination::{Destination, DestinationConfig};
-pub use selection::{Segment, Selection, SelectionKind};
+pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
+pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{Service, ServiceConfig, ServiceKey};
 
 /// The layout of everything in this crate. Pinned maps of another layout are not ours to read.

@@ -28,7 +28,19 @@ pub enum SelectionKind {
     /// The first that is not overloaded and has no more established connections than its weight
     /// (`ovf`).
     Overflow = 5,
+    /// Of two that are drawn by weight, the one with the least connections for it (`twos`).
+    TwoChoices = 6,
+    /// The one at the client's place in the table, by multiplication (`sh`).
+    SourceHash = 7,
+    /// The one at the client's place in the table, by SipHash (`mh`).
+    Maglev = 8,
 }
+
+/// A client's port is part of its place in a table (`sh-port`, `mh-port`).
+pub const OPTION_PORT: u32 = 1;
+/// If the server at the client's place takes no connection, another one does (`sh-fallback`,
+/// `mh-fallback`).
+pub const OPTION_FALLBACK: u32 = 2;
 
 /// A service's servers, and where among them the next connection is.
 #[repr(C)]
@@ -51,6 +63,10 @@ pub struct Selection {
     pub slots: u32,
     /// A [`SelectionKind`].
     pub kind: u32,
+    /// [`OPTION_PORT`] and [`OPTION_FALLBACK`].
+    pub options: u32,
+    /// Zero.
+    pub zero: u32,
 }
 
 /// A stretch of the sequence in which the same servers take turns. Two words in `SLOTS`.

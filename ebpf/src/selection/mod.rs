@@ -1,19 +1,26 @@
 //! Choosing a server for a connection.
 //!
 //! What is chosen from was laid out by the daemon (`sockvs-ebpf-common`, `Selection`); here it is
-//! followed. `sequence` takes turns, `compare` looks at each server.
+//! followed. `sequence` takes turns, `compare` looks at each server, `drawn` at two of them,
+//! `hashed` goes by the client.
 
 mod compare;
+mod drawn;
+mod hashed;
 mod sequence;
 
 use core::{
-    ffi::c_long,
+    ffi::{c_long, c_void},
     ptr::{addr_of, addr_of_mut},
 };
 
+use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{Destination, Selection, SelectionKind, Service};
 
-use crate::{address::Endpoint, table};
+use crate::{
+    address::{Client, Endpoint},
+    table,
+};
 
 /// How often a choice is made again because the service was edited meanwhile. An edit takes longer
 /// than a choice, so that even the second try is rarely seen.
@@ -35,17 +42,54 @@ pub(crate) struct Choice {
     pub(crate) server: Endpoint,
 }
 
+/// Choosing, from one try to the next.
+#[repr(C)]
+struct Try {
+    service: *mut Service,
+    client: Client,
+    index: u32,
+    zero: u32,
+}
+
 /// Chooses a server, or none if no destination of the service can be used.
 #[inline(always)]
-pub(crate) fn choose(service: *mut Service) -> Option<Choice> {
-    for _ in 0..TRIES {
-        let before = generation(service);
-        let choice = choose_once(service, before);
-        if generation(service) == before {
-            return choice;
-        }
+pub(crate) fn choose(service: *mut Service, client: &Client) -> Option<Choice> {
+    let mut attempt = Try {
+        service,
+        client: *client,
+        index: NOBODY,
+        zero: 0,
+    };
+    let choose: unsafe extern "C" fn(u32, *mut Try) -> c_long = choose_unless_edited;
+    // SAFETY: the helper calls the function with `attempt`, at most as often as it is told.
+    unsafe {
+        bpf_loop(
+            TRIES,
+            choose as *mut c_void,
+            addr_of_mut!(attempt).cast(),
+            0,
+        )
+    };
+    // The record is still this destination's, if it was deleted just now: the daemon uses no record
+    // again for a while.
+    chosen(attempt.index)
+}
+
+/// Chooses, and stops unless the service was edited meanwhile.
+///
+/// # Safety
+///
+/// `attempt` points to one that nobody else looks at.
+unsafe extern "C" fn choose_unless_edited(_nth: u32, attempt: *mut Try) -> c_long {
+    // SAFETY: as the caller promises.
+    let attempt = unsafe { &mut *attempt };
+    let before = generation(attempt.service);
+    let index = choose_once(attempt.service, before, &attempt.client);
+    if generation(attempt.service) == before {
+        attempt.index = index.unwrap_or(NOBODY);
+        return STOP;
     }
-    None
+    GO_ON
 }
 
 #[inline(always)]
@@ -55,7 +99,7 @@ fn generation(service: *mut Service) -> u64 {
 }
 
 #[inline(always)]
-fn choose_once(service: *mut Service, generation: u64) -> Option<Choice> {
+fn choose_once(service: *mut Service, generation: u64, client: &Client) -> Option<u32> {
     // SAFETY: both selections are within the record.
     let selections = unsafe { addr_of_mut!((*service).selections) }.cast::<Selection>();
     // SAFETY: the index is zero or one.
@@ -66,13 +110,17 @@ fn choose_once(service: *mut Service, generation: u64) -> Option<Choice> {
     if selection.period == 0 || selection.first_len == 0 {
         return None;
     }
-    let index = if selection.kind == SelectionKind::Sequence as u32 {
+    const SEQUENCE: u32 = SelectionKind::Sequence as u32;
+    const TWO_CHOICES: u32 = SelectionKind::TwoChoices as u32;
+    const SOURCE_HASH: u32 = SelectionKind::SourceHash as u32;
+    const MAGLEV: u32 = SelectionKind::Maglev as u32;
+    match selection.kind {
         // SAFETY: the field is within the record.
-        sequence::next(&selection, unsafe { addr_of_mut!((*at).cursor) })?
-    } else {
-        compare::find(&selection)?
-    };
-    chosen(index)
+        SEQUENCE => sequence::next(&selection, unsafe { addr_of_mut!((*at).cursor) }),
+        TWO_CHOICES => drawn::find(&selection),
+        SOURCE_HASH | MAGLEV => hashed::find(&selection, client),
+        _ => compare::find(&selection),
+    }
 }
 
 #[inline(always)]

@@ -1,24 +1,17 @@
-//! The schedulers that look at each server when a connection comes: `lc`, `wlc`, `sed`, `nq`, `fo`
-//! and `ovf` (`ip_vs_lc.c` and so on). Here is decided which servers are looked at, in what order and
-//! with what weight; the looking is the eBPF program's.
+//! The schedulers that look at each server when a connection comes: `lc`, `wlc`, `sed`, `nq`, `fo`,
+//! `ovf` and `twos` (`ip_vs_lc.c` and so on). Here is decided which servers are looked at, in what
+//! order and with what weight; the looking is the eBPF program's.
 
 use std::cmp::Reverse;
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Plan, Run, Sequence, Server, State};
+use super::Server;
 use crate::ipvs::Scheduler;
 
-/// The servers to look at.
-pub(super) fn plan(scheduler: Scheduler, servers: &[Server]) -> Plan {
+/// How the servers are looked at, and which.
+pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let mut looked_at: Vec<Server> = servers.iter().filter(|s| s.weight > 0).copied().collect();
-    let kind = match scheduler {
-        Scheduler::ShortestExpectedDelay => SelectionKind::LeastExpected,
-        Scheduler::NeverQueue => SelectionKind::NeverQueue,
-        Scheduler::Failover => SelectionKind::FirstUsable,
-        Scheduler::Overflow => SelectionKind::Overflow,
-        _ => SelectionKind::LeastOverhead,
-    };
     match scheduler {
         // Weights play no part, but for zero.
         Scheduler::LeastConnection => looked_at.iter_mut().for_each(|server| server.weight = 1),
@@ -28,16 +21,13 @@ pub(super) fn plan(scheduler: Scheduler, servers: &[Server]) -> Plan {
         }
         _ => {}
     }
-    Plan {
-        kind,
-        sequence: Sequence {
-            period: looked_at.len() as u64,
-            runs: vec![Run {
-                first: 0,
-                servers: looked_at,
-            }],
-        },
-        start: 0,
-        state: State::Listed(scheduler),
-    }
+    let kind = match scheduler {
+        Scheduler::ShortestExpectedDelay => SelectionKind::LeastExpected,
+        Scheduler::NeverQueue => SelectionKind::NeverQueue,
+        Scheduler::Failover => SelectionKind::FirstUsable,
+        Scheduler::Overflow => SelectionKind::Overflow,
+        Scheduler::TwoChoices => SelectionKind::TwoChoices,
+        _ => SelectionKind::LeastOverhead,
+    };
+    (kind, looked_at)
 }

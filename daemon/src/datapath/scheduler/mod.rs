@@ -7,6 +7,7 @@
 //!
 //! Nothing here touches a map; see `datapath::publish` for that.
 
+mod hashed;
 mod listed;
 mod rr;
 mod wrr;
@@ -24,6 +25,21 @@ pub(super) struct Server {
     pub(super) index: u32,
     /// Its weight, never negative.
     pub(super) weight: i32,
+    /// Its last weight that was not zero.
+    pub(super) last_weight: i32,
+    /// Its address, folded to 32 bits in host order, plus its port.
+    pub(super) hashed: u32,
+}
+
+/// What of a service a scheduler looks at besides its destinations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// The scheduler.
+    pub(super) scheduler: Scheduler,
+    /// `OPTION_PORT` and `OPTION_FALLBACK`.
+    pub(super) options: u32,
+    /// The virtual address, folded to 32 bits in host order.
+    pub(super) address: u32,
 }
 
 impl Server {
@@ -72,6 +88,8 @@ impl Sequence {
 pub(super) struct Plan {
     /// What is done with the sequence's servers.
     pub(super) kind: SelectionKind,
+    /// `OPTION_PORT` and `OPTION_FALLBACK`.
+    pub(super) options: u32,
     /// What new connections step through.
     pub(super) sequence: Sequence,
     /// Where they start.
@@ -88,14 +106,15 @@ enum State {
     None,
     RoundRobin(rr::Mark),
     WeightedRoundRobin(wrr::Mark),
-    /// Nothing is remembered: connections are compared anew each time.
-    Listed(Scheduler),
+    /// Nothing is remembered: each connection is looked at by itself.
+    Stateless(Settings),
 }
 
 impl Default for Plan {
     fn default() -> Self {
         Self {
             kind: SelectionKind::Sequence,
+            options: 0,
             sequence: Sequence::default(),
             start: 0,
             state: State::None,
@@ -105,27 +124,30 @@ impl Default for Plan {
 
 impl Plan {
     /// The first plan of a service, or of one that changed its scheduler.
-    pub(super) fn new(scheduler: Scheduler, servers: &[Server]) -> Self {
-        match scheduler {
+    pub(super) fn new(settings: Settings, servers: &[Server]) -> Self {
+        match settings.scheduler {
             Scheduler::None => Self::default(),
             Scheduler::RoundRobin => rr::plan(rr::Mark::Head, servers),
             Scheduler::WeightedRoundRobin => wrr::plan(wrr::Mark::fresh(servers), servers),
-            Scheduler::LeastConnection
-            | Scheduler::WeightedLeastConnection
-            | Scheduler::ShortestExpectedDelay
-            | Scheduler::NeverQueue
-            | Scheduler::Failover
-            | Scheduler::Overflow => listed::plan(scheduler, servers),
+            _ => stateless(settings, servers),
+        }
+    }
+
+    /// Whether a service's settings ask for another plan, its scheduler being the same.
+    pub(super) fn suits(&self, settings: Settings) -> bool {
+        match self.state {
+            State::Stateless(planned) => planned == settings,
+            State::None | State::RoundRobin(_) | State::WeightedRoundRobin(_) => true,
         }
     }
 
     /// The plan of a service that an earlier daemon left, whose sequence this is, and whose cursor
     /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
     /// as choices were made at all, it makes no difference to the next one.
-    pub(super) fn resumed(scheduler: Scheduler, servers: &[Server]) -> Self {
+    pub(super) fn resumed(settings: Settings, servers: &[Server]) -> Self {
         Self {
             start: 0,
-            ..Self::new(scheduler, servers)
+            ..Self::new(settings, servers)
         }
     }
 
@@ -150,7 +172,7 @@ impl Plan {
                 let mark = mark.moved_to(self.last_place(cursor), &self.sequence);
                 wrr::plan(mark.after(after), after)
             }
-            State::Listed(scheduler) => listed::plan(scheduler, after),
+            State::Stateless(settings) => stateless(settings, after),
         }
     }
 
@@ -163,6 +185,29 @@ impl Plan {
 
     fn last_choice(&self, cursor: u64) -> Option<&Server> {
         self.sequence.server(self.last_place(cursor)?)
+    }
+}
+
+/// The plan of a scheduler that remembers nothing.
+fn stateless(settings: Settings, servers: &[Server]) -> Plan {
+    let (kind, looked_at) = match settings.scheduler {
+        Scheduler::SourceHash => hashed::source(servers),
+        Scheduler::DestinationHash => hashed::destination(settings.address, servers),
+        Scheduler::Maglev => hashed::maglev(servers),
+        other => listed::servers(other, servers),
+    };
+    Plan {
+        kind,
+        options: settings.options,
+        sequence: Sequence {
+            period: looked_at.len() as u64,
+            runs: vec![Run {
+                first: 0,
+                servers: looked_at,
+            }],
+        },
+        start: 0,
+        state: State::Stateless(settings),
     }
 }
 

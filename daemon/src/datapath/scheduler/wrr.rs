@@ -125,6 +125,7 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     }
     Plan {
         kind: SelectionKind::Sequence,
+        options: 0,
         sequence: Sequence {
             period: first,
             runs,
