@@ -49,6 +49,10 @@ schedulers! {
     DestinationHash = "dh",
     /// The one that the client's address leads to; few clients move when servers come and go.
     Maglev = "mh",
+    /// Always the same one, until it has too much to do.
+    LocalityLeastConnection = "lblc",
+    /// One of those that were chosen before, until they have too much to do.
+    LocalityLeastConnectionReplicated = "lblcr",
 }
 
 impl Scheduler {

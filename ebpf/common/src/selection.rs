@@ -34,6 +34,13 @@ pub enum SelectionKind {
     SourceHash = 7,
     /// The one at the client's place in the table, by SipHash (`mh`).
     Maglev = 8,
+    /// Always the same, until it has more established connections than its weight while another
+    /// has less than half of that; then the one of `LeastOverhead` (`lblc`). The cursor is the index
+    /// of its record plus one.
+    Locality = 9,
+    /// As `Locality`, but servers that were once chosen remain: the one of them with the least
+    /// overhead (`lblcr`). The cursor has a bit for each of the first 64 servers.
+    LocalityReplicated = 10,
 }
 
 /// A client's port is part of its place in a table (`sh-port`, `mh-port`).

@@ -2,11 +2,12 @@
 //!
 //! What is chosen from was laid out by the daemon (`sockvs-ebpf-common`, `Selection`); here it is
 //! followed. `sequence` takes turns, `compare` looks at each server, `drawn` at two of them,
-//! `hashed` goes by the client.
+//! `hashed` goes by the client, `locality` stays where it is.
 
 mod compare;
 mod drawn;
 mod hashed;
+mod locality;
 mod sequence;
 
 use core::{
@@ -86,7 +87,7 @@ unsafe extern "C" fn choose_unless_edited(_nth: u32, attempt: *mut Try) -> c_lon
     let before = generation(attempt.service);
     let index = choose_once(attempt.service, before, &attempt.client);
     if generation(attempt.service) == before {
-        attempt.index = index.unwrap_or(NOBODY);
+        attempt.index = index;
         return STOP;
     }
     GO_ON
@@ -98,8 +99,10 @@ fn generation(service: *mut Service) -> u64 {
     unsafe { addr_of!((*service).generation).read_volatile() }
 }
 
+/// The index of the server's record. (Not an `Option`: the verifier wants all of a value to be
+/// written that the compiler may carry along, whether it is looked at or not.)
 #[inline(always)]
-fn choose_once(service: *mut Service, generation: u64, client: &Client) -> Option<u32> {
+fn choose_once(service: *mut Service, generation: u64, client: &Client) -> u32 {
     // SAFETY: both selections are within the record.
     let selections = unsafe { addr_of_mut!((*service).selections) }.cast::<Selection>();
     // SAFETY: the index is zero or one.
@@ -108,19 +111,23 @@ fn choose_once(service: *mut Service, generation: u64, client: &Client) -> Optio
     // compares generations before it uses what comes of them.
     let selection = unsafe { at.read_volatile() };
     if selection.period == 0 || selection.first_len == 0 {
-        return None;
+        return NOBODY;
     }
     const SEQUENCE: u32 = SelectionKind::Sequence as u32;
     const TWO_CHOICES: u32 = SelectionKind::TwoChoices as u32;
     const SOURCE_HASH: u32 = SelectionKind::SourceHash as u32;
     const MAGLEV: u32 = SelectionKind::Maglev as u32;
-    match selection.kind {
+    const LOCALITY: u32 = SelectionKind::Locality as u32;
+    let index = match selection.kind {
         // SAFETY: the field is within the record.
         SEQUENCE => sequence::next(&selection, unsafe { addr_of_mut!((*at).cursor) }),
         TWO_CHOICES => drawn::find(&selection),
+        // SAFETY: the field is within the record.
+        LOCALITY.. => locality::find(&selection, unsafe { addr_of_mut!((*at).cursor) }),
         SOURCE_HASH | MAGLEV => hashed::find(&selection, client),
         _ => compare::find(&selection),
-    }
+    };
+    index.unwrap_or(NOBODY)
 }
 
 #[inline(always)]

@@ -1,5 +1,5 @@
 //! The schedulers that look at each server when a connection comes: `lc`, `wlc`, `sed`, `nq`, `fo`,
-//! `ovf` and `twos` (`ip_vs_lc.c` and so on). Here is decided which servers are looked at, in what
+//! `ovf`, `twos`, `lblc` and `lblcr` (`ip_vs_lc.c` and so on). Here is decided which servers are looked at, in what
 //! order and with what weight; the looking is the eBPF program's.
 
 use std::cmp::Reverse;
@@ -27,7 +27,31 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
         Scheduler::Failover => SelectionKind::FirstUsable,
         Scheduler::Overflow => SelectionKind::Overflow,
         Scheduler::TwoChoices => SelectionKind::TwoChoices,
+        Scheduler::LocalityLeastConnection => SelectionKind::Locality,
+        Scheduler::LocalityLeastConnectionReplicated => SelectionKind::LocalityReplicated,
         _ => SelectionKind::LeastOverhead,
     };
     (kind, looked_at)
+}
+
+/// What `lblc` and `lblcr` stay with (`SelectionKind::Locality`) when the servers that are looked at
+/// change.
+pub(super) fn kept(kind: SelectionKind, kept: u64, before: &[Server], after: &[Server]) -> u64 {
+    let stays = |server: &Server| after.iter().position(|other| other.id == server.id);
+    match kind {
+        SelectionKind::Locality => before
+            .iter()
+            .find(|server| kept == u64::from(server.index) + 1)
+            .and_then(stays)
+            .map_or(0, |_| kept),
+        SelectionKind::LocalityReplicated => before
+            .iter()
+            .take(64)
+            .enumerate()
+            .filter(|(nth, _)| kept >> nth & 1 == 1)
+            .filter_map(|(_, server)| stays(server))
+            .filter(|nth| *nth < 64)
+            .fold(0, |set, nth| set | 1 << nth),
+        _ => 0,
+    }
 }

@@ -106,7 +106,7 @@ enum State {
     None,
     RoundRobin(rr::Mark),
     WeightedRoundRobin(wrr::Mark),
-    /// Nothing is remembered: each connection is looked at by itself.
+    /// Nothing is remembered but what the programs keep: each connection is looked at by itself.
     Stateless(Settings),
 }
 
@@ -172,8 +172,20 @@ impl Plan {
                 let mark = mark.moved_to(self.last_place(cursor), &self.sequence);
                 wrr::plan(mark.after(after), after)
             }
-            State::Stateless(settings) => stateless(settings, after),
+            State::Stateless(settings) => {
+                let plan = stateless(settings, after);
+                let start = listed::kept(plan.kind, cursor, self.servers(), plan.servers());
+                Self { start, ..plan }
+            }
         }
+    }
+
+    /// The servers of a plan that has but one run.
+    fn servers(&self) -> &[Server] {
+        self.sequence
+            .runs
+            .first()
+            .map_or(&[], |run| run.servers.as_slice())
     }
 
     /// The place of the last choice, or none if none was made since the plan was.
