@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,6 +18,7 @@ use crate::{
     family::{Namespaces, Server, Table},
     intercept::{Gateway, seccomp},
     ipvs::Ipvs,
+    privileges,
 };
 
 /// How often what is no longer needed is let go.
@@ -66,6 +67,9 @@ async fn serve(options: &Options) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
 
+    if !privileges::suffice() {
+        bail!("sockvsd needs CAP_SYS_ADMIN and CAP_NET_ADMIN; run it as root");
+    }
     let cgroup = match &options.cgroup {
         Some(cgroup) => cgroup.clone(),
         None => find_cgroup2()?,
@@ -101,6 +105,7 @@ async fn serve(options: &Options) -> Result<()> {
     let listener = seccomp::Listener::bind(&exec_path)?;
 
     let gateway = Arc::new(Gateway::new(server.clone(), Arc::clone(&namespaces)));
+    programs.keep();
     tokio::spawn(listener.serve(gateway));
     tokio::spawn(control.serve(facts, server.clone()));
     tokio::spawn(keep_house(server.clone(), namespaces));

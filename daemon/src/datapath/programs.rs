@@ -17,9 +17,12 @@ use aya::{
         links::{FdLink, LinkError},
     },
 };
-use sockvs_ebpf_common::LAYOUT_VERSION;
+use sockvs_ebpf_common::{
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, LAYOUT_VERSION, SERVICE_CHUNKS,
+    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+};
 
-use super::{PinDirectory, bpf_call, open_cgroup};
+use super::{PinDirectory, bpf_call, chunks::Outer, open_cgroup};
 use crate::ipvs::Namespace;
 
 /// The programs, compiled by the build script.
@@ -41,6 +44,28 @@ const MAPS: [&str; 5] = [
     "DESTINATION_RECORDS",
     "SLOTS",
     "ORIGINS",
+];
+
+/// Those of them that hold records.
+const OUTER_MAPS: [Outer; 3] = [
+    Outer {
+        name: "SERVICE_RECORDS",
+        record: size_of::<Service>(),
+        per_chunk: SERVICES_PER_CHUNK,
+        chunks: SERVICE_CHUNKS,
+    },
+    Outer {
+        name: "DESTINATION_RECORDS",
+        record: size_of::<Destination>(),
+        per_chunk: DESTINATIONS_PER_CHUNK,
+        chunks: DESTINATION_CHUNKS,
+    },
+    Outer {
+        name: "SLOTS",
+        record: size_of::<u64>(),
+        per_chunk: SLOTS_PER_CHUNK,
+        chunks: SLOT_CHUNKS,
+    },
 ];
 
 /// Why there is no data path.
@@ -112,7 +137,7 @@ pub enum Error {
 /// The programs, loaded and attached, and the maps that they follow.
 pub struct Programs {
     ebpf: Ebpf,
-    _pins: PinDirectory,
+    pins: PinDirectory,
 }
 
 impl Programs {
@@ -129,6 +154,12 @@ impl Programs {
     ) -> Result<Self, Error> {
         let cgroup_file = open_cgroup(cgroup)?;
         let mut loader = EbpfLoader::new();
+        for outer in OUTER_MAPS {
+            let path = pins.file(&pinned_map(outer.name));
+            outer
+                .ensure_pinned(&path)
+                .map_err(|error| Error::Pin { path, error })?;
+        }
         for name in MAPS {
             loader.map_pin_path(name, pins.file(&pinned_map(name)));
         }
@@ -141,7 +172,13 @@ impl Programs {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;
         }
-        Ok(Self { ebpf, _pins: pins })
+        Ok(Self { ebpf, pins })
+    }
+
+    /// From now on the data path outlives the daemon. Until then, what was not there before goes
+    /// with this value.
+    pub fn keep(&mut self) {
+        self.pins.keep();
     }
 
     /// Loads the programs to see whether the kernel takes them, and drops them again. Nothing is
