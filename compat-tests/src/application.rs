@@ -30,8 +30,10 @@ impl Socket {
 /// One connection out of very many: when it was made, and where it led.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When `connect` was called, in nanoseconds of the monotonic clock.
+    /// When it began, before `connect`, in nanoseconds of the monotonic clock.
     pub started: u64,
+    /// When it was over, after `connect`.
+    pub ended: u64,
     /// Which server answered, or the errno.
     pub reached: Result<String, Errno>,
 }
@@ -164,13 +166,20 @@ impl Application {
 }
 
 fn attempt(line: &str) -> Attempt {
-    let (started, reached) = line.split_once(' ').expect("a time and what was reached");
+    let (started, rest) = line
+        .split_once(' ')
+        .expect("two times and what was reached");
+    let (ended, reached) = rest
+        .split_once(' ')
+        .expect("two times and what was reached");
     let reached = match reached.strip_prefix("errno ") {
         Some(errno) => Err(Errno::from_raw(errno.parse().expect("a number"))),
         None => Ok(reached.to_owned()),
     };
+    let time = |text: &str| text.parse().expect("a number");
     Attempt {
-        started: started.parse().expect("a number"),
+        started: time(started),
+        ended: time(ended),
         reached,
     }
 }

@@ -1,6 +1,6 @@
 //! Running IPVS clients so that the daemon answers them.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{env, ffi::OsString, path::PathBuf, process::Command};
 
 use crate::{Conversation, Folder, Outcome, Place, binaries, program};
 
@@ -57,23 +57,42 @@ impl Client {
         }
     }
 
-    /// A command that the daemon will answer.
+    /// The words of a command that the daemon will answer.
     #[must_use]
-    pub fn command(&self, program: &str) -> Command {
+    pub fn words(&self, program: &str) -> Vec<OsString> {
+        let program = OsString::from(program);
         match self.intercept {
-            Intercept::Bpf => self.place.command(program),
+            Intercept::Bpf => vec![program],
             Intercept::Seccomp => {
-                let mut command = self.place.command(binaries::ours("sockvs"));
-                command
-                    .arg("--socket")
-                    .arg(&self.socket)
-                    .args(["exec", "--", program]);
-                command
+                let (sockvs, socket) =
+                    (binaries::ours("sockvs").into(), self.socket.clone().into());
+                vec![
+                    sockvs,
+                    "--socket".into(),
+                    socket,
+                    "exec".into(),
+                    "--".into(),
+                    program,
+                ]
             }
         }
     }
 
-    /// A command whose requests go to the kernel, unless all requests are intercepted.
+    /// A command that the daemon will answer.
+    ///
+    /// # Panics
+    ///
+    /// When this process has no descriptors left.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        let words = self.words(program);
+        let (first, rest) = words.split_first().expect("at least the program");
+        let mut command = self.place.command(first);
+        command.args(rest);
+        command
+    }
+
+    /// A command that runs as it is.
     #[must_use]
     pub fn unwrapped(&self, program: &str) -> Command {
         self.place.command(program)

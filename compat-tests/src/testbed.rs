@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::{
     Application, Cgroup, Client, Conversation, Daemon, Folder, Intercept, Namespace, Place, Server,
-    Talk, root,
+    Talk, Turn, root,
 };
 
 /// A daemon and its surroundings. The order of the fields is the order in which they go.
@@ -20,6 +20,7 @@ pub struct Testbed {
     pub folder: Folder,
     client: Client,
     intercept: Intercept,
+    _turn: Turn,
 }
 
 impl Testbed {
@@ -40,8 +41,29 @@ impl Testbed {
     /// When something of it cannot be made.
     #[must_use]
     pub fn with_options(options: &[&str]) -> Self {
-        root::require();
         let intercept = Intercept::chosen();
+        Self::make(options, intercept, Turn::shared)
+    }
+
+    /// The same, with a daemon that serves the clients of every namespace. Those that run under
+    /// `sockvs exec` it always serves.
+    ///
+    /// # Panics
+    ///
+    /// When something of it cannot be made.
+    #[must_use]
+    pub fn serving_all_namespaces() -> Self {
+        let intercept = Intercept::chosen();
+        let options: &[&str] = match intercept {
+            Intercept::Seccomp => &[],
+            Intercept::Bpf => &["--netns", "all"],
+        };
+        Self::make(options, intercept, Turn::alone)
+    }
+
+    fn make(options: &[&str], intercept: Intercept, turn: fn(Intercept) -> Turn) -> Self {
+        root::require();
+        let turn = turn(intercept);
         let folder = Folder::new();
         let namespace = Namespace::new();
         let cgroup = Cgroup::new();
@@ -56,6 +78,7 @@ impl Testbed {
             folder,
             client,
             intercept,
+            _turn: turn,
         }
     }
 

@@ -81,6 +81,27 @@ fn an_ipv6_service_with_an_ipv4_server_serves_sockets_that_can_reach_it() {
 }
 
 #[test]
+fn an_ipv4_service_with_an_ipv6_server_serves_sockets_that_can_reach_it() {
+    let testbed = Testbed::new();
+    testbed.namespace.add_address("fd00:1::11/128");
+    let _server = testbed.server("A", "[fd00:1::11]:80");
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r [fd00:1::11]:80 -i");
+    let mut application = testbed.application();
+
+    assert_eq!(
+        application.open_by(Socket::Inet6, "a", "10.9.0.1:80"),
+        Ok("A".to_owned())
+    );
+    assert_eq!(application.peer("a"), "[::ffff:10.9.0.1]:80", "getpeername");
+    assert_eq!(
+        application.connect("10.9.0.1:80"),
+        Err(Errno::ENETUNREACH),
+        "an IPv4 socket has no way to the server"
+    );
+}
+
+#[test]
 fn a_connection_that_is_no_services_has_its_own_peer() {
     let testbed = Testbed::new();
     let _server = testbed.server("A", "127.0.0.11:8080");

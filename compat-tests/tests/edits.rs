@@ -1,6 +1,9 @@
 //! A change of the table reaches connections at once and as a whole.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use compat_tests::{Testbed, application::Attempt};
 use nix::{
@@ -10,6 +13,8 @@ use nix::{
 
 const SERVICE: &str = "10.9.0.1:80";
 const WHILE: Duration = Duration::from_secs(3);
+/// At least so many rounds of edits, however slow the machine is.
+const ROUNDS: u32 = 10;
 
 #[test]
 fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
@@ -31,7 +36,7 @@ fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
     let mut client = testbed.talk("sockvs-neli-client");
     let started = Instant::now();
     for round in 0_u32.. {
-        if started.elapsed() > WHILE {
+        if started.elapsed() > WHILE && round >= ROUNDS {
             break;
         }
         without_c.push((removed, now()));
@@ -57,6 +62,8 @@ fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
             client.must("-d -t 10.9.0.1:80 -r 127.0.0.13:80");
             removed = now();
         }
+        // Time for connections that must not reach it.
+        thread::sleep(Duration::from_millis(10));
     }
     without_c.push((removed, u64::MAX));
     let attempts = application.rest();
@@ -69,11 +76,21 @@ fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
         attempts.len(),
         &failed[..failed.len().min(3)]
     );
-    let mut late = Vec::new();
+    let (mut late, mut between) = (Vec::new(), 0);
     for (removed, back) in &without_c {
-        let among = |a: &&Attempt| a.started > *removed && a.started < *back && reached(a, "C");
-        late.extend(attempts.iter().filter(among).map(|a| a.started - removed));
+        for attempt in &attempts {
+            if attempt.started > *removed && attempt.ended < *back {
+                between += 1;
+                if reached(attempt, "C") {
+                    late.push(attempt.started - removed);
+                }
+            }
+        }
     }
+    assert!(
+        between > 20,
+        "only {between} connections were made while C was away"
+    );
     assert!(
         late.is_empty(),
         "{} connections reached C after its removal, {late:?} ns later",
@@ -82,16 +99,11 @@ fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
     for name in ["A", "B", "C"] {
         let number = attempts.iter().filter(|a| reached(a, name)).count();
         assert!(
-            number > 100,
+            number > 20,
             "only {number} of {} connections reached {name}",
             attempts.len()
         );
     }
-    assert!(
-        without_c.len() > 10,
-        "only {} rounds of edits were made",
-        without_c.len()
-    );
 }
 
 #[test]

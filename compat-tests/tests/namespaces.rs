@@ -7,7 +7,7 @@ const SERVICE: &str = "10.9.0.1:80";
 
 #[test]
 fn the_same_address_leads_to_each_namespaces_own_server() {
-    let testbed = Testbed::with_options(&all_namespaces());
+    let testbed = Testbed::serving_all_namespaces();
     let (blue, plain) = (Namespace::new(), Namespace::new());
     let address = "127.0.0.11:80".parse().expect("an address and a port");
     let _servers = [
@@ -73,13 +73,4 @@ fn node_wide_services_hold_in_every_namespace_but_their_servers_are_its_own() {
         Ok("blue".to_owned()),
         "the service is found; the server's address is looked for where the socket is"
     );
-}
-
-/// What makes the daemon serve clients of all namespaces. Those that run under `sockvs exec` it
-/// always serves.
-fn all_namespaces() -> Vec<&'static str> {
-    match compat_tests::Intercept::chosen() {
-        compat_tests::Intercept::Seccomp => vec![],
-        compat_tests::Intercept::Bpf => vec!["--netns", "all"],
-    }
 }

@@ -91,7 +91,11 @@ fn lc_goes_to_the_server_with_the_least_connections() {
     assert_eq!(balanced.open(6), "CBACBA");
     balanced.close(1);
     balanced.close(4);
-    assert_eq!(balanced.open(3), "BBC", "B had lost both of its connections");
+    assert_eq!(
+        balanced.open(3),
+        "BBC",
+        "B had lost both of its connections"
+    );
 }
 
 #[test]
@@ -142,10 +146,14 @@ fn sh_and_mh_keep_a_client_with_its_server() {
         let first = &reached[..1];
         assert_eq!(reached, first.repeat(5), "{scheduler}");
         balanced.edit(first, "-w 0");
-        assert_eq!(balanced.open(1), "-", "{scheduler} without the fallback flag");
-        balanced
-            .testbed
-            .ipvsadm(&format!("-E -t {SERVICE} -s {scheduler} -b {scheduler}-fallback"));
+        assert_eq!(
+            balanced.open(1),
+            "-",
+            "{scheduler} without the fallback flag"
+        );
+        balanced.testbed.ipvsadm(&format!(
+            "-E -t {SERVICE} -s {scheduler} -b {scheduler}-fallback"
+        ));
         let elsewhere = balanced.open(1);
         assert!(
             elsewhere != "-" && elsewhere != first,

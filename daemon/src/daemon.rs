@@ -1,6 +1,7 @@
 //! The daemon as a whole: puts the parts together, runs them, and takes them apart in order.
 
 use std::{
+    future::pending,
     io,
     os::fd::AsFd as _,
     path::PathBuf,
@@ -16,7 +17,7 @@ use crate::{
     control::{self, Facts, exec_socket},
     datapath::{MapPath, PinDirectory, Programs, find_cgroup2},
     family::{Namespaces, Server, Table},
-    intercept::{Gateway, seccomp},
+    intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
     privileges,
 };
@@ -24,13 +25,13 @@ use crate::{
 /// How often what is no longer needed is let go.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
-/// How requests reach the daemon.
+/// Whose family is served, where requests come from all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Intercept {
-    /// What works best here.
-    Auto,
-    /// From commands that `sockvs exec` runs.
-    Seccomp,
+pub enum Netns {
+    /// That of the daemon's own network namespace; the others have the kernel's.
+    Own,
+    /// That of every network namespace.
+    All,
 }
 
 /// What the daemon was asked to do.
@@ -38,6 +39,10 @@ pub enum Intercept {
 pub struct Options {
     /// How requests reach it.
     pub intercept: Intercept,
+    /// In which network namespaces.
+    pub netns: Netns,
+    /// Whether services that the kernel's own IPVS holds there are to be removed.
+    pub replace_kernel_ipvs: bool,
     /// Whose connections are balanced; everybody's if none is given.
     pub cgroup: Option<PathBuf>,
     /// Whether the services of its own namespace hold in all of them.
@@ -57,6 +62,7 @@ pub fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
+        .on_thread_start(bpf::do_not_interrupt)
         .build()
         .context("cannot start")?;
     runtime.block_on(serve(options))
@@ -76,6 +82,14 @@ async fn serve(options: &Options) -> Result<()> {
     };
     let own_namespace = own_namespace().context("cannot tell our own network namespace")?;
     let pins = PinDirectory::open(&options.pin_dir)?;
+    let scope = match options.netns {
+        Netns::Own => bpf::Scope::One(own_namespace),
+        Netns::All => bpf::Scope::All,
+    };
+    let choice = choose(options.intercept, scope)?;
+    if choice.hook.is_some() {
+        bpf::make_way(scope, options.replace_kernel_ipvs)?;
+    }
     let node_wide = options.node_wide.then_some(own_namespace);
     let mut programs = Programs::attach(pins, &cgroup, node_wide)?;
     let mut path = MapPath::open(&mut programs)?;
@@ -90,37 +104,65 @@ async fn serve(options: &Options) -> Result<()> {
     });
     let namespaces = Arc::new(Namespaces::default());
 
-    let facts = Facts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        intercept: "seccomp".to_owned(),
-        intercept_reason: "requests come from commands that run under sockvs exec".to_owned(),
-        cgroup: cgroup.clone(),
-        node_wide: options.node_wide,
-        pin_dir: options.pin_dir.clone(),
-    };
     let control = control::Listener::bind(&options.socket)
         .with_context(|| format!("cannot listen at {}", options.socket.display()))?;
     let exec_path = exec_socket(&options.socket);
     let listener = seccomp::Listener::bind(&exec_path)?;
-
-    let gateway = Arc::new(Gateway::new(server.clone(), Arc::clone(&namespaces)));
+    let departures =
+        Departures::listen(own_namespace).context("cannot watch network namespaces")?;
+    let departures = Arc::new(departures);
+    let gateway = Gateway::new(
+        server.clone(),
+        Arc::clone(&namespaces),
+        Arc::clone(&departures),
+    );
+    let gateway = Arc::new(gateway);
+    let facts = Facts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        intercept: choice.name().to_owned(),
+        intercept_reason: choice.reason.clone(),
+        cgroup: cgroup.clone(),
+        node_wide: options.node_wide,
+        pin_dir: options.pin_dir.clone(),
+    };
+    let (name, reason) = (choice.name(), choice.reason);
+    let mut interceptor = match choice.hook {
+        Some(hook) => Some(bpf::Interceptor::start(
+            hook,
+            Arc::<Gateway>::clone(&gateway),
+        )?),
+        None => None,
+    };
     programs.keep();
     tokio::spawn(listener.serve(gateway));
     tokio::spawn(control.serve(facts, server.clone()));
     tokio::spawn(keep_house(server.clone(), namespaces));
-    tracing::info!(cgroup = %cgroup.display(), intercept = "seccomp", "ready");
+    tokio::spawn(clear_up(server.clone(), departures));
+    tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        error = failed(&mut interceptor) => {
+            return Err(error).context("no requests come in any more");
+        }
     }
+    drop(interceptor);
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
     for path in [&options.socket, &exec_path] {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
+}
+
+/// Waits until an interceptor fails, if there is one.
+async fn failed(interceptor: &mut Option<bpf::Interceptor>) -> io::Error {
+    match interceptor {
+        Some(interceptor) => interceptor.failed().await,
+        None => pending().await,
+    }
 }
 
 /// Lets go of deleted destinations' counters and of sockets that nobody needs.
@@ -130,6 +172,21 @@ async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
         tokio::time::sleep(HOUSEKEEPING).await;
         namespaces.close_idle();
         server.expire_trash(started.elapsed());
+    }
+}
+
+/// Lets go of the tables of namespaces that have ended.
+async fn clear_up(server: Server, departures: Arc<Departures>) {
+    loop {
+        match departures.next().await {
+            Ok(ended) => ended
+                .into_iter()
+                .for_each(|namespace| server.forget(namespace)),
+            Err(error) => {
+                tracing::warn!(%error, "the end of network namespaces is not noticed any more");
+                return;
+            }
+        }
     }
 }
 

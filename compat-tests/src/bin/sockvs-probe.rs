@@ -89,18 +89,24 @@ impl Probe {
     }
 }
 
-/// Connects until told to stop.
+/// Connects until told to stop. Each line says when it began and ended, and what it reached.
 fn hammer(address: SocketAddr, stop: &AtomicBool) -> Vec<String> {
     let mut attempts = Vec::new();
     while !stop.load(Ordering::Relaxed) {
-        let started = clock_gettime(ClockId::CLOCK_MONOTONIC)
-            .map_or(0, |now| now.tv_sec() * 1_000_000_000 + now.tv_nsec());
-        attempts.push(match open("plain", address) {
-            Ok((_, name)) => format!("{started} {name}"),
-            Err(errno) => format!("{started} errno {}", errno as i32),
-        });
+        let started = now();
+        let reached = match open("plain", address) {
+            Ok((_, name)) => name,
+            Err(errno) => format!("errno {}", errno as i32),
+        };
+        attempts.push(format!("{started} {} {reached}", now()));
     }
     attempts
+}
+
+/// Nanoseconds of the monotonic clock, which all processes share.
+fn now() -> i64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+    now.map_or(0, |now| now.tv_sec() * 1_000_000_000 + now.tv_nsec())
 }
 
 /// Connects, and reads the server's name. A connection leaves no trace when it is closed: otherwise

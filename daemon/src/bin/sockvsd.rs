@@ -5,8 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use sockvs::{
     control::{DEFAULT_PIN_DIR, DEFAULT_SOCKET},
-    daemon::{Intercept, Options, run},
+    daemon::{Netns, Options, run},
     datapath::detach_all,
+    intercept::{Intercept, bpf},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +18,12 @@ struct Arguments {
     /// How IPVS requests reach the daemon.
     #[arg(long, value_enum, default_value_t = Intercept::Auto)]
     intercept: Intercept,
+    /// The network namespaces in which the family is served, where requests come from all clients.
+    #[arg(long, value_enum, default_value_t = Netns::Own)]
+    netns: Netns,
+    /// Remove the services that the kernel's own IPVS has there, instead of refusing to start.
+    #[arg(long)]
+    replace_kernel_ipvs: bool,
     /// Balance the connections of this cgroup's processes [default: of all processes].
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
@@ -33,6 +40,9 @@ struct Arguments {
     /// live on; new ones are no longer balanced.
     #[arg(long)]
     detach_all: bool,
+    /// Be the guard of this process. Not for people.
+    #[arg(long, hide = true, value_name = "PID")]
+    guard: Option<u32>,
     /// Write the log as JSON.
     #[arg(long)]
     log_json: bool,
@@ -49,11 +59,15 @@ fn main() -> ExitCode {
     } else {
         log.with_target(false).init();
     }
-    let outcome = if arguments.detach_all {
+    let outcome = if let Some(daemon) = arguments.guard {
+        bpf::guard(daemon).map_err(anyhow::Error::from)
+    } else if arguments.detach_all {
         detach_all(&arguments.pin_dir).map_err(anyhow::Error::from)
     } else {
         run(&Options {
             intercept: arguments.intercept,
+            netns: arguments.netns,
+            replace_kernel_ipvs: arguments.replace_kernel_ipvs,
             cgroup: arguments.cgroup,
             node_wide: arguments.node_wide,
             pin_dir: arguments.pin_dir,

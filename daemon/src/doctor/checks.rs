@@ -92,6 +92,23 @@ pub(super) fn programs() -> Check {
     }
 }
 
+/// Whether clients can be served that are not wrapped.
+pub(super) fn netlink_hook() -> Check {
+    let name = "bpf";
+    match support::bpf() {
+        Ok(()) => Check::good(
+            name,
+            "the kernel lets requests be taken from all clients; sockvsd does that by itself",
+        ),
+        Err(error) => Check::note(
+            name,
+            error.to_string(),
+            "start clients with sockvs exec; others need a kernel with CONFIG_DEBUG_INFO_BTF that \
+             lets eBPF programs run in place of its functions",
+        ),
+    }
+}
+
 /// Whether `sockvs exec` can work.
 pub(super) fn seccomp() -> Check {
     let name = "seccomp";

@@ -1,7 +1,8 @@
 //! What this machine allows, what sockvs makes of it, and what to do about what is missing.
 //!
-//! Looks and tries, but changes nothing: programs are loaded and dropped again, nothing is attached
-//! or pinned.
+//! Looks and tries, but changes nothing: programs are loaded and dropped again, and nothing is pinned.
+//! Only the netlink hook is attached for a moment, for no namespace: kernels may load it and yet not
+//! run it.
 
 mod checks;
 
@@ -89,6 +90,7 @@ pub fn examine(control_socket: &Path) -> Vec<Check> {
         checks::cgroup2(),
         checks::bpffs(),
         checks::programs(),
+        checks::netlink_hook(),
         checks::seccomp(),
         checks::kernel_ipvs(),
         checks::daemon(control_socket),

@@ -16,7 +16,7 @@ use super::{
     refusal::Refusal,
     reply::{self, Answering},
 };
-use crate::ipvs::{DataPath, Ipvs};
+use crate::ipvs::{DataPath, Ipvs, Namespace};
 
 /// The tables, and what they are published to.
 pub struct Table {
@@ -88,6 +88,14 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Ends the table of a network namespace that is no more.
+    pub fn forget(&self, ns: Namespace) {
+        let mut serving = self.shared.table();
+        let Table { ipvs, path } = &mut *serving;
+        ipvs.forget(ns, path.as_mut());
+        tracing::debug!(namespace = ns.0, "the network namespace has ended");
     }
 
     /// Carries out the messages of one datagram. Replies that fit into the client's receive buffer

@@ -1,5 +1,7 @@
 //! Which interceptors this kernel allows.
 
+use super::bpf::{Error, Hook};
+
 /// Whether the kernel has seccomp user notification (Linux 5.0), which `sockvs exec` is made of.
 #[must_use]
 pub fn seccomp() -> bool {
@@ -14,4 +16,14 @@ pub fn seccomp() -> bool {
         )
     };
     result == 0
+}
+
+/// Whether the kernel lets an eBPF program take requests from all clients. For a moment one is in
+/// force, but for no network namespace.
+///
+/// # Errors
+///
+/// When it does not; the error says why.
+pub fn bpf() -> Result<(), Error> {
+    Hook::probe()
 }

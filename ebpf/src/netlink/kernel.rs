@@ -12,13 +12,18 @@ use sockvs_ebpf_common::netlink::HookSettings;
 #[unsafe(no_mangle)]
 pub(crate) static SETTINGS: HookSettings = unsafe { core::mem::zeroed() };
 
-/// Reads a field of [`SETTINGS`]. Volatile, because its value is not the one written above.
+/// Reads a part of [`SETTINGS`]. Volatile, because its value is not the one written above.
+#[inline(always)]
+pub(crate) fn constant<T: Copy>(part: &'static T) -> T {
+    // SAFETY: a reference is valid to read from.
+    unsafe { core::ptr::from_ref(part).read_volatile() }
+}
+
+/// A setting.
 macro_rules! setting {
-    ($($field:ident).+) => {{
-        let field = core::ptr::addr_of!($crate::kernel::SETTINGS.$($field).+);
-        // SAFETY: a field of a valid, aligned static.
-        unsafe { field.read_volatile() }
-    }};
+    ($($field:ident).+) => {
+        $crate::kernel::constant(&$crate::kernel::SETTINGS.$($field).+)
+    };
 }
 /// Where a field is.
 macro_rules! place {

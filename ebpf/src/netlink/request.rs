@@ -1,7 +1,8 @@
 //! What is ours: a request to the family, or one that asks the controller for it.
 //!
-//! A datagram may hold several messages. It goes to the daemon whole as soon as one of them is ours;
-//! the daemon answers for the others what it would if their families did not exist. No client mixes.
+//! A datagram may hold several messages. The first one to the family or to the controller decides
+//! for all of them: the datagram goes to the daemon or to the kernel whole, and either answers what
+//! is the other's as if there were no such family. No client mixes.
 //! Messages without `NLM_F_REQUEST` are nobody's (the kernel ignores them, the daemon's answers are
 //! such), and a list of all families is the kernel's to give.
 
@@ -50,7 +51,8 @@ struct Attribute {
     contents: [u8; 8],
 }
 
-/// Whether one of the datagram's messages is ours.
+/// Whether the datagram is ours. Its first message to the family or to the controller tells: loops
+/// inside loops are too much for the verifier.
 #[inline(always)]
 pub(crate) fn is_ours(skb: &Skb) -> bool {
     let data = skb.data();
@@ -58,7 +60,7 @@ pub(crate) fn is_ours(skb: &Skb) -> bool {
     let family = setting!(family);
     let mut at = 0_u32;
     for _ in 0..MESSAGES {
-        // Cannot overflow: a datagram is far shorter than 4 GiB, and `at` never passes its end.
+        // Cannot overflow: a datagram is far shorter than 4 GiB, and `at` is at most 3 past its end.
         if at + NLMSG_HDRLEN > end {
             return false;
         }
@@ -75,13 +77,11 @@ pub(crate) fn is_ours(skb: &Skb) -> bool {
             if u32::from(headers.kind) == family {
                 return true;
             }
-            if headers.kind == CONTROLLER
-                && length >= NLMSG_HDRLEN + GENL_HDRLEN
-                && headers.command == CTRL_CMD_GETFAMILY
-                && headers.flags & NLM_F_DUMP != NLM_F_DUMP
-                && asks_for_us(data, at + NLMSG_HDRLEN + GENL_HDRLEN, at + length)
-            {
-                return true;
+            if headers.kind == CONTROLLER {
+                return length >= NLMSG_HDRLEN + GENL_HDRLEN
+                    && headers.command == CTRL_CMD_GETFAMILY
+                    && headers.flags & NLM_F_DUMP != NLM_F_DUMP
+                    && asks_for_us(data, at + NLMSG_HDRLEN + GENL_HDRLEN, at + length);
             }
         }
         at += (length + 3) & !3;

@@ -42,7 +42,7 @@ mod packet;
 mod process;
 mod socket;
 mod supervisor;
-mod sys;
+pub(super) mod sys;
 mod target;
 #[cfg(test)]
 mod tests;

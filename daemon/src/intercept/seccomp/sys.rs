@@ -19,13 +19,13 @@ fn made(result: libc::c_long) -> Result<OwnedFd> {
 }
 
 /// A descriptor that stands for a process.
-pub(super) fn pidfd_open(pid: libc::pid_t, flags: libc::c_int) -> Result<OwnedFd> {
+pub(in crate::intercept) fn pidfd_open(pid: libc::pid_t, flags: libc::c_int) -> Result<OwnedFd> {
     // SAFETY: takes two numbers.
     made(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })
 }
 
 /// A duplicate of another process's descriptor.
-pub(super) fn pidfd_getfd(process: BorrowedFd<'_>, fd: RawFd) -> Result<OwnedFd> {
+pub(in crate::intercept) fn pidfd_getfd(process: BorrowedFd<'_>, fd: RawFd) -> Result<OwnedFd> {
     // SAFETY: takes three numbers.
     made(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) })
 }

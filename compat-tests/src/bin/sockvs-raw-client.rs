@@ -1,0 +1,80 @@
+//! A client that sends what it is told to, however wrong, and shows what comes back.
+//!
+//! `send HEX` sends one datagram to the kernel. The answer is the datagrams that came back, in hex:
+//! up to a verdict or the end of a list, or none if nothing comes for a while. `port` is the
+//! socket's port id.
+
+use std::{io, os::fd::AsRawFd as _};
+
+use compat_tests::{conversation, wire::Reply};
+use nix::{
+    errno::Errno,
+    sys::{
+        socket::{
+            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind,
+            getsockname, recv, sendto, setsockopt, socket, sockopt,
+        },
+        time::{TimeVal, TimeValLike as _},
+    },
+};
+
+/// How long to wait for an answer that may never come.
+const PATIENCE_MS: i64 = 400;
+
+fn main() -> io::Result<()> {
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkGeneric,
+    )?;
+    setsockopt(
+        &socket,
+        sockopt::ReceiveTimeout,
+        &TimeVal::milliseconds(PATIENCE_MS),
+    )?;
+    let fd = socket.as_raw_fd();
+    bind(fd, &NetlinkAddr::new(0, 0))?;
+    conversation::answer(|verb, words| match (verb, words) {
+        ("send", [hex]) => {
+            let datagram = from_hex(hex).ok_or(Errno::EINVAL)?;
+            sendto(fd, &datagram, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+            receive(fd)
+        }
+        ("port", []) => Ok(vec![getsockname::<NetlinkAddr>(fd)?.pid().to_string()]),
+        _ => Err(Errno::ENOSYS),
+    })
+}
+
+fn receive(fd: i32) -> Result<Vec<String>, Errno> {
+    let mut datagrams = Vec::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match recv(fd, &mut buffer, MsgFlags::empty()) {
+            Ok(length) => {
+                let datagram = buffer.get(..length).unwrap_or_default();
+                datagrams.push(to_hex(datagram));
+                let replies = Reply::all(datagram);
+                if replies
+                    .iter()
+                    .any(|reply| reply.verdict().is_some() || reply.is_end_of_list())
+                {
+                    return Ok(datagrams);
+                }
+            }
+            Err(Errno::EAGAIN) => return Ok(datagrams),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+fn from_hex(hex: &str) -> Option<Vec<u8>> {
+    let pairs = (0..hex.len()).step_by(2);
+    pairs
+        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,199 @@
+//! Loads the hook and brings it into force.
+//!
+//! The eBPF library makes the maps and fills in the settings. It does not know programs that change
+//! a function's return value, so the instructions are prepared from the same object once more, and
+//! handed to the kernel here.
+
+use std::{
+    collections::HashSet,
+    ffi::CStr,
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{Map, MapData, MapError, RingBuf},
+};
+use aya_obj::{Object, ParseError, generated::bpf_insn, relocation::EbpfRelocationError};
+use sockvs_ebpf_common::netlink::HookSettings;
+
+use super::{
+    bpf_call::{self, Refused},
+    btf::{self, Btf},
+    layout::Kernel,
+    namespace,
+};
+use crate::{family::FAMILY_ID, ipvs::Namespace};
+
+/// The program, compiled by the build script.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-netlink"));
+/// Its name in the object.
+const PROGRAM: &str = "sockvs_netlink_send";
+/// The ring buffer's name in the object.
+const REQUESTS: &str = "REQUESTS";
+const LICENSE: &CStr = c"GPL";
+/// How many copies of the program are brought into force. The kernel does not run a program while
+/// the same one is interrupted on the same processor (a preemptible kernel may change tasks in the
+/// middle of it); the next copy then takes the datagram. A copy that has nothing to do costs a few
+/// instructions.
+const COPIES: usize = 2;
+
+/// Why the hook is not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel's types are not what the hook needs.
+    #[error(transparent)]
+    Types(#[from] btf::Error),
+    /// The maps cannot be made.
+    #[error("the kernel does not make the hook's maps")]
+    Maps(#[source] Box<EbpfError>),
+    /// The object in this binary cannot be used.
+    #[error("the hook's object cannot be read")]
+    Object(#[from] ParseError),
+    /// The object in this binary cannot be used.
+    #[error("the hook's instructions cannot be prepared")]
+    Instructions(#[from] EbpfRelocationError),
+    /// The object in this binary cannot be used.
+    #[error("the hook's object lacks {0}")]
+    Incomplete(&'static str),
+    /// The ring buffer cannot be mapped.
+    #[error("the hook's ring buffer cannot be used")]
+    Ring(#[source] MapError),
+    /// The kernel refuses the program.
+    #[error("the kernel does not load the netlink hook: {0}")]
+    Load(#[source] Refused),
+    /// There is nobody to answer when the daemon is killed.
+    #[error("the guard cannot be started, which answers when the daemon is killed")]
+    Guard(#[source] io::Error),
+    /// The kernel takes the program, but does not run it.
+    #[error("the kernel does not attach the netlink hook: {0}")]
+    Attach(#[source] io::Error),
+}
+
+/// Whose requests are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of one network namespace.
+    One(Namespace),
+    /// Those of all.
+    All,
+}
+
+/// The hook, loaded but not in force yet.
+pub struct Hook {
+    programs: Vec<OwnedFd>,
+    requests: RingBuf<MapData>,
+}
+
+/// The hook in force. It ends with this value, or with the process.
+pub struct Attached {
+    _links: Vec<OwnedFd>,
+}
+
+impl Hook {
+    /// Loads the hook. Our own messages pass.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses; the error says what is missing.
+    pub fn load(scope: Scope) -> Result<Self, Error> {
+        let kernel = Kernel::from_btf(&Btf::of_kernel()?)?;
+        let settings = HookSettings {
+            served: match scope {
+                Scope::One(namespace) => namespace.0,
+                Scope::All => 0,
+            },
+            daemon: own_process(),
+            family: FAMILY_ID.into(),
+            layout: kernel.layout,
+        };
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .override_global("SETTINGS", &settings, true)
+            .load(OBJECT)
+            .map_err(|error| Error::Maps(Box::new(error)))?;
+        let instructions = instructions(&ebpf)?;
+        let programs = (0..COPIES)
+            .map(|_| bpf_call::load(&instructions, LICENSE, PROGRAM, kernel.hooked))
+            .collect::<Result<_, _>>()
+            .map_err(Error::Load)?;
+        let requests = ebpf
+            .take_map(REQUESTS)
+            .ok_or(Error::Incomplete("its ring buffer"))?;
+        let requests = RingBuf::try_from(requests).map_err(Error::Ring)?;
+        Ok(Self { programs, requests })
+    }
+
+    /// Another descriptor for the ring buffer.
+    pub(super) fn requests(&self) -> io::Result<OwnedFd> {
+        self.requests.as_fd().try_clone_to_owned()
+    }
+
+    /// Brings the hook into force: from now on the requests come through the ring buffer.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn attach(self) -> Result<(Attached, RingBuf<MapData>), Error> {
+        let links = self
+            .programs
+            .iter()
+            .map(|program| bpf_call::attach(program.as_fd()))
+            .collect::<Result<_, _>>()
+            .map_err(Error::Attach)?;
+        Ok((Attached { _links: links }, self.requests))
+    }
+
+    /// Tries whether the hook works here: for a moment it is in force, but for nobody.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses; the error says what is missing.
+    pub fn probe() -> Result<(), Error> {
+        // No namespace has this cookie.
+        Self::load(Scope::One(Namespace(u64::MAX)))?
+            .attach()
+            .map(drop)
+    }
+}
+
+/// Our process id as the hook sees it, or zero where we cannot know it.
+fn own_process() -> u32 {
+    if namespace::sees_all_processes() {
+        std::process::id()
+    } else {
+        0
+    }
+}
+
+/// The program's instructions, as the kernel wants them: with the descriptors of these maps.
+fn instructions(ebpf: &Ebpf) -> Result<Vec<bpf_insn>, Error> {
+    let mut object = Object::parse(OBJECT)?;
+    let sections = object
+        .functions
+        .keys()
+        .map(|(section, _)| *section)
+        .collect::<HashSet<_>>();
+    let maps = std::mem::take(&mut object.maps);
+    let with_descriptors = maps
+        .iter()
+        .filter_map(|(name, map)| Some((name.as_str(), descriptor(ebpf.map(name)?)?, map)));
+    object.relocate_maps(with_descriptors, &sections)?;
+    object.relocate_calls(&sections)?;
+    let program = object
+        .programs
+        .get(PROGRAM)
+        .ok_or(Error::Incomplete("its program"))?;
+    let function = object.functions.get(&program.function_key());
+    function
+        .map(|found| found.instructions.clone())
+        .ok_or(Error::Incomplete("its program"))
+}
+
+fn descriptor(map: &Map) -> Option<RawFd> {
+    match map {
+        Map::Array(data) | Map::RingBuf(data) => Some(data.fd().as_fd().as_raw_fd()),
+        _ => None,
+    }
+}

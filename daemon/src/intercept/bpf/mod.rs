@@ -1,0 +1,151 @@
+//! Takes IPVS requests from all clients, unwrapped, on kernels that let an eBPF program run in place
+//! of one of their functions.
+//!
+//! ```text
+//! client ── sendmsg ── security_netlink_send ── [the hook] ── its family in the kernel
+//!                                                   │
+//!                                             ring buffer ── receiver ── Handler
+//! ```
+//!
+//! The hook (`ebpf/src/netlink`) looks at every datagram for generic netlink, in the namespaces that
+//! are served. What is a request to the family, or asks the controller for it, it copies to the ring
+//! buffer with what the kernel knows of the sender, and tells the sender that it was sent. All else
+//! goes its way.
+//!
+//! The hook is in force for as long as the daemon lives, however that ends: then a client finds what
+//! the kernel has, and those that wait for an answer get one from the daemon's guard.
+//!
+//! What this module does not do:
+//!
+//! * It does not wait for the answer: `sendmsg(2)` has returned when a request is carried out. A
+//!   client learns of it by the reply, as it does from the kernel.
+//! * It does not ask other security modules (SELinux and the like) about the requests that it takes.
+//! * It does not see to which process a message goes that names its destination in the call; such a
+//!   message counts as one to the kernel. Nobody sends requests of this family to a process.
+//! * A datagram that mixes messages to the family with messages to others is answered as if the
+//!   others did not exist. No known client mixes.
+//!
+//! Where the pieces are: `btf` and `layout` find out where the kernel has what the hook looks at;
+//! `hook` and `bpf_call` load it; `receiver` and `record` read the ring buffer; `ledger` and `guard`
+//! are for the daemon's sudden end; `namespace` finds the way into a client's namespace;
+//! `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
+
+mod bpf_call;
+mod btf;
+mod btf_type;
+mod guard;
+mod hook;
+mod kernel_client;
+mod kernel_table;
+mod layout;
+mod ledger;
+mod namespace;
+mod receiver;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use bpf_call::Refused;
+pub use btf::Error as TypeError;
+pub use guard::guard;
+pub use hook::{Attached, Error, Hook, Scope};
+pub use kernel_table::{InTheWay, make_way};
+
+use std::{io, os::fd::OwnedFd, sync::Arc};
+
+use ledger::Ledger;
+use tokio::task::JoinHandle;
+
+/// Who asks, as the hook found out from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The network namespace of the client's socket (`SO_NETNS_COOKIE`).
+    pub namespace: u64,
+    /// The socket's port id: where replies go.
+    pub port: u32,
+    /// The process, as the initial process namespace numbers it.
+    pub pid: i32,
+    /// The thread, likewise.
+    pub thread: i32,
+    /// The kernel would let it administer the network (`netlink_capable`).
+    pub may_administer: bool,
+    /// The socket wants acknowledgements without the request's payload (`NETLINK_CAP_ACK`).
+    pub cap_ack: bool,
+    /// The socket understands extended acknowledgements (`NETLINK_EXT_ACK`).
+    pub ext_ack: bool,
+}
+
+impl Request {
+    /// Opens the network namespace of the client's socket.
+    ///
+    /// # Errors
+    ///
+    /// When there is no way into it: the process has gone elsewhere, and nobody else is known to be
+    /// in it.
+    pub fn open_namespace(&self) -> io::Result<OwnedFd> {
+        namespace::open(self)
+    }
+
+    /// The process, as we number it: 0 when we cannot tell.
+    #[must_use]
+    pub fn visible_pid(&self) -> i32 {
+        if namespace::sees_all_processes() {
+            self.pid
+        } else {
+            0
+        }
+    }
+}
+
+/// Serves the requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Takes one datagram, in which something is for the family or asks for it. Runs on a worker of
+    /// the async runtime; the next one waits until it returns. `done` is to be dropped when the last
+    /// reply is delivered or given up.
+    fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Send>);
+}
+
+/// Asks the scheduler that the calling thread never takes a processor from another one when it
+/// wakes up.
+///
+/// The hook's last act wakes the daemon. Were the daemon to start at once, on the same processor, the
+/// client would stand still inside the hook, and the kernel does not run the hook for anybody else
+/// on that processor until it has come out.
+pub fn do_not_interrupt() {
+    let normal = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the kernel reads the structure. Should it refuse, nothing is changed.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const normal) };
+}
+
+/// The hook in force. It ends with this value, or with the process.
+pub struct Interceptor {
+    _attached: Attached,
+    receiver: JoinHandle<io::Error>,
+}
+
+impl Interceptor {
+    /// Brings a hook into force and passes on what it takes. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn start(hook: Hook, handler: Arc<dyn Handler>) -> Result<Self, Error> {
+        let ledger = Ledger::new().map_err(Error::Guard)?;
+        let requests = hook.requests().map_err(Error::Guard)?;
+        ledger
+            .share()
+            .and_then(|ledger| guard::start(requests, ledger))
+            .map_err(Error::Guard)?;
+        let (attached, requests) = hook.attach()?;
+        let receiver = tokio::spawn(receiver::serve(requests, Arc::new(ledger), handler));
+        Ok(Self {
+            _attached: attached,
+            receiver,
+        })
+    }
+
+    /// Waits until requests cannot be received any more, which should never be.
+    pub async fn failed(&mut self) -> io::Error {
+        (&mut self.receiver).await.unwrap_or_else(io::Error::other)
+    }
+}

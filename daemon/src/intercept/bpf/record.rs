@@ -1,0 +1,66 @@
+//! A datagram as the hook put it into the ring buffer.
+
+use sockvs_ebpf_common::netlink::{TAKEN_CAP_ACK, TAKEN_EXT_ACK, TAKEN_MAY_ADMINISTER, Taken};
+
+use super::Request;
+
+const HEADER: usize = size_of::<Taken>();
+
+/// Takes a record apart. None if it is no record of the hook's.
+pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
+    let (header, rest) = record.split_first_chunk::<HEADER>()?;
+    // SAFETY: there are as many bytes, and any of them make a value: the fields are integers.
+    let taken = unsafe { header.as_ptr().cast::<Taken>().read_unaligned() };
+    let datagram = rest.get(..usize::try_from(taken.length).ok()?)?;
+    let has = |flag| taken.flags & flag != 0;
+    let request = Request {
+        namespace: taken.netns,
+        port: taken.port,
+        pid: i32::try_from(taken.tgid).ok()?,
+        thread: i32::try_from(taken.tid).ok()?,
+        may_administer: has(TAKEN_MAY_ADMINISTER),
+        cap_ack: has(TAKEN_CAP_ACK),
+        ext_ack: has(TAKEN_EXT_ACK),
+    };
+    Some((request, datagram))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(length: u32, flags: u32, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = 7_u64.to_ne_bytes().to_vec();
+        for word in [40, 41, 42, length, flags, 0] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        bytes.extend(rest);
+        bytes
+    }
+
+    #[test]
+    fn a_record_says_who_sent_what() {
+        let bytes = record(
+            3,
+            TAKEN_MAY_ADMINISTER | TAKEN_EXT_ACK,
+            b"abc and what was there before",
+        );
+        let (request, datagram) = decode(&bytes).unwrap();
+        assert_eq!(datagram, b"abc");
+        assert_eq!((request.namespace, request.port), (7, 40));
+        assert_eq!((request.pid, request.thread), (41, 42));
+        assert!(request.may_administer && request.ext_ack && !request.cap_ack);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_no_record() {
+        for bytes in [
+            record(3, 0, b"ab"),
+            record(u32::MAX, 0, b"ab"),
+            record(0, 0, b"")[..31].into(),
+        ] {
+            assert!(decode(&bytes).is_none(), "{bytes:?}");
+        }
+        assert!(decode(&record(0, 0, b"")).is_some_and(|(_, datagram)| datagram.is_empty()));
+    }
+}

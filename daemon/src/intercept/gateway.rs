@@ -1,0 +1,94 @@
+//! Where both interceptors lead to: finds the sockets that answer the client, and passes its
+//! datagram on to the family.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+};
+
+use super::{Departures, bpf, seccomp};
+use crate::{
+    family::{Client, NamespaceSockets, Namespaces, Server, namespace_of_socket},
+    ipvs::Namespace,
+};
+
+/// Passes intercepted datagrams on to the family.
+pub struct Gateway {
+    server: Server,
+    namespaces: Arc<Namespaces>,
+    departures: Arc<Departures>,
+}
+
+impl Gateway {
+    /// Passes datagrams on to `server`. `departures` hears of each namespace that clients come from.
+    #[must_use]
+    pub fn new(server: Server, namespaces: Arc<Namespaces>, departures: Arc<Departures>) -> Self {
+        Self {
+            server,
+            namespaces,
+            departures,
+        }
+    }
+
+    /// Our sockets in the client's namespace.
+    fn sockets(
+        &self,
+        namespace: u64,
+        netns: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<Arc<NamespaceSockets>> {
+        let namespace = Namespace(namespace);
+        self.namespaces.sockets(namespace, || {
+            let netns = netns()?;
+            if let Err(error) = self.departures.watch(namespace, netns.as_fd()) {
+                tracing::warn!(namespace = namespace.0, %error, "the end of a network namespace will not be noticed");
+            }
+            Ok(netns)
+        })
+    }
+}
+
+impl seccomp::Handler for Gateway {
+    fn datagram(&self, client: seccomp::Client, bytes: Vec<u8>, done: seccomp::Done) {
+        match self.sockets(client.namespace, || {
+            namespace_of_socket(client.socket.as_fd())
+        }) {
+            Ok(namespace) => {
+                let client = Client {
+                    namespace,
+                    port: client.port,
+                    pid: client.pid,
+                    may_administer: client.may_administer,
+                    cap_ack: client.cap_ack,
+                    ext_ack: client.ext_ack,
+                };
+                self.server.datagram(client, &bytes, Box::new(done));
+            }
+            Err(error) => {
+                tracing::warn!(pid = client.pid, %error, "the client's network namespace cannot be entered");
+            }
+        }
+    }
+}
+
+impl bpf::Handler for Gateway {
+    fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Send>) {
+        match self.sockets(request.namespace, || request.open_namespace()) {
+            Ok(namespace) => {
+                let client = Client {
+                    namespace,
+                    port: request.port,
+                    pid: request.visible_pid(),
+                    may_administer: request.may_administer,
+                    cap_ack: request.cap_ack,
+                    ext_ack: request.ext_ack,
+                };
+                self.server.datagram(client, bytes, done);
+            }
+            // Nobody is left there to be answered, most likely.
+            Err(error) => {
+                tracing::debug!(pid = request.pid, namespace = request.namespace, %error, "the client's network namespace cannot be entered");
+            }
+        }
+    }
+}
