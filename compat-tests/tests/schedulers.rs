@@ -10,10 +10,11 @@ const SERVICE: &str = "10.9.0.1:80";
 
 /// A service with servers A, B, C… of these weights, added in this order.
 struct Balanced {
-    testbed: Testbed,
     application: Application,
     _servers: Vec<Server>,
     opened: usize,
+    /// The last to go.
+    testbed: Testbed,
 }
 
 impl Balanced {
@@ -32,10 +33,10 @@ impl Balanced {
             .collect();
         let application = testbed.application();
         Self {
-            testbed,
             application,
             _servers: servers,
             opened: 0,
+            testbed,
         }
     }
 
