@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,6 +19,7 @@ use crate::{
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
+    privileges,
 };
 
 /// How often what is no longer needed is let go.
@@ -72,6 +73,9 @@ async fn serve(options: &Options) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
 
+    if !privileges::suffice() {
+        bail!("sockvsd needs CAP_SYS_ADMIN and CAP_NET_ADMIN; run it as root");
+    }
     let cgroup = match &options.cgroup {
         Some(cgroup) => cgroup.clone(),
         None => find_cgroup2()?,
@@ -104,13 +108,18 @@ async fn serve(options: &Options) -> Result<()> {
         .with_context(|| format!("cannot listen at {}", options.socket.display()))?;
     let exec_path = exec_socket(&options.socket);
     let listener = seccomp::Listener::bind(&exec_path)?;
-    let departures = Departures::listen(own_namespace).context("cannot watch network namespaces")?;
+    let departures =
+        Departures::listen(own_namespace).context("cannot watch network namespaces")?;
     let departures = Arc::new(departures);
     let restored: Vec<_> = server.table().ipvs.namespaces().collect();
     for namespace in departures.adopt(restored) {
         server.forget(namespace);
     }
-    let gateway = Gateway::new(server.clone(), Arc::clone(&namespaces), Arc::clone(&departures));
+    let gateway = Gateway::new(
+        server.clone(),
+        Arc::clone(&namespaces),
+        Arc::clone(&departures),
+    );
     let gateway = Arc::new(gateway);
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -123,9 +132,13 @@ async fn serve(options: &Options) -> Result<()> {
     };
     let (name, reason) = (choice.name(), choice.reason);
     let mut interceptor = match choice.hook {
-        Some(hook) => Some(bpf::Interceptor::start(hook, Arc::<Gateway>::clone(&gateway))?),
+        Some(hook) => Some(bpf::Interceptor::start(
+            hook,
+            Arc::<Gateway>::clone(&gateway),
+        )?),
         None => None,
     };
+    programs.keep();
     tokio::spawn(listener.serve(gateway));
     tokio::spawn(control.serve(facts, server.clone()));
     tokio::spawn(keep_house(server.clone(), namespaces));
@@ -170,7 +183,9 @@ async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
 async fn clear_up(server: Server, departures: Arc<Departures>) {
     loop {
         match departures.next().await {
-            Ok(ended) => ended.into_iter().for_each(|namespace| server.forget(namespace)),
+            Ok(ended) => ended
+                .into_iter()
+                .for_each(|namespace| server.forget(namespace)),
             Err(error) => {
                 tracing::warn!(%error, "the end of network namespaces is not noticed any more");
                 return;

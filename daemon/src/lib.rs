@@ -16,3 +16,4 @@ pub mod doctor;
 pub mod family;
 pub mod intercept;
 pub mod ipvs;
+pub mod privileges;

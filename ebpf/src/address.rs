@@ -6,7 +6,7 @@
 use core::ptr::{addr_of, addr_of_mut};
 
 use aya_ebpf::{EbpfContext as _, helpers::bpf_get_netns_cookie, programs::SockAddrContext};
-use sockvs_ebpf_common::{AddressWords, V4_MAPPED_WORD};
+use sockvs_ebpf_common::{AF_INET, AddressWords, V4_MAPPED_WORD};
 
 /// An address and a port as a socket call has them.
 #[derive(Clone, Copy)]
@@ -15,6 +15,61 @@ pub(crate) struct Endpoint {
     pub(crate) address: AddressWords,
     /// Network order.
     pub(crate) port: u16,
+}
+
+/// Who connects, as far as it is known before the connection is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    /// The address that the socket is bound to, folded to 32 bits in host order; of a socket that is
+    /// not bound, something that stands for its network namespace.
+    pub(crate) address: u32,
+    /// The port that the socket is bound to, host order, or zero.
+    pub(crate) port: u16,
+}
+
+/// Who connects.
+#[inline(always)]
+pub(crate) fn client(ctx: &SockAddrContext) -> Client {
+    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
+    // a pointer.
+    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    let mut bound = 0;
+    let mut port = 0;
+    if !sk.is_null() {
+        // SAFETY: a socket, whose fields the program type may read.
+        let family = unsafe { addr_of!((*sk).family).read_volatile() };
+        // SAFETY: as above.
+        port = unsafe { addr_of!((*sk).src_port).read_volatile() };
+        if family == u32::from(AF_INET) {
+            // SAFETY: as above.
+            bound = unsafe { addr_of!((*sk).src_ip4).read_volatile() };
+        } else {
+            // SAFETY: as above.
+            let words = unsafe { addr_of!((*sk).src_ip6) }.cast::<u32>();
+            // SAFETY: the array has four words.
+            bound = unsafe { words.read_volatile() };
+            // SAFETY: as above.
+            bound ^= read_word(unsafe { words.add(1) });
+            // SAFETY: as above.
+            bound ^= read_word(unsafe { words.add(2) });
+            // SAFETY: as above.
+            bound ^= read_word(unsafe { words.add(3) });
+        }
+    }
+    if bound == 0 {
+        let namespace = netns(ctx);
+        bound = namespace as u32 ^ (namespace >> 32) as u32;
+    }
+    Client {
+        address: u32::from_be(bound),
+        port: port as u16,
+    }
+}
+
+#[inline(always)]
+fn read_word(word: *const u32) -> u32 {
+    // SAFETY: callers pass a word that the program may read.
+    unsafe { word.read_volatile() }
 }
 
 /// The call's protocol.

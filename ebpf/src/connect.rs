@@ -3,7 +3,7 @@
 //! TCP only, for now. An address that is no service is left as it is.
 
 use aya_ebpf::{helpers::bpf_set_retval, programs::SockAddrContext};
-use sockvs_ebpf_common::{AF_INET, AF_INET6, IPPROTO_TCP, Origin, Service, ServiceKey};
+use sockvs_ebpf_common::{AF_INET, AF_INET6, IPPROTO_TCP, Origin, Service, ServiceKey, UNCOUNTED};
 
 use crate::{
     PROCEED, REFUSE,
@@ -36,11 +36,11 @@ pub(crate) fn connect4(ctx: &SockAddrContext) -> i32 {
         return PROCEED;
     }
     let asked = address::read4(ctx);
-    let Some(service) = find(ctx, AF_INET, &asked) else {
+    let Some((index, service)) = find(ctx, AF_INET, &asked) else {
         origin::forget(ctx);
         return PROCEED;
     };
-    let Some(choice) = selection::choose(service) else {
+    let Some(choice) = selection::choose(service, &address::client(ctx)) else {
         return refuse(ECONNREFUSED);
     };
     if choice.family != AF_INET {
@@ -48,7 +48,7 @@ pub(crate) fn connect4(ctx: &SockAddrContext) -> i32 {
     }
     let server = with_port(choice.server, asked.port);
     address::write4(ctx, &server);
-    sent(ctx, service, &choice, &asked, &server)
+    sent(ctx, index, &choice, &asked, &server)
 }
 
 /// `connect(2)` of an IPv6 socket.
@@ -67,11 +67,11 @@ pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
     } else {
         find(ctx, AF_INET6, &asked)
     };
-    let Some(service) = service else {
+    let Some((index, service)) = service else {
         origin::forget(ctx);
         return PROCEED;
     };
-    let Some(choice) = selection::choose(service) else {
+    let Some(choice) = selection::choose(service, &address::client(ctx)) else {
         return refuse(ECONNREFUSED);
     };
     let mut server = with_port(choice.server, asked.port);
@@ -81,11 +81,11 @@ pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
         server.address = address::to_v4_mapped(server.address[0]);
     }
     address::write6(ctx, &server);
-    sent(ctx, service, &choice, &asked, &server)
+    sent(ctx, index, &choice, &asked, &server)
 }
 
 #[inline(always)]
-fn find(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Option<*mut Service> {
+fn find(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Option<(u32, *mut Service)> {
     let mut key = ServiceKey {
         netns: address::netns(ctx),
         address: asked.address,
@@ -114,12 +114,11 @@ fn with_port(mut server: Endpoint, asked: u16) -> Endpoint {
 #[inline(always)]
 fn sent(
     ctx: &SockAddrContext,
-    service: *mut Service,
+    service: u32,
     choice: &Choice,
     asked: &Endpoint,
     server: &Endpoint,
 ) -> i32 {
-    selection::count(service, choice);
     origin::remember(
         ctx,
         Origin {
@@ -128,6 +127,8 @@ fn sent(
             virtual_port: asked.port,
             server_port: server.port,
             destination: choice.destination,
+            service,
+            counted: UNCOUNTED,
         },
     );
     PROCEED

@@ -1,8 +1,8 @@
 //! The eBPF programs of sockvs, attached to a cgroup: what happens inside `connect(2)` and
 //! `getpeername(2)` of every process below it.
 //!
-//! `connect` takes a socket to a server, `peername` answers with the address that was asked for.
-//! `table` is the way through the maps, `selection` chooses, `address` reads and writes the
+//! `connect` takes a socket to a server, `peername` answers with the address that was asked for,
+//! `connections` counts. `table` is the way through the maps, `selection` chooses, `address` reads and writes the
 //! program's context, `origin` is what a socket remembers.
 //!
 //! The programs count connections and advance cursors; all else in the maps is the daemon's to
@@ -18,12 +18,17 @@
 
 mod address;
 mod connect;
+mod connections;
+mod counter;
 mod origin;
 mod peername;
 mod selection;
 mod table;
 
-use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
+use aya_ebpf::{
+    macros::{cgroup_sock_addr, sock_ops},
+    programs::{SockAddrContext, SockOpsContext},
+};
 
 /// The call goes on.
 const PROCEED: i32 = 1;
@@ -52,6 +57,13 @@ pub(crate) fn sockvs_getpeername4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(getpeername6)]
 pub(crate) fn sockvs_getpeername6(ctx: SockAddrContext) -> i32 {
     peername::getpeername6(&ctx)
+}
+
+/// What becomes of a TCP connection.
+#[sock_ops]
+pub(crate) fn sockvs_sockops(ctx: SockOpsContext) -> u32 {
+    connections::observe(&ctx);
+    1
 }
 
 #[panic_handler]

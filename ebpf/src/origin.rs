@@ -1,6 +1,13 @@
 //! What a socket remembers of its way here: the address it asked for and the server it got.
 
-use aya_ebpf::{btf_maps::SkStorage, macros::btf_map, programs::SockAddrContext};
+use core::ptr::addr_of;
+
+use aya_ebpf::{
+    btf_maps::SkStorage,
+    helpers::bpf_sk_storage_get,
+    macros::btf_map,
+    programs::{SockAddrContext, SockOpsContext},
+};
 use sockvs_ebpf_common::Origin;
 
 #[btf_map]
@@ -37,4 +44,19 @@ pub(crate) fn forget(ctx: &SockAddrContext) {
         // SAFETY: not null, so it points to the socket's own storage.
         unsafe { stored.write(Origin::default()) };
     }
+}
+
+/// Where the socket of a TCP connection remembers, if it ever came through a service.
+#[inline(always)]
+pub(crate) fn of_connection(ctx: &SockOpsContext) -> Option<*mut Origin> {
+    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
+    // a pointer.
+    let sk = unsafe { addr_of!((*ctx.ops).__bindgen_anon_2.sk).read_volatile() };
+    if sk.is_null() {
+        return None;
+    }
+    let map = addr_of!(ORIGINS).cast_mut().cast();
+    // SAFETY: a map and a socket; without a flag nothing is made.
+    let stored = unsafe { bpf_sk_storage_get(map, sk.cast(), core::ptr::null_mut(), 0) };
+    (!stored.is_null()).then_some(stored.cast())
 }

@@ -40,19 +40,24 @@ static DESTINATION_RECORDS: Chunks<
 #[btf_map]
 static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }> = Chunks::new();
 
-/// The service that a key belongs to.
+/// The service that a key belongs to: its index, and its record.
 #[inline(always)]
-pub(crate) fn service(key: &ServiceKey) -> Option<*mut Service> {
+pub(crate) fn service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
     let index = SERVICES.get_ptr(key)?;
     // SAFETY: a map's value may be read while the program runs. Should the entry have been reused
     // meanwhile, the index is another service's; the comparison below finds that out.
     let index = unsafe { index.read_volatile() };
-    let service = SERVICE_RECORDS
-        .get_value_ptr_mut(index / SERVICES_PER_CHUNK, &(index % SERVICES_PER_CHUNK))?;
+    let service = service_at(index)?;
     // SAFETY: chunks are never freed; the field is plain data that only a new use of the record
     // changes, and `generation` tells of that.
     let found = unsafe { addr_of!((*service).key).read_volatile() };
-    same(&found, key).then_some(service)
+    same(&found, key).then_some((index, service))
+}
+
+/// The service's record with this index.
+#[inline(always)]
+pub(crate) fn service_at(index: u32) -> Option<*mut Service> {
+    SERVICE_RECORDS.get_value_ptr_mut(index / SERVICES_PER_CHUNK, &(index % SERVICES_PER_CHUNK))
 }
 
 #[inline(always)]

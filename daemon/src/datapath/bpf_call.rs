@@ -1,5 +1,5 @@
-//! The two `bpf(2)` commands that the eBPF library does not offer: opening a pinned link, and
-//! replacing the program behind it.
+//! What the eBPF library does not offer of `bpf(2)`: opening a pinned link, replacing the program
+//! behind it, and making a map of maps from a given inner map.
 
 use std::{
     ffi::CString,
@@ -12,9 +12,28 @@ use std::{
 };
 
 /// Command numbers from `linux/bpf.h`.
+const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_LINK_UPDATE: libc::c_long = 29;
 
+/// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
+const ARRAY_OF_MAPS: u32 = 12;
+
+#[repr(C)]
+#[derive(Default)]
+struct MapCreate {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+}
+
+/// For both pinning and opening.
 #[repr(C)]
 #[derive(Default)]
 struct ObjGet {
@@ -30,6 +49,40 @@ struct LinkUpdate {
     new_prog_fd: u32,
     flags: u32,
     old_prog_fd: u32,
+}
+
+/// Makes an array of maps that are like `inner`.
+pub(super) fn create_array_of_maps(
+    name: &str,
+    max_entries: u32,
+    inner: BorrowedFd<'_>,
+) -> io::Result<OwnedFd> {
+    let mut attr = MapCreate {
+        map_type: ARRAY_OF_MAPS,
+        key_size: 4,
+        value_size: 4,
+        max_entries,
+        inner_map_fd: inner.as_raw_fd().cast_unsigned(),
+        ..MapCreate::default()
+    };
+    // The name ends with a zero; what is too long for that is cut off, as everywhere.
+    for (to, from) in attr.map_name.iter_mut().take(15).zip(name.bytes()) {
+        *to = from;
+    }
+    let fd = bpf(BPF_MAP_CREATE, &attr)?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Pins a map, program or link.
+pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attr = ObjGet {
+        pathname: path.as_ptr() as u64,
+        bpf_fd: object.as_raw_fd().cast_unsigned(),
+        ..ObjGet::default()
+    };
+    bpf(BPF_OBJ_PIN, &attr).map(drop)
 }
 
 /// Opens what is pinned at `path`.

@@ -22,7 +22,19 @@ const BPFFS: &str = "/sys/fs/bpf";
 /// A pin directory that is ours for as long as this value lives.
 pub struct PinDirectory {
     path: PathBuf,
+    /// Nothing was here before, and nothing is to remain.
+    temporary: bool,
     _lock: Flock<File>,
+}
+
+impl Drop for PinDirectory {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = self.empty()
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the pin directory stays");
+        }
+    }
 }
 
 impl PinDirectory {
@@ -40,14 +52,17 @@ impl PinDirectory {
         if path.starts_with(BPFFS) {
             mount_bpffs().map_err(failed)?;
         }
-        fs::create_dir_all(path).map_err(failed)?;
-        if !is_bpffs(path).map_err(failed)? {
+        let temporary = !path.exists();
+        let existing = path.ancestors().find(|ancestor| ancestor.exists());
+        if !is_bpffs(existing.unwrap_or(path)).map_err(failed)? {
             return Err(failed(io::Error::other("it is not in a BPF file system")));
         }
+        fs::create_dir_all(path).map_err(failed)?;
         let directory = File::open(path).map_err(failed)?;
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Self {
                 path: path.to_owned(),
+                temporary,
                 _lock: lock,
             }),
             Err((_, Errno::EWOULDBLOCK)) => Err(Error::Taken {
@@ -68,7 +83,17 @@ impl PinDirectory {
     /// # Errors
     ///
     /// When a file cannot be removed.
-    pub fn remove(self) -> io::Result<()> {
+    pub fn remove(mut self) -> io::Result<()> {
+        self.keep();
+        self.empty()
+    }
+
+    /// What is pinned here outlives this value.
+    pub(super) fn keep(&mut self) {
+        self.temporary = false;
+    }
+
+    fn empty(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             fs::remove_file(entry?.path())?;
         }

@@ -4,7 +4,9 @@
 //! made when a record in it is first needed, and from then on stays where it is. What the records
 //! mean, and in what order their fields may be written, is not known here.
 
-use std::{io, marker::PhantomData, num::NonZeroUsize, os::fd::AsFd as _, ptr::NonNull};
+use std::{
+    io, marker::PhantomData, num::NonZeroUsize, os::fd::AsFd as _, path::Path, ptr::NonNull,
+};
 
 use aya::{
     Pod,
@@ -12,11 +14,50 @@ use aya::{
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
+use super::bpf_call;
 use crate::ipvs::DataPathFull;
 
 /// `BPF_F_MMAPABLE` and `BPF_MAP_TYPE_ARRAY`, from `linux/bpf.h`.
 const MMAPABLE: u32 = 1024;
 const MAP_TYPE_ARRAY: u32 = 2;
+
+/// A map of maps, before there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Outer {
+    /// The map's name in the eBPF object.
+    pub(super) name: &'static str,
+    /// The size of a record.
+    pub(super) record: usize,
+    /// Records in one chunk.
+    pub(super) per_chunk: u32,
+    /// Most chunks.
+    pub(super) chunks: u32,
+}
+
+impl Outer {
+    /// Makes and pins the map, unless it is pinned already.
+    ///
+    /// The library could do it, but its inner map would carry type information, which the chunks
+    /// that are made later cannot have: Linux 6.1 does not take them for alike then.
+    pub(super) fn ensure_pinned(&self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            return Ok(());
+        }
+        let chunk = new_chunk(self.name, self.record, self.per_chunk).map_err(io::Error::other)?;
+        let map = bpf_call::create_array_of_maps(self.name, self.chunks, chunk.fd().as_fd())?;
+        bpf_call::pin(map.as_fd(), path)
+    }
+}
+
+/// Makes a chunk. All chunks of a map, and the one that the map was made like, come from here.
+fn new_chunk(name: &str, record: usize, per_chunk: u32) -> Result<MapData, MapError> {
+    let size = u32::try_from(record).map_err(|_| MapError::InvalidValueSize {
+        size: record,
+        expected: u32::MAX as usize,
+    })?;
+    let description = aya_obj::Map::new_from_params(MAP_TYPE_ARRAY, 4, size, per_chunk, MMAPABLE);
+    MapData::create(description, name, None)
+}
 
 /// The chunks of one map of maps.
 pub(super) struct Chunks<T> {
@@ -102,17 +143,15 @@ impl<T: Pod> Chunks<T> {
         if position >= self.outer.len() {
             return Err(DataPathFull::NoSpace);
         }
-        let size = u32::try_from(size_of::<T>()).map_err(|_| DataPathFull::NoSpace)?;
-        let description =
-            aya_obj::Map::new_from_params(MAP_TYPE_ARRAY, 4, size, self.per_chunk, MMAPABLE);
-        let made = MapData::create(description, self.name, None).and_then(|chunk| {
+        let made = new_chunk(self.name, size_of::<T>(), self.per_chunk).and_then(|chunk| {
             self.map(&chunk).map_err(MapError::IoError)?;
             self.outer.set(position, &chunk, 0).inspect_err(|_| {
                 self.mapped.pop();
             })
         });
         made.map_err(|error| {
-            tracing::warn!(map = self.name, %error, "the kernel gives no memory for more records");
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::warn!(map = self.name, error, "no memory for more records");
             DataPathFull::NoMemory
         })
     }

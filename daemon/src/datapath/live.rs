@@ -15,7 +15,7 @@ use sockvs_ebpf_common::{
 };
 
 use super::{chunks::Chunks, records};
-use crate::ipvs::{DestinationKey, Family};
+use crate::ipvs::{DestinationKey, DestinationReading, Family, Stats};
 
 /// A service's record.
 #[derive(Clone, Copy)]
@@ -51,8 +51,20 @@ impl<'a> LiveService<'a> {
         write(unsafe { addr_of_mut!((*record).key) }, key);
         // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).conns) }, 0);
+        for counter in [
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).conns) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inbytes) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outbytes) },
+        ] {
+            write(counter, 0);
+        }
     }
 
     /// The key.
@@ -117,10 +129,18 @@ impl<'a> LiveService<'a> {
         word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
     }
 
-    /// Connections that were sent to a server.
-    pub(super) fn conns(self) -> u64 {
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
+    /// What was counted since the record was begun. There are no rates.
+    pub(super) fn stats(self) -> Stats {
+        // SAFETY: plain data, of which programs change words whole.
+        let record = unsafe { self.record.as_ptr().read_volatile() };
+        Stats {
+            conns: record.conns,
+            inpkts: record.inpkts,
+            outpkts: record.outpkts,
+            inbytes: record.inbytes,
+            outbytes: record.outbytes,
+            ..Stats::default()
+        }
     }
 
     /// Whether the service is in the table.
@@ -188,8 +208,20 @@ impl<'a> LiveDestination<'a> {
         // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
         if !counted {
-            // SAFETY: as above.
-            write(unsafe { addr_of_mut!((*record).conns) }, 0);
+            for counter in [
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).conns) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).inpkts) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).outpkts) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).inbytes) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).outbytes) },
+            ] {
+                write(counter, 0);
+            }
         }
     }
 
@@ -214,15 +246,53 @@ impl<'a> LiveDestination<'a> {
         which.store(next, Ordering::Release);
     }
 
-    /// Connections that were sent here.
-    pub(super) fn conns(self) -> u64 {
+    /// What was counted since the record was begun, and the connections that there are.
+    pub(super) fn reading(self) -> DestinationReading {
+        let record = self.read();
+        let count = |connections: u64| u32::try_from(connections).unwrap_or(u32::MAX);
+        DestinationReading {
+            active: count(record.active),
+            inactive: count(record.total.saturating_sub(record.active)),
+            persistent: 0,
+            stats: Stats {
+                conns: record.conns,
+                inpkts: record.inpkts,
+                outpkts: record.outpkts,
+                inbytes: record.inbytes,
+                outbytes: record.outbytes,
+                ..Stats::default()
+            },
+        }
+    }
+
+    /// Sets the thresholds, and whether the destination is overloaded by them
+    /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may find
+    /// the old ones; the next one mends that.
+    pub(super) fn set_thresholds(self, upper: u32, recovery: u32) {
+        let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed)
+        word32(unsafe { addr_of_mut!((*record).upper_threshold) }).store(upper, Ordering::Relaxed);
+        // SAFETY: the field is within the record.
+        word32(unsafe { addr_of_mut!((*record).recovery_threshold) })
+            .store(recovery, Ordering::Relaxed);
+        // SAFETY: the field is within the record.
+        let overloaded = word32(unsafe { addr_of_mut!((*record).overloaded) });
+        let total = self.read().total;
+        if upper != 0 && total >= u64::from(upper) {
+            overloaded.store(1, Ordering::Relaxed);
+        } else if upper == 0 || total < u64::from(recovery) {
+            overloaded.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Whether the destination is in the table.
     pub(super) fn is_live(self) -> bool {
         self.state().load(Ordering::Acquire) == STATE_LIVE
+    }
+
+    /// Whether the destination is not in the table, but connections are still counted there.
+    pub(super) fn is_lingering(self) -> bool {
+        !self.is_live() && self.read().total > 0
     }
 
     /// The destination is in the table.

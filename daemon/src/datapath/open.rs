@@ -33,6 +33,7 @@ impl MapPath {
             slot_room: Stretches::default(),
             services: HashMap::new(),
             destinations: HashMap::new(),
+            lingering: Vec::new(),
             born: 0,
         })
     }

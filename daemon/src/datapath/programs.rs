@@ -13,20 +13,25 @@ use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Map, MapError},
     programs::{
-        CgroupAttachMode, CgroupSockAddr, ProgramError,
+        CgroupAttachMode, Program, ProgramError,
         links::{FdLink, LinkError},
     },
 };
-use sockvs_ebpf_common::LAYOUT_VERSION;
+use sockvs_ebpf_common::{
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, LAYOUT_VERSION, SERVICE_CHUNKS,
+    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+};
 
-use super::{PinDirectory, bpf_call, open_cgroup};
+use super::{PinDirectory, bpf_call, chunks::Outer, open_cgroup};
 use crate::ipvs::Namespace;
 
 /// The programs, compiled by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-ebpf"));
 
 /// Each program, by its name in the object and the name of its link in the pin directory.
-const PROGRAMS: [(&str, &str); 4] = [
+/// The counting one comes first: no connection may go to a server that is not counted.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("sockvs_sockops", "sockops"),
     ("sockvs_connect4", "connect4"),
     ("sockvs_connect6", "connect6"),
     ("sockvs_getpeername4", "getpeername4"),
@@ -39,6 +44,28 @@ const MAPS: [&str; 5] = [
     "DESTINATION_RECORDS",
     "SLOTS",
     "ORIGINS",
+];
+
+/// Those of them that hold records.
+const OUTER_MAPS: [Outer; 3] = [
+    Outer {
+        name: "SERVICE_RECORDS",
+        record: size_of::<Service>(),
+        per_chunk: SERVICES_PER_CHUNK,
+        chunks: SERVICE_CHUNKS,
+    },
+    Outer {
+        name: "DESTINATION_RECORDS",
+        record: size_of::<Destination>(),
+        per_chunk: DESTINATIONS_PER_CHUNK,
+        chunks: DESTINATION_CHUNKS,
+    },
+    Outer {
+        name: "SLOTS",
+        record: size_of::<u64>(),
+        per_chunk: SLOTS_PER_CHUNK,
+        chunks: SLOT_CHUNKS,
+    },
 ];
 
 /// Why there is no data path.
@@ -78,13 +105,14 @@ pub enum Error {
     #[error("the kernel does not load the eBPF programs (sockvs doctor tells more)")]
     Load(#[source] Box<EbpfError>),
     /// The kernel refuses one program.
-    #[error("the kernel does not take the eBPF program {name} (sockvs doctor tells more)")]
+    #[error(
+        "the kernel does not take the eBPF program {name} (SOCKVS_LOG=debug tells more): {says}"
+    )]
     Program {
         /// The program.
         name: &'static str,
-        /// The kernel's answer.
-        #[source]
-        error: Box<ProgramError>,
+        /// The kernel's answer, in one line.
+        says: String,
     },
     /// A link or a map cannot be pinned or opened.
     #[error("cannot use {}", path.display())]
@@ -109,7 +137,7 @@ pub enum Error {
 /// The programs, loaded and attached, and the maps that they follow.
 pub struct Programs {
     ebpf: Ebpf,
-    _pins: PinDirectory,
+    pins: PinDirectory,
 }
 
 impl Programs {
@@ -126,6 +154,12 @@ impl Programs {
     ) -> Result<Self, Error> {
         let cgroup_file = open_cgroup(cgroup)?;
         let mut loader = EbpfLoader::new();
+        for outer in OUTER_MAPS {
+            let path = pins.file(&pinned_map(outer.name));
+            outer
+                .ensure_pinned(&path)
+                .map_err(|error| Error::Pin { path, error })?;
+        }
         for name in MAPS {
             loader.map_pin_path(name, pins.file(&pinned_map(name)));
         }
@@ -138,7 +172,13 @@ impl Programs {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;
         }
-        Ok(Self { ebpf, _pins: pins })
+        Ok(Self { ebpf, pins })
+    }
+
+    /// From now on the data path outlives the daemon. Until then, what was not there before goes
+    /// with this value.
+    pub fn keep(&mut self) {
+        self.pins.keep();
     }
 
     /// Loads the programs to see whether the kernel takes them, and drops them again. Nothing is
@@ -152,10 +192,7 @@ impl Programs {
             .load(OBJECT)
             .map_err(|error| Error::Load(Box::new(error)))?;
         for (name, _) in PROGRAMS {
-            load(&mut ebpf, name).map_err(|error| Error::Program {
-                name,
-                error: Box::new(error),
-            })?;
+            load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
         }
         Ok(())
     }
@@ -200,13 +237,38 @@ enum AttachError {
 impl AttachError {
     fn into_error(self, name: &'static str, path: PathBuf) -> Error {
         match self {
-            Self::Program(error) => Error::Program {
-                name,
-                error: Box::new(error),
-            },
+            Self::Program(error) => refused(name, &error),
             Self::Pin(error) => Error::Pin { path, error },
         }
     }
+}
+
+/// The kernel's answer to a program, without the verifier's log, which may have any length.
+fn refused(name: &'static str, error: &ProgramError) -> Error {
+    let says = match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            tracing::debug!(name, %log, "the verifier's log");
+            // The last lines are statistics; what is wrong stands above them.
+            let verdict = log
+                .lines()
+                .take_while(|line| !line.starts_with("verification time"))
+                .filter(|line| !line.starts_with("processed"))
+                .last();
+            format!("{io_error}: {}", verdict.unwrap_or_default())
+        }
+        other => chain(other),
+    };
+    Error::Program { name, says }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 impl From<ProgramError> for AttachError {
@@ -220,28 +282,42 @@ fn attach(ebpf: &mut Ebpf, name: &str, pin: &Path, cgroup: &fs::File) -> Result<
     match bpf_call::open_pinned(pin) {
         Ok(link) => {
             let fd = program.fd()?;
-            return bpf_call::replace_program(link.as_fd(), fd.as_fd()).map_err(AttachError::Pin);
+            bpf_call::replace_program(link.as_fd(), fd.as_fd()).map_err(AttachError::Pin)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(AttachError::Pin(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let link = link(program, cgroup)?;
+            link.pin(pin)
+                .map_err(|error| AttachError::Pin(io::Error::other(error)))?;
+            Ok(())
+        }
+        Err(error) => Err(AttachError::Pin(error)),
     }
-    // A link has no mode: others may always attach beside it. This one stands for no flags.
-    let id = program.attach(cgroup, CgroupAttachMode::Single)?;
-    let not_pinned =
-        |error: &dyn std::error::Error| AttachError::Pin(io::Error::other(error.to_string()));
-    let link: FdLink = program
-        .take_link(id)?
-        .try_into()
-        .map_err(|error: LinkError| not_pinned(&error))?;
-    link.pin(pin).map_err(|error| not_pinned(&error))?;
-    Ok(())
 }
 
-fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut CgroupSockAddr, ProgramError> {
-    let program: &mut CgroupSockAddr = ebpf
-        .program_mut(name)
-        .ok_or(ProgramError::NotLoaded)?
-        .try_into()?;
-    program.load()?;
+fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    match program {
+        Program::CgroupSockAddr(program) => program.load()?,
+        Program::SockOps(program) => program.load()?,
+        _ => return Err(ProgramError::UnexpectedProgramType),
+    }
     Ok(program)
+}
+
+/// Attaches a program. A link has no mode: others may always attach beside it. The one named here
+/// stands for no flags.
+fn link(program: &mut Program, cgroup: &fs::File) -> Result<FdLink, AttachError> {
+    const NO_FLAGS: CgroupAttachMode = CgroupAttachMode::Single;
+    let link = match program {
+        Program::CgroupSockAddr(program) => {
+            let id = program.attach(cgroup, NO_FLAGS)?;
+            program.take_link(id)?.try_into()
+        }
+        Program::SockOps(program) => {
+            let id = program.attach(cgroup, NO_FLAGS)?;
+            program.take_link(id)?.try_into()
+        }
+        _ => return Err(ProgramError::UnexpectedProgramType.into()),
+    };
+    link.map_err(|error: LinkError| AttachError::Pin(io::Error::other(error)))
 }

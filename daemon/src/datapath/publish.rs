@@ -18,7 +18,7 @@ use super::{
     live::{LiveDestination, LiveService, set_slot},
     records,
     room::{Indexes, Stretch, Stretches},
-    scheduler::{Plan, Sequence, Server},
+    scheduler::{Plan, Server},
 };
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
@@ -36,6 +36,8 @@ pub struct MapPath {
     pub(super) slot_room: Stretches,
     pub(super) services: HashMap<ServiceId, Published>,
     pub(super) destinations: HashMap<DestinationId, u32>,
+    /// Records of destinations that an earlier daemon deleted while connections were counted there.
+    pub(super) lingering: Vec<u32>,
     /// Numbers records in the order in which they were added.
     pub(super) born: u64,
 }
@@ -98,26 +100,15 @@ impl DataPath for MapPath {
     }
 
     fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
-        let record = self
-            .services
+        self.services
             .get(&id)
-            .and_then(|published| LiveService::at(&self.service_records, published.index));
-        let conns = record.map_or(0, LiveService::conns);
-        Stats {
-            conns,
-            ..Stats::default()
-        }
+            .and_then(|published| LiveService::at(&self.service_records, published.index))
+            .map_or_else(Stats::default, LiveService::stats)
     }
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
-        let conns = self.destination(id).map_or(0, LiveDestination::conns);
-        DestinationReading {
-            stats: Stats {
-                conns,
-                ..Stats::default()
-            },
-            ..Default::default()
-        }
+        self.destination(id)
+            .map_or_else(DestinationReading::default, LiveDestination::reading)
     }
 }
 
@@ -158,7 +149,7 @@ impl MapPath {
         self.follow(
             &mut published,
             service,
-            Plan::new(service.scheduler(), &[]),
+            Plan::new(records::settings(service), &[]),
             Vec::new(),
         )?;
         let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
@@ -181,9 +172,13 @@ impl MapPath {
     ) -> Result<(), DataPathFull> {
         let servers = self.servers_of(published.index, service)?;
         let plan = match cause {
-            Cause::ServiceEdited { rebound: false } => None,
-            Cause::ServiceAdded | Cause::ServiceEdited { rebound: true } => {
-                Some(Plan::new(service.scheduler(), &servers))
+            Cause::ServiceEdited { rebound: false }
+                if published.plan.suits(records::settings(service)) =>
+            {
+                None
+            }
+            Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
+                Some(Plan::new(records::settings(service), &servers))
             }
             Cause::DestinationAdded(_)
             | Cause::DestinationEdited(_)
@@ -233,11 +228,7 @@ impl MapPath {
             .destinations()
             .map(|destination| {
                 let index = self.record_of(owner, destination)?;
-                Ok(Server {
-                    id: destination.id(),
-                    index,
-                    weight: destination.weight(),
-                })
+                Ok(records::server(destination, index))
             })
             .collect()
     }
@@ -245,7 +236,10 @@ impl MapPath {
     fn record_of(&mut self, owner: u32, destination: &Destination) -> Result<u32, DataPathFull> {
         let (index, known) = match self.destinations.get(&destination.id()) {
             Some(index) => (*index, true),
-            None => (self.destination_room.take()?, false),
+            None => {
+                self.reclaim();
+                (self.destination_room.take()?, false)
+            }
         };
         if let Err(full) = self.destination_records.ensure(index) {
             self.destination_room.give_back(index);
@@ -259,9 +253,26 @@ impl MapPath {
         self.born += 1;
         record.begin(destination.key(), owner, self.born, known);
         record.set_config(records::destination_config(destination));
+        record.set_thresholds(
+            destination.upper_threshold(),
+            destination.recovery_threshold(),
+        );
         record.set_live();
         self.destinations.insert(destination.id(), index);
         Ok(index)
+    }
+
+    /// Lingering records whose last connection has ended may be used again.
+    fn reclaim(&mut self) {
+        let lingering = std::mem::take(&mut self.lingering);
+        for index in lingering {
+            let record = LiveDestination::at(&self.destination_records, index);
+            if record.is_some_and(LiveDestination::is_lingering) {
+                self.lingering.push(index);
+            } else {
+                self.destination_room.give_back(index);
+            }
+        }
     }
 
     /// Makes new connections go through `plan`.
@@ -272,7 +283,7 @@ impl MapPath {
         plan: Plan,
         servers: Vec<Server>,
     ) -> Result<(), DataPathFull> {
-        let (stretch, selection) = self.lay_out(&plan.sequence)?;
+        let (stretch, selection) = self.lay_out(&plan)?;
         let record =
             LiveService::at(&self.service_records, published.index).ok_or(DataPathFull::NoSpace)?;
         record.bring_into_force(Selection {
@@ -288,7 +299,8 @@ impl MapPath {
     }
 
     /// Writes a sequence into slots that nobody uses.
-    fn lay_out(&mut self, sequence: &Sequence) -> Result<(Stretch, Selection), DataPathFull> {
+    fn lay_out(&mut self, plan: &Plan) -> Result<(Stretch, Selection), DataPathFull> {
+        let sequence = &plan.sequence;
         let segments = sequence.runs.len();
         let table = if segments > 1 {
             segments * Segment::WORDS as usize
@@ -309,6 +321,8 @@ impl MapPath {
             period: sequence.period,
             segments_at: stretch.at,
             slots: stretch.len(),
+            kind: plan.kind as u32,
+            options: plan.options,
             zero: 0,
             segments: u32::try_from(segments).map_err(|_| DataPathFull::NoSpace)?,
             first_at: stretch.at + table,
@@ -335,7 +349,7 @@ impl MapPath {
                 set_slot(&self.slots, at + 1, place);
             }
             for server in &run.servers {
-                set_slot(&self.slots, next, server.index.into());
+                set_slot(&self.slots, next, server.slot());
                 next += 1;
             }
         }
@@ -352,6 +366,10 @@ impl MapPath {
             .find(|destination| destination.id() == id);
         if let (Some(destination), Some(record)) = (destination, self.destination(id)) {
             record.set_config(records::destination_config(destination));
+            record.set_thresholds(
+                destination.upper_threshold(),
+                destination.recovery_threshold(),
+            );
         }
     }
 

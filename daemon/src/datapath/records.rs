@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use sockvs_ebpf_common::{
     AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig,
-    ServiceConfig, ServiceKey as RecordKey,
+    OPTION_FALLBACK, OPTION_PORT, ServiceConfig, ServiceKey as RecordKey,
 };
 
+use super::scheduler::{Server, Settings};
 use crate::ipvs::{
     Destination, DestinationKey, DestinationSpec, Family, ForwardingMethod, Namespace, Netmask,
-    PersistenceEngine, Service, ServiceKey, ServiceSpec, TunnelInfo,
+    PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
 };
 
 /// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
@@ -75,6 +76,46 @@ pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
             zero: 0,
         }
     })
+}
+
+/// What of a service its scheduler looks at.
+pub(super) fn settings(service: &Service) -> Settings {
+    let flags = service.flags();
+    let mut options = 0;
+    // The two schedulers that have options use the same flags for them (`ip_vs_sh.c`, `ip_vs_mh.c`).
+    if flags.contains(ServiceFlags::SCHED1) {
+        options |= OPTION_FALLBACK;
+    }
+    if flags.contains(ServiceFlags::SCHED2) {
+        options |= OPTION_PORT;
+    }
+    let address = match *service.key() {
+        ServiceKey::Address { addr, .. } => folded(addr),
+        ServiceKey::Fwmark { .. } => 0,
+    };
+    Settings {
+        scheduler: service.scheduler(),
+        options,
+        address,
+    }
+}
+
+/// A destination as its service's scheduler sees it.
+pub(super) fn server(destination: &Destination, index: u32) -> Server {
+    let key = destination.key();
+    Server {
+        id: destination.id(),
+        index,
+        weight: destination.weight(),
+        last_weight: destination.last_weight(),
+        hashed: folded(key.addr).wrapping_add(key.port.into()),
+    }
+}
+
+/// An address folded to 32 bits, in host order, as the hashing schedulers do.
+fn folded(address: IpAddr) -> u32 {
+    let [a, b, c, d] = address_words(address);
+    u32::from_be(a ^ b ^ c ^ d)
 }
 
 /// A service's configuration, for the next daemon.

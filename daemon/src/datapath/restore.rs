@@ -18,7 +18,7 @@ use super::{
     publish::Published,
     records,
     room::{Indexes, Stretch, Stretches},
-    scheduler::{Plan, Sequence},
+    scheduler::Plan,
 };
 use crate::ipvs::{
     self, Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
@@ -58,8 +58,15 @@ impl MapPath {
         self.service_room = Indexes::with_used(self.service_records.len(), |index| {
             self.service(index).is_some_and(LiveService::is_live)
         });
+        self.lingering = (0..self.destination_records.len())
+            .filter(|index| {
+                self.server(*index)
+                    .is_some_and(LiveDestination::is_lingering)
+            })
+            .collect();
         self.destination_room = Indexes::with_used(self.destination_records.len(), |index| {
-            self.server(index).is_some_and(LiveDestination::is_live)
+            self.server(index)
+                .is_some_and(|record| record.is_live() || record.is_lingering())
         });
         self.mend_addresses()?;
         Ok(self.services.len())
@@ -150,24 +157,32 @@ impl MapPath {
             return Ok(());
         };
         let servers = self.servers_of(published.index, service)?;
-        let plan = Plan::resumed(service.scheduler(), &servers);
-        let settled = if self.holds(selection, &plan.sequence) {
+        let plan = Plan::resumed(records::settings(service), &servers);
+        let settled = if self.holds(selection, &plan) {
             published.plan = plan;
             published.servers = servers;
             Ok(())
         } else {
-            let plan = Plan::new(service.scheduler(), &servers);
+            let plan = Plan::new(records::settings(service), &servers);
             self.follow(&mut published, service, plan, servers)
         };
         self.services.insert(id, published);
         settled
     }
 
-    /// Whether a selection in the maps stands for this sequence.
-    fn holds(&self, selection: &Selection, sequence: &Sequence) -> bool {
+    /// Whether a selection in the maps stands for this plan.
+    fn holds(&self, selection: &Selection, plan: &Plan) -> bool {
+        let Plan {
+            kind,
+            options,
+            sequence,
+            ..
+        } = plan;
         let runs = &sequence.runs;
         let single = runs.len() <= 1;
-        selection.period == sequence.period
+        selection.kind == *kind as u32
+            && selection.options == *options
+            && selection.period == sequence.period
             && selection.segments as usize == runs.len()
             && runs
                 .iter()
@@ -187,9 +202,11 @@ impl MapPath {
                     segment.is_some_and(|segment| {
                         segment.first == run.first
                             && segment.len as usize == run.servers.len()
-                            && run.servers.iter().zip(segment.at..).all(|(server, at)| {
-                                slot(&self.slots, at) == Some(server.index.into())
-                            })
+                            && run
+                                .servers
+                                .iter()
+                                .zip(segment.at..)
+                                .all(|(server, at)| slot(&self.slots, at) == Some(server.slot()))
                     })
                 })
     }

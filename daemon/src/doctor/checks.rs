@@ -9,14 +9,13 @@ use crate::{
     control::ask_status,
     datapath::{Programs, find_cgroup2, is_bpffs},
     intercept::support,
+    privileges,
 };
 
 /// The first kernel with `bpf_set_retval`, without which a refused connection could not say why.
 const OLDEST_KERNEL: (u32, u32) = (5, 18);
 /// The first kernel whose supervisors are not disturbed by signals of the supervised.
 const CALM_SUPERVISOR: (u32, u32) = (5, 19);
-const CAP_NET_ADMIN: u32 = 12;
-const CAP_SYS_ADMIN: u32 = 21;
 
 /// The kernel's version.
 pub(super) fn kernel() -> Check {
@@ -40,14 +39,7 @@ fn kernel_version() -> Option<((u32, u32), String)> {
 /// Our own rights.
 pub(super) fn capabilities() -> Check {
     let name = "rights";
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(0);
-    let has = |capability: u32| effective >> capability & 1 == 1;
-    if has(CAP_SYS_ADMIN) && has(CAP_NET_ADMIN) {
+    if privileges::suffice() {
         Check::good(name, "CAP_SYS_ADMIN and CAP_NET_ADMIN")
     } else {
         let found = "not enough to load eBPF programs";

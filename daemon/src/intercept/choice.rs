@@ -27,7 +27,11 @@ impl Choice {
     /// The chosen interceptor's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        if self.hook.is_some() { "bpf" } else { "seccomp" }
+        if self.hook.is_some() {
+            "bpf"
+        } else {
+            "seccomp"
+        }
     }
 }
 
@@ -45,7 +49,10 @@ pub fn choose(asked: Intercept, scope: Scope) -> Result<Choice, bpf::Error> {
     };
     let (hook, reason) = match asked {
         Intercept::Seccomp => (None, format!("as asked for; {wrapped}")),
-        Intercept::Bpf => (Some(load()?), "as asked for; requests come from all clients".to_owned()),
+        Intercept::Bpf => (
+            Some(load()?),
+            "as asked for; requests come from all clients".to_owned(),
+        ),
         Intercept::Auto => match load() {
             Ok(hook) => (Some(hook), "requests come from all clients".to_owned()),
             Err(error) => (None, format!("{error}; {wrapped}")),

@@ -56,8 +56,14 @@ impl Departures {
         // SAFETY: the socket owns its descriptor, and keeps it open and the same.
         let events = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
         // It needs no number: its end would be ours.
-        let known = Known { numbers: HashMap::from([(own, ANY)]), ..Known::default() };
-        Ok(Self { events, known: Mutex::new(known) })
+        let known = Known {
+            numbers: HashMap::from([(own, ANY)]),
+            ..Known::default()
+        };
+        Ok(Self {
+            events,
+            known: Mutex::new(known),
+        })
     }
 
     /// From now on, tells when this namespace ends.
@@ -72,7 +78,11 @@ impl Departures {
         }
         let number = number(netns)?;
         known.numbers.insert(namespace, number);
-        known.by_number.entry(number).or_default().push_back(namespace);
+        known
+            .by_number
+            .entry(number)
+            .or_default()
+            .push_back(namespace);
         Ok(())
     }
 
@@ -86,7 +96,9 @@ impl Departures {
             return Vec::new();
         }
         for (_, netns) in namespace::all() {
-            let Ok(namespace) = namespace::cookie(netns.as_fd()).map(Namespace) else { continue };
+            let Ok(namespace) = namespace::cookie(netns.as_fd()).map(Namespace) else {
+                continue;
+            };
             if lost.remove(&namespace)
                 && let Err(error) = self.watch(namespace, netns.as_fd())
             {
@@ -104,9 +116,8 @@ impl Departures {
     pub async fn next(&self) -> io::Result<Vec<Namespace>> {
         let mut buffer = vec![0; 8 << 10];
         loop {
-            let receive = |socket: &OwnedFd| {
-                Ok(recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?)
-            };
+            let receive =
+                |socket: &OwnedFd| Ok(recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?);
             let ended = match self.events.async_io(Interest::READABLE, receive).await {
                 Ok(length) => self.ended(buffer.get(..length).unwrap_or_default()),
                 // Something was told, but there was no room for it.
@@ -231,14 +242,20 @@ mod tests {
         drop(netns);
         let ended = tokio::time::timeout(Duration::from_secs(20), departures.next()).await;
         assert_eq!(ended.unwrap().unwrap(), [namespace]);
-        assert_eq!(departures.known().numbers.keys().collect::<Vec<_>>(), [&OWN]);
+        assert_eq!(
+            departures.known().numbers.keys().collect::<Vec<_>>(),
+            [&OWN]
+        );
     }
 
     #[tokio::test]
     async fn what_is_nowhere_is_no_more() {
         let departures = Departures::listen(OWN).unwrap();
         if namespace::sees_all_processes() {
-            assert_eq!(departures.adopt([OWN, Namespace(u64::MAX)]), [Namespace(u64::MAX)]);
+            assert_eq!(
+                departures.adopt([OWN, Namespace(u64::MAX)]),
+                [Namespace(u64::MAX)]
+            );
         }
         assert!(departures.adopt([OWN]).is_empty());
     }
@@ -249,7 +266,11 @@ mod tests {
         for cookie in [5, 6] {
             let mut known = departures.known();
             known.numbers.insert(Namespace(cookie), 3);
-            known.by_number.entry(3).or_default().push_back(Namespace(cookie));
+            known
+                .by_number
+                .entry(3)
+                .or_default()
+                .push_back(Namespace(cookie));
         }
         let mut datagram = 28_u32.to_ne_bytes().to_vec();
         datagram.extend(RTM_DELNSID.to_ne_bytes());

@@ -23,12 +23,12 @@ pub struct Gateway {
 impl Gateway {
     /// Passes datagrams on to `server`. `departures` hears of each namespace that clients come from.
     #[must_use]
-    pub fn new(
-        server: Server,
-        namespaces: Arc<Namespaces>,
-        departures: Arc<Departures>,
-    ) -> Self {
-        Self { server, namespaces, departures }
+    pub fn new(server: Server, namespaces: Arc<Namespaces>, departures: Arc<Departures>) -> Self {
+        Self {
+            server,
+            namespaces,
+            departures,
+        }
     }
 
     /// Our sockets in the client's namespace.
@@ -50,7 +50,9 @@ impl Gateway {
 
 impl seccomp::Handler for Gateway {
     fn datagram(&self, client: seccomp::Client, bytes: Vec<u8>, done: seccomp::Done) {
-        match self.sockets(client.namespace, || namespace_of_socket(client.socket.as_fd())) {
+        match self.sockets(client.namespace, || {
+            namespace_of_socket(client.socket.as_fd())
+        }) {
             Ok(namespace) => {
                 let client = Client {
                     namespace,

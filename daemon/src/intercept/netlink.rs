@@ -36,8 +36,13 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>>
         let [l0, l1, l2, l3, k0, k1, ..] = *datagram.first_chunk::<NLMSG_HDRLEN>()?;
         let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).ok()?;
         let payload = datagram.get(NLMSG_HDRLEN..length)?;
-        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(Message { kind: u16::from_ne_bytes([k0, k1]), payload })
+        datagram = datagram
+            .get(length.next_multiple_of(4)..)
+            .unwrap_or_default();
+        Some(Message {
+            kind: u16::from_ne_bytes([k0, k1]),
+            payload,
+        })
     })
 }
 
@@ -57,7 +62,9 @@ pub(super) fn attribute(payload: &[u8], fixed: usize, wanted: u16) -> Option<&[u
 
 /// Appends an attribute.
 pub(super) fn put(payload: &mut Vec<u8>, kind: u16, contents: &[u8]) {
-    let Ok(length) = u16::try_from(NLA_HDRLEN + contents.len()) else { return };
+    let Ok(length) = u16::try_from(NLA_HDRLEN + contents.len()) else {
+        return;
+    };
     payload.extend(length.to_ne_bytes());
     payload.extend(kind.to_ne_bytes());
     payload.extend(contents);
@@ -67,7 +74,12 @@ pub(super) fn put(payload: &mut Vec<u8>, kind: u16, contents: &[u8]) {
 /// A netlink socket in the calling thread's namespace.
 pub(super) fn open(protocol: SockProtocol, flags: SockFlag) -> io::Result<OwnedFd> {
     let flags = flags | SockFlag::SOCK_CLOEXEC;
-    Ok(socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?)
+    Ok(socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        flags,
+        protocol,
+    )?)
 }
 
 /// Sends one request in the calling thread's namespace, and gives the datagram that comes back. An
@@ -127,7 +139,9 @@ mod tests {
         let short = 15_u32.to_ne_bytes();
         datagram.extend(short);
         datagram.resize(40, 0);
-        let found: Vec<_> = messages(&datagram).map(|m| (m.kind, m.payload.len())).collect();
+        let found: Vec<_> = messages(&datagram)
+            .map(|m| (m.kind, m.payload.len()))
+            .collect();
         assert_eq!(found, [(7, 2)]);
     }
 

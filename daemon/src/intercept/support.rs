@@ -8,7 +8,12 @@ pub fn seccomp() -> bool {
     let action = libc::SECCOMP_RET_USER_NOTIF;
     // SAFETY: this operation reads the action and changes nothing.
     let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action)
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_GET_ACTION_AVAIL,
+            0,
+            &raw const action,
+        )
     };
     result == 0
 }

@@ -40,8 +40,29 @@ pub struct Destination {
     pub zero: u8,
     /// The index of the service that it belongs to.
     pub service: u32,
-    /// Connections that were sent here. Counted by the programs.
+    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`.
     pub conns: u64,
+    /// Connections that are being made or are established.
+    pub active: u64,
+    /// These, and those that are ending.
+    pub total: u64,
+    /// Packets that ended connections sent.
+    pub inpkts: u64,
+    /// Packets that ended connections received.
+    pub outpkts: u64,
+    /// Bytes of data that ended connections sent, as far as the server acknowledged them.
+    pub inbytes: u64,
+    /// Bytes of data that ended connections received.
+    pub outbytes: u64,
+    /// With this many connections it takes no more; zero for no limit. Written by the daemon.
+    pub upper_threshold: u32,
+    /// Below this many it takes some again. Written by the daemon.
+    pub recovery_threshold: u32,
+    /// Whether it takes no more at present. Written by the programs, and by the daemon when the
+    /// thresholds change.
+    pub overloaded: u32,
+    /// Zero.
+    pub zero3: u32,
     /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
     pub state: u32,
     /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.

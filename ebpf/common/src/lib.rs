@@ -24,12 +24,14 @@
 #![no_std]
 
 mod destination;
+mod hash;
 pub mod netlink;
 mod selection;
 mod service;
 
 pub use destination::{Destination, DestinationConfig};
-pub use selection::{Segment, Selection};
+pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
+pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{Service, ServiceConfig, ServiceKey};
 
 /// The layout of everything in this crate. Pinned maps of another layout are not ours to read.
@@ -71,7 +73,8 @@ pub const IPPROTO_TCP: u8 = 6;
 pub const V4_MAPPED_WORD: u32 = 0xffff_u32.to_be();
 
 /// What a socket asked for and what it got: kept with the socket, so that `getpeername(2)` can
-/// answer with the address that the program connected to.
+/// answer with the address that the program connected to, and the connection is counted as long as
+/// it exists. All zero for a socket that goes to no service.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -85,7 +88,18 @@ pub struct Origin {
     pub server_port: u16,
     /// The index of the destination's record.
     pub destination: u32,
+    /// The index of the service's record.
+    pub service: u32,
+    /// As what the connection is counted: [`UNCOUNTED`], [`COUNTED_ACTIVE`], [`COUNTED_INACTIVE`].
+    pub counted: u32,
 }
+
+/// A connection that no counter has.
+pub const UNCOUNTED: u32 = 0;
+/// A connection that is being made or is established.
+pub const COUNTED_ACTIVE: u32 = 1;
+/// A connection that is ending.
+pub const COUNTED_INACTIVE: u32 = 2;
 
 #[cfg(feature = "aya")]
 mod pod {

@@ -1,12 +1,55 @@
-//! How a server is chosen: a sequence of servers that repeats, kept short.
+//! How a server is chosen.
 //!
+//! Every kind of choice goes through servers that stand in `SLOTS`, a word each: the destination's
+//! weight in the upper half, the index of its record in the lower.
+//!
+//! [`SelectionKind::Sequence`] is a sequence that repeats, kept short.
 //! `rr` goes round its servers; `wrr` goes through rounds in which servers of lower weight do not
 //! take part. Written out, a `wrr` sequence has as many entries as the weights add up to. Rounds with
 //! the same participants are the same, so a [`Segment`] keeps the participants once and says how many
 //! choices long their stretch is. Finding a place takes one step for each halving of the number of
 //! different weights, which is none at all for `rr` and for equal weights.
 
-/// A service's sequence of servers, and where in it the next connection is.
+/// What is done with the servers of a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SelectionKind {
+    /// They take turns. Overloaded ones are passed over.
+    Sequence = 0,
+    /// The one with the least connections for its weight; an established one counts 257 times as
+    /// much as one that is ending (`lc` with all weights one, `wlc`).
+    LeastOverhead = 1,
+    /// The one that would have the least established connections for its weight (`sed`).
+    LeastExpected = 2,
+    /// The first without established connections, or else as `LeastExpected` (`nq`).
+    NeverQueue = 3,
+    /// The first that is not overloaded (`fo`).
+    FirstUsable = 4,
+    /// The first that is not overloaded and has no more established connections than its weight
+    /// (`ovf`).
+    Overflow = 5,
+    /// Of two that are drawn by weight, the one with the least connections for it (`twos`).
+    TwoChoices = 6,
+    /// The one at the client's place in the table, by multiplication (`sh`).
+    SourceHash = 7,
+    /// The one at the client's place in the table, by SipHash (`mh`).
+    Maglev = 8,
+    /// Always the same, until it has more established connections than its weight while another
+    /// has less than half of that; then the one of `LeastOverhead` (`lblc`). The cursor is the index
+    /// of its record plus one.
+    Locality = 9,
+    /// As `Locality`, but servers that were once chosen remain: the one of them with the least
+    /// overhead (`lblcr`). The cursor has a bit for each of the first 64 servers.
+    LocalityReplicated = 10,
+}
+
+/// A client's port is part of its place in a table (`sh-port`, `mh-port`).
+pub const OPTION_PORT: u32 = 1;
+/// If the server at the client's place takes no connection, another one does (`sh-fallback`,
+/// `mh-fallback`).
+pub const OPTION_FALLBACK: u32 = 2;
+
+/// A service's servers, and where among them the next connection is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -25,6 +68,10 @@ pub struct Selection {
     /// How many words of `SLOTS` belong to it from `segments_at` on. Not read by the programs; kept
     /// for the next daemon.
     pub slots: u32,
+    /// A [`SelectionKind`].
+    pub kind: u32,
+    /// [`OPTION_PORT`] and [`OPTION_FALLBACK`].
+    pub options: u32,
     /// Zero.
     pub zero: u32,
 }
@@ -34,7 +81,7 @@ pub struct Selection {
 pub struct Segment {
     /// The first choice that belongs to this segment.
     pub first: u64,
-    /// Where in `SLOTS` its servers stand, one word each: the index of the destination's record.
+    /// Where in `SLOTS` its servers stand, one word each.
     pub at: u32,
     /// How many servers take turns.
     pub len: u32,

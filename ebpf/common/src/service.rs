@@ -54,8 +54,17 @@ pub struct Service {
     pub generation: u64,
     /// The selection in force and the one that the daemon prepares.
     pub selections: [Selection; 2],
-    /// Connections that were sent to a server. Counted by the programs.
+    /// Connections that were sent to a server. Counted by the programs, as all up to `outbytes`;
+    /// see the destination's fields of the same names.
     pub conns: u64,
+    /// Packets that ended connections sent.
+    pub inpkts: u64,
+    /// Packets that ended connections received.
+    pub outpkts: u64,
+    /// Bytes of data that ended connections sent.
+    pub inbytes: u64,
+    /// Bytes of data that ended connections received.
+    pub outbytes: u64,
     /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
     pub state: u32,
     /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.

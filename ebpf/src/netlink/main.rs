@@ -39,7 +39,9 @@ pub(crate) fn sockvs_netlink_send(ctx: LsmContext) -> i32 {
     if sock.protocol() != NETLINK_GENERIC {
         return PASS;
     }
-    let Some(netns) = sock.netns() else { return PASS };
+    let Some(netns) = sock.netns() else {
+        return PASS;
+    };
     let served = kernel::setting!(served);
     if served != 0 && served != netns {
         return PASS;

@@ -66,7 +66,9 @@ pub(crate) fn is_ours(skb: &Skb) -> bool {
         }
         // The last message may end before the second header does. There is room behind it: the
         // buffer goes on with the kernel's own data, and what is read of that is not used.
-        let Some(headers) = probe::<Headers>(data, at as usize) else { return false };
+        let Some(headers) = probe::<Headers>(data, at as usize) else {
+            return false;
+        };
         let length = headers.length;
         if length < NLMSG_HDRLEN || length > end - at {
             return false;
@@ -98,7 +100,9 @@ fn asks_for_us(data: *const u8, from: u32, end: u32) -> bool {
             break;
         }
         // May read past the message's end, as above.
-        let Some(attribute) = probe::<Attribute>(data, at as usize) else { break };
+        let Some(attribute) = probe::<Attribute>(data, at as usize) else {
+            break;
+        };
         let length = u32::from(attribute.length);
         if length < NLA_HDRLEN || length > end - at {
             break;

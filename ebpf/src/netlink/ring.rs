@@ -33,7 +33,15 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64) -> i32 {
     let (tgid, tid) = sender::ids();
     let flags = sender::flags(sock, skb);
     let length = skb.len();
-    let taken = Taken { netns, port: skb.port(), tgid, tid, length, flags, zero: 0 };
+    let taken = Taken {
+        netns,
+        port: skb.port(),
+        tgid,
+        tid,
+        length,
+        flags,
+        zero: 0,
+    };
     if flags & TAKEN_MAY_ADMINISTER == 0 && is_half_full() {
         return -ENOBUFS;
     }
@@ -55,7 +63,9 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64) -> i32 {
 /// Fills a record of `SIZE` bytes, in which there is room for all.
 #[inline(always)]
 fn put<const SIZE: usize>(taken: &Taken, data: *const u8) -> i32 {
-    let Some(mut record) = REQUESTS.reserve_bytes(SIZE, 0) else { return -ENOBUFS };
+    let Some(mut record) = REQUESTS.reserve_bytes(SIZE, 0) else {
+        return -ENOBUFS;
+    };
     let header = record.as_mut_ptr();
     // SAFETY: the record is longer than its header, and aligned to eight bytes as the header is.
     unsafe { header.cast::<Taken>().write(*taken) };

@@ -7,8 +7,12 @@
 //!
 //! Nothing here touches a map; see `datapath::publish` for that.
 
+mod hashed;
+mod listed;
 mod rr;
 mod wrr;
+
+use sockvs_ebpf_common::SelectionKind;
 
 use crate::ipvs::{Cause, DestinationId, Scheduler};
 
@@ -21,6 +25,28 @@ pub(super) struct Server {
     pub(super) index: u32,
     /// Its weight, never negative.
     pub(super) weight: i32,
+    /// Its last weight that was not zero.
+    pub(super) last_weight: i32,
+    /// Its address, folded to 32 bits in host order, plus its port.
+    pub(super) hashed: u32,
+}
+
+/// What of a service a scheduler looks at besides its destinations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// The scheduler.
+    pub(super) scheduler: Scheduler,
+    /// `OPTION_PORT` and `OPTION_FALLBACK`.
+    pub(super) options: u32,
+    /// The virtual address, folded to 32 bits in host order.
+    pub(super) address: u32,
+}
+
+impl Server {
+    /// The server as the programs find it in `SLOTS`.
+    pub(super) fn slot(&self) -> u64 {
+        u64::from(self.weight.max(0).cast_unsigned()) << 32 | u64::from(self.index)
+    }
 }
 
 /// The same servers taking turns, for a while.
@@ -58,8 +84,12 @@ impl Sequence {
 }
 
 /// A compiled service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// What is done with the sequence's servers.
+    pub(super) kind: SelectionKind,
+    /// `OPTION_PORT` and `OPTION_FALLBACK`.
+    pub(super) options: u32,
     /// What new connections step through.
     pub(super) sequence: Sequence,
     /// Where they start.
@@ -76,25 +106,48 @@ enum State {
     None,
     RoundRobin(rr::Mark),
     WeightedRoundRobin(wrr::Mark),
+    /// Nothing is remembered but what the programs keep: each connection is looked at by itself.
+    Stateless(Settings),
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            kind: SelectionKind::Sequence,
+            options: 0,
+            sequence: Sequence::default(),
+            start: 0,
+            state: State::None,
+        }
+    }
 }
 
 impl Plan {
     /// The first plan of a service, or of one that changed its scheduler.
-    pub(super) fn new(scheduler: Scheduler, servers: &[Server]) -> Self {
-        match scheduler {
+    pub(super) fn new(settings: Settings, servers: &[Server]) -> Self {
+        match settings.scheduler {
             Scheduler::None => Self::default(),
             Scheduler::RoundRobin => rr::plan(rr::Mark::Head, servers),
             Scheduler::WeightedRoundRobin => wrr::plan(wrr::Mark::fresh(servers), servers),
+            _ => stateless(settings, servers),
+        }
+    }
+
+    /// Whether a service's settings ask for another plan, its scheduler being the same.
+    pub(super) fn suits(&self, settings: Settings) -> bool {
+        match self.state {
+            State::Stateless(planned) => planned == settings,
+            State::None | State::RoundRobin(_) | State::WeightedRoundRobin(_) => true,
         }
     }
 
     /// The plan of a service that an earlier daemon left, whose sequence this is, and whose cursor
     /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
     /// as choices were made at all, it makes no difference to the next one.
-    pub(super) fn resumed(scheduler: Scheduler, servers: &[Server]) -> Self {
+    pub(super) fn resumed(settings: Settings, servers: &[Server]) -> Self {
         Self {
             start: 0,
-            ..Self::new(scheduler, servers)
+            ..Self::new(settings, servers)
         }
     }
 
@@ -119,7 +172,20 @@ impl Plan {
                 let mark = mark.moved_to(self.last_place(cursor), &self.sequence);
                 wrr::plan(mark.after(after), after)
             }
+            State::Stateless(settings) => {
+                let plan = stateless(settings, after);
+                let start = listed::kept(plan.kind, cursor, self.servers(), plan.servers());
+                Self { start, ..plan }
+            }
         }
+    }
+
+    /// The servers of a plan that has but one run.
+    fn servers(&self) -> &[Server] {
+        self.sequence
+            .runs
+            .first()
+            .map_or(&[], |run| run.servers.as_slice())
     }
 
     /// The place of the last choice, or none if none was made since the plan was.
@@ -131,6 +197,29 @@ impl Plan {
 
     fn last_choice(&self, cursor: u64) -> Option<&Server> {
         self.sequence.server(self.last_place(cursor)?)
+    }
+}
+
+/// The plan of a scheduler that remembers nothing.
+fn stateless(settings: Settings, servers: &[Server]) -> Plan {
+    let (kind, looked_at) = match settings.scheduler {
+        Scheduler::SourceHash => hashed::source(servers),
+        Scheduler::DestinationHash => hashed::destination(settings.address, servers),
+        Scheduler::Maglev => hashed::maglev(servers),
+        other => listed::servers(other, servers),
+    };
+    Plan {
+        kind,
+        options: settings.options,
+        sequence: Sequence {
+            period: looked_at.len() as u64,
+            runs: vec![Run {
+                first: 0,
+                servers: looked_at,
+            }],
+        },
+        start: 0,
+        state: State::Stateless(settings),
     }
 }
 

@@ -3,6 +3,8 @@
 //! The kernel keeps a pointer to the destination that it chose last and goes on behind it in the
 //! list. Deleting that destination moves the pointer to the one before it.
 
+use sockvs_ebpf_common::SelectionKind;
+
 use super::{Plan, Run, Sequence, Server, State};
 use crate::ipvs::{Cause, DestinationId};
 
@@ -47,6 +49,8 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
             }),
     };
     Plan {
+        kind: SelectionKind::Sequence,
+        options: 0,
         sequence: Sequence {
             period,
             runs: vec![Run {

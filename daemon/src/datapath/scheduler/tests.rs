@@ -33,7 +33,7 @@ struct Compiled {
 
 impl Compiled {
     fn new(scheduler: Scheduler) -> Self {
-        let plan = Plan::new(scheduler, &[]);
+        let plan = Plan::new(settings(scheduler), &[]);
         Self {
             servers: Vec::new(),
             cursor: plan.start,
@@ -59,6 +59,24 @@ trait Model {
     fn connect(&mut self, list: &[Server]) -> Option<DestinationId>;
     fn deleted(&mut self, before: &[Server], id: DestinationId);
     fn changed(&mut self, list: &[Server]);
+}
+
+fn settings(scheduler: Scheduler) -> Settings {
+    Settings {
+        scheduler,
+        options: 0,
+        address: 0,
+    }
+}
+
+fn server(id: u64, weight: i32) -> Server {
+    Server {
+        id: DestinationId(id),
+        index: 0,
+        weight,
+        last_weight: weight,
+        hashed: u32::try_from(id).unwrap(),
+    }
 }
 
 fn position(list: &[Server], id: Option<DestinationId>) -> Option<usize> {
@@ -173,14 +191,7 @@ fn same_choices(
             Event::Add { weight } => {
                 next_id += 1;
                 let id = DestinationId(next_id);
-                servers.insert(
-                    0,
-                    Server {
-                        id,
-                        index: 0,
-                        weight,
-                    },
-                );
+                servers.insert(0, server(next_id, weight));
                 compiled.change(Cause::DestinationAdded(id), servers);
             }
             Event::Edit { which, weight } if !servers.is_empty() => {
@@ -225,27 +236,81 @@ proptest! {
 
 #[test]
 fn a_plan_of_large_weights_stays_small() {
-    let server = |id, weight| Server {
-        id: DestinationId(id),
-        index: 0,
-        weight,
-    };
-    let plan = Plan::new(
-        Scheduler::WeightedRoundRobin,
-        &[server(1, i32::MAX), server(2, 1)],
-    );
+    let servers = [server(1, i32::MAX), server(2, 1)];
+    let plan = Plan::new(settings(Scheduler::WeightedRoundRobin), &servers);
     assert_eq!(plan.sequence.period, u64::from(i32::MAX.unsigned_abs()) + 1);
     assert_eq!(plan.sequence.runs.len(), 2);
 }
 
 #[test]
 fn without_a_scheduler_nothing_is_ever_chosen() {
-    let server = Server {
-        id: DestinationId(1),
-        index: 0,
-        weight: 1,
-    };
-    let plan = Plan::new(Scheduler::None, &[server]);
+    let server = server(1, 1);
+    let plan = Plan::new(settings(Scheduler::None), &[server]);
     let plan = plan.after(0, Cause::DestinationAdded(DestinationId(1)), &[], &[server]);
     assert_eq!(plan.sequence.period, 0);
+}
+
+/// How many places of a table each server has.
+fn shares(scheduler: Scheduler, servers: &[Server]) -> Vec<usize> {
+    let plan = Plan::new(settings(scheduler), servers);
+    let table = &plan.sequence.runs[0].servers;
+    let places = |server: &Server| table.iter().filter(|place| place.id == server.id).count();
+    servers.iter().map(places).collect()
+}
+
+#[test]
+fn sh_gives_places_by_weight_and_one_to_a_server_without() {
+    assert_eq!(
+        shares(Scheduler::SourceHash, &[server(1, 0), server(2, 3)]),
+        [64, 192]
+    );
+}
+
+#[test]
+fn mh_gives_places_by_weight() {
+    assert_eq!(
+        shares(
+            Scheduler::Maglev,
+            &[server(1, 20), server(2, 10), server(3, 0)]
+        ),
+        [2729, 1364, 0]
+    );
+}
+
+#[test]
+fn mh_leaves_most_clients_where_they_are_when_a_server_goes() {
+    let table = |servers: &[Server]| {
+        let plan = Plan::new(settings(Scheduler::Maglev), servers);
+        plan.sequence.runs[0]
+            .servers
+            .iter()
+            .map(|server| server.id)
+            .collect::<Vec<_>>()
+    };
+    let three = [server(1, 1), server(2, 1), server(3, 1)];
+    let (before, after) = (table(&three), table(&three[..2]));
+    let moved = before
+        .iter()
+        .zip(&after)
+        .filter(|(before, after)| before != after && **before != DestinationId(3))
+        .count();
+    assert!(
+        moved < before.len() / 10,
+        "{moved} of {} moved",
+        before.len()
+    );
+}
+
+#[test]
+fn fo_and_ovf_go_by_weight_and_then_by_the_list() {
+    for scheduler in [Scheduler::Failover, Scheduler::Overflow] {
+        let servers = [server(1, 1), server(2, 5), server(3, 5), server(4, 0)];
+        let plan = Plan::new(settings(scheduler), &servers);
+        let order: Vec<u64> = plan.sequence.runs[0]
+            .servers
+            .iter()
+            .map(|s| s.id.0)
+            .collect();
+        assert_eq!(order, [2, 3, 1], "{scheduler:?}");
+    }
 }

@@ -10,6 +10,8 @@
 //! weight is at least `level * di`. Rounds between two neighbouring weights have the same
 //! participants; they are one run of the sequence.
 
+use sockvs_ebpf_common::SelectionKind;
+
 use super::{Plan, Run, Sequence, Server, State};
 
 /// What the kernel keeps as `struct ip_vs_wrr_mark`, its pointer aside: after every change of the
@@ -122,6 +124,8 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
         first += (top - bottom) * len;
     }
     Plan {
+        kind: SelectionKind::Sequence,
+        options: 0,
         sequence: Sequence {
             period: first,
             runs,

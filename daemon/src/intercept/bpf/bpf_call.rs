@@ -81,7 +81,10 @@ pub(super) fn load(
     name: &str,
     hooked: u32,
 ) -> Result<OwnedFd, Refused> {
-    let refused = |error| Refused { error, log: String::new() };
+    let refused = |error| Refused {
+        error,
+        log: String::new(),
+    };
     let mut attr = ProgLoad {
         prog_type: BPF_PROG_TYPE_TRACING,
         expected_attach_type: BPF_MODIFY_RETURN,
@@ -108,14 +111,23 @@ pub(super) fn load(
     attr.log_buf = log.as_mut_ptr() as u64;
     match descriptor(BPF_PROG_LOAD, &attr) {
         Ok(program) => Ok(program),
-        Err(_) => Err(Refused { error, log: last_lines(&log) }),
+        Err(_) => Err(Refused {
+            error,
+            log: last_lines(&log),
+        }),
     }
 }
 
 /// Brings a program into force, for as long as what is returned is open.
 pub(super) fn attach(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let prog_fd = program.as_raw_fd().cast_unsigned();
-    descriptor(BPF_RAW_TRACEPOINT_OPEN, &RawTracepointOpen { prog_fd, ..Default::default() })
+    descriptor(
+        BPF_RAW_TRACEPOINT_OPEN,
+        &RawTracepointOpen {
+            prog_fd,
+            ..Default::default()
+        },
+    )
 }
 
 /// How many times a program was not run because it was running already.
@@ -136,7 +148,10 @@ fn last_lines(log: &[u8]) -> String {
     let text = log.split(|byte| *byte == 0).next().unwrap_or_default();
     let text = String::from_utf8_lossy(text);
     let lines: Vec<_> = text.lines().filter(|line| !is_statistics(line)).collect();
-    lines.get(lines.len().saturating_sub(6)..).unwrap_or_default().join(" | ")
+    lines
+        .get(lines.len().saturating_sub(6)..)
+        .unwrap_or_default()
+        .join(" | ")
 }
 
 fn is_statistics(line: &str) -> bool {
@@ -153,9 +168,17 @@ fn call<T>(command: libc::c_long, attr: &T) -> io::Result<i32> {
     // SAFETY: `attr` is the command's part of `union bpf_attr`, of the size that is passed; the
     // kernel uses it, and what it points to, only during the call.
     let result = unsafe {
-        libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>())
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_ref(attr),
+            size_of::<T>(),
+        )
     };
-    i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(io::Error::last_os_error)
+    i32::try_from(result)
+        .ok()
+        .filter(|result| *result >= 0)
+        .ok_or_else(io::Error::last_os_error)
 }
 
 #[cfg(test)]

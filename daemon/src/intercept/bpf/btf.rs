@@ -62,27 +62,39 @@ impl Btf {
         if bytes.get(..2) != Some(&MAGIC.to_ne_bytes()) {
             return Err(Error::Malformed("it does not begin as it should"));
         }
-        let header = |index: usize| word(&bytes, index).and_then(|value| usize::try_from(value).ok());
+        let header =
+            |index: usize| word(&bytes, index).and_then(|value| usize::try_from(value).ok());
         let (Some(header_len), Some(types_at), Some(types_len), Some(strings_at)) =
             (header(4), header(8), header(12), header(16))
         else {
             return Err(cut());
         };
         let mut at = header_len.checked_add(types_at).ok_or_else(cut)?;
-        let end = at.checked_add(types_len).filter(|end| *end <= bytes.len()).ok_or_else(cut)?;
+        let end = at
+            .checked_add(types_len)
+            .filter(|end| *end <= bytes.len())
+            .ok_or_else(cut)?;
         let strings = header_len.checked_add(strings_at).ok_or_else(cut)?;
         let mut types = Vec::new();
         while at < end {
             let length = Type::at(&bytes, at).ok_or_else(cut)?.length();
             types.push(u32::try_from(at).map_err(|_| cut())?);
-            at += length.ok_or(Error::Malformed("it has a kind of type that is not known here"))?;
+            at += length.ok_or(Error::Malformed(
+                "it has a kind of type that is not known here",
+            ))?;
         }
-        Ok(Self { bytes, types, strings })
+        Ok(Self {
+            bytes,
+            types,
+            strings,
+        })
     }
 
     /// The number of a function's type.
     pub(super) fn function(&self, name: &'static str) -> Result<u32, Error> {
-        let found = self.of_kind(Kind::Function).find(|(_, found)| self.is_named(found, name));
+        let found = self
+            .of_kind(Kind::Function)
+            .find(|(_, found)| self.is_named(found, name));
         found.map(|(id, _)| id).ok_or(Error::NoFunction(name))
     }
 
@@ -97,10 +109,15 @@ impl Btf {
             }
         }
         let path = || path.join(".");
-        let Position { bits, whole } =
-            bits.ok_or_else(|| Error::NoField { structure, path: path() })?;
+        let Position { bits, whole } = bits.ok_or_else(|| Error::NoField {
+            structure,
+            path: path(),
+        })?;
         if !whole || bits % 8 != 0 {
-            return Err(Error::BitField { structure, path: path() });
+            return Err(Error::BitField {
+                structure,
+                path: path(),
+            });
         }
         Ok(bits / 8)
     }
@@ -126,14 +143,20 @@ impl Btf {
     }
 
     fn walk(&self, outer: &Type<'_>, path: &[&str]) -> Option<Position> {
-        let mut position = Position { bits: 0, whole: true };
+        let mut position = Position {
+            bits: 0,
+            whole: true,
+        };
         let mut place = *outer;
         for (depth, name) in path.iter().enumerate() {
             if depth > 0 {
                 place = self.resolve(place)?;
             }
             let (member, id) = self.member(&place, name, DEPTH)?;
-            position = Position { bits: position.bits.checked_add(member.bits)?, whole: member.whole };
+            position = Position {
+                bits: position.bits.checked_add(member.bits)?,
+                whole: member.whole,
+            };
             if depth + 1 < path.len() {
                 place = self.by_id(id)?;
             }
@@ -145,7 +168,10 @@ impl Btf {
     fn member(&self, place: &Type<'_>, name: &str, depth: u32) -> Option<(Position, u32)> {
         let depth = depth.checked_sub(1)?;
         for member in place.members() {
-            let position = Position { bits: member.bits, whole: member.size == 0 };
+            let position = Position {
+                bits: member.bits,
+                whole: member.size == 0,
+            };
             if self.text(member.name) == Some(name.as_bytes()) {
                 return Some((position, member.id));
             }

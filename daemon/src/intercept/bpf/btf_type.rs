@@ -99,21 +99,37 @@ impl<'a> Type<'a> {
 
     /// The members of a structure.
     pub(super) fn members(&self) -> impl Iterator<Item = Member> + use<'a> {
-        let count = if self.kind() == Kind::Struct { self.items() } else { 0 };
+        let count = if self.kind() == Kind::Struct {
+            self.items()
+        } else {
+            0
+        };
         let has_bit_fields = self.info >> 31 == 1;
         let (bytes, first) = (self.bytes, self.at + RECORD);
         (0..count).map_while(move |index| {
             let at = first + index * THREE_WORDS;
             let place = word(bytes, at + 8)?;
-            let (bits, size) =
-                if has_bit_fields { (place & 0x00ff_ffff, place >> 24) } else { (place, 0) };
-            Some(Member { name: word(bytes, at)?, id: word(bytes, at + 4)?, bits, size })
+            let (bits, size) = if has_bit_fields {
+                (place & 0x00ff_ffff, place >> 24)
+            } else {
+                (place, 0)
+            };
+            Some(Member {
+                name: word(bytes, at)?,
+                id: word(bytes, at + 4)?,
+                bits,
+                size,
+            })
         })
     }
 
     /// The enumerators of an enumeration: where the name is, and the value.
     pub(super) fn enumerators(&self) -> impl Iterator<Item = (u32, u32)> + use<'a> {
-        let count = if self.kind() == Kind::Enum { self.items() } else { 0 };
+        let count = if self.kind() == Kind::Enum {
+            self.items()
+        } else {
+            0
+        };
         let (bytes, first) = (self.bytes, self.at + RECORD);
         (0..count).map_while(move |index| {
             let at = first + index * TWO_WORDS;
@@ -132,5 +148,9 @@ impl<'a> Type<'a> {
 
 /// A 32-bit word.
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u32::from_ne_bytes)
 }

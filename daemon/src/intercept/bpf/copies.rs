@@ -23,7 +23,11 @@ pub(super) fn needed() -> usize {
         .map(|name| name.version().to_string_lossy().into_owned())
         .unwrap_or_default();
     let mode = fs::read_to_string(MODE).ok();
-    if is_calm(&version, mode.as_deref()) { 1 } else { MANY }
+    if is_calm(&version, mode.as_deref()) {
+        1
+    } else {
+        MANY
+    }
 }
 
 /// Whether programs are never interrupted for another task. In doubt, they are.

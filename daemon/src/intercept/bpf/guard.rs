@@ -101,7 +101,9 @@ fn ring(requests: OwnedFd) -> Result<RingBuf<MapData>, MapError> {
 
 fn wait_for(daemon: u32) -> io::Result<()> {
     let pid = i32::try_from(daemon).map_err(io::Error::other)?;
-    let Ok(process) = pidfd_open(pid, 0) else { return Ok(()) };
+    let Ok(process) = pidfd_open(pid, 0) else {
+        return Ok(());
+    };
     // Only while it is our parent is it certain that it is not somebody else.
     while parent_id() == daemon {
         let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
@@ -124,11 +126,18 @@ struct Farewell {
 
 impl Farewell {
     fn answer(&mut self, record: &[u8]) {
-        let Some((request, datagram)) = record::decode(record) else { return };
-        let Some(header) = datagram.first_chunk::<16>() else { return };
+        let Some((request, datagram)) = record::decode(record) else {
+            return;
+        };
+        let Some(header) = datagram.first_chunk::<16>() else {
+            return;
+        };
         let [.., s0, s1, s2, s3, _, _, _, _] = *header;
         let sequence = [s0, s1, s2, s3];
-        if !self.answered.insert((request.namespace, request.port, sequence)) {
+        if !self
+            .answered
+            .insert((request.namespace, request.port, sequence))
+        {
             return;
         }
         let socket = match self.sockets.entry(request.namespace) {
@@ -146,7 +155,9 @@ impl Farewell {
 
 fn socket(request: &Request) -> io::Result<OwnedFd> {
     let netns = request.open_namespace()?;
-    inside(netns.as_fd(), || netlink::open(SockProtocol::NetlinkGeneric, SockFlag::empty()))
+    inside(netns.as_fd(), || {
+        netlink::open(SockProtocol::NetlinkGeneric, SockFlag::empty())
+    })
 }
 
 fn error(request: &Request, header: &[u8; 16], sequence: [u8; 4]) -> Vec<u8> {

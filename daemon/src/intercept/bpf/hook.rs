@@ -96,7 +96,9 @@ impl Attached {
     ///
     /// When the kernel does not tell.
     pub fn missed(&self) -> io::Result<u64> {
-        self.last.as_ref().map_or(Ok(0), |last| bpf_call::missed(last.as_fd()))
+        self.last
+            .as_ref()
+            .map_or(Ok(0), |last| bpf_call::missed(last.as_fd()))
     }
 }
 
@@ -131,7 +133,9 @@ impl Hook {
             .map(|_| bpf_call::load(&instructions, LICENSE, PROGRAM, kernel.hooked))
             .collect::<Result<_, _>>()
             .map_err(Error::Load)?;
-        let requests = ebpf.take_map(REQUESTS).ok_or(Error::Incomplete("its ring buffer"))?;
+        let requests = ebpf
+            .take_map(REQUESTS)
+            .ok_or(Error::Incomplete("its ring buffer"))?;
         let requests = RingBuf::try_from(requests).map_err(Error::Ring)?;
         Ok(Self { programs, requests })
     }
@@ -155,7 +159,13 @@ impl Hook {
             .map_err(Error::Attach)?;
         // What is attached first runs last.
         let last = (!self.programs.is_empty()).then(|| self.programs.swap_remove(0));
-        Ok((Attached { _links: links, last }, self.requests))
+        Ok((
+            Attached {
+                _links: links,
+                last,
+            },
+            self.requests,
+        ))
     }
 
     /// Tries whether the hook works here: for a moment it is in force, but for nobody.
@@ -165,28 +175,43 @@ impl Hook {
     /// When the kernel refuses; the error says what is missing.
     pub fn probe() -> Result<(), Error> {
         // No namespace has this cookie.
-        Self::load_copies(Scope::One(Namespace(u64::MAX)), 1)?.attach().map(drop)
+        Self::load_copies(Scope::One(Namespace(u64::MAX)), 1)?
+            .attach()
+            .map(drop)
     }
 }
 
 /// Our process id as the hook sees it, or zero where we cannot know it.
 fn own_process() -> u32 {
-    if namespace::sees_all_processes() { std::process::id() } else { 0 }
+    if namespace::sees_all_processes() {
+        std::process::id()
+    } else {
+        0
+    }
 }
 
 /// The program's instructions, as the kernel wants them: with the descriptors of these maps.
 fn instructions(ebpf: &Ebpf) -> Result<Vec<bpf_insn>, Error> {
     let mut object = Object::parse(OBJECT)?;
-    let sections = object.functions.keys().map(|(section, _)| *section).collect::<HashSet<_>>();
+    let sections = object
+        .functions
+        .keys()
+        .map(|(section, _)| *section)
+        .collect::<HashSet<_>>();
     let maps = std::mem::take(&mut object.maps);
-    let with_descriptors = maps.iter().filter_map(|(name, map)| {
-        Some((name.as_str(), descriptor(ebpf.map(name)?)?, map))
-    });
+    let with_descriptors = maps
+        .iter()
+        .filter_map(|(name, map)| Some((name.as_str(), descriptor(ebpf.map(name)?)?, map)));
     object.relocate_maps(with_descriptors, &sections)?;
     object.relocate_calls(&sections)?;
-    let program = object.programs.get(PROGRAM).ok_or(Error::Incomplete("its program"))?;
+    let program = object
+        .programs
+        .get(PROGRAM)
+        .ok_or(Error::Incomplete("its program"))?;
     let function = object.functions.get(&program.function_key());
-    function.map(|found| found.instructions.clone()).ok_or(Error::Incomplete("its program"))
+    function
+        .map(|found| found.instructions.clone())
+        .ok_or(Error::Incomplete("its program"))
 }
 
 fn descriptor(map: &Map) -> Option<RawFd> {

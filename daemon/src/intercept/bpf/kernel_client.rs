@@ -44,7 +44,9 @@ pub(super) fn flush() -> io::Result<()> {
 }
 
 fn ask_controller(attribute: u16, contents: &[u8]) -> io::Result<Vec<u8>> {
-    ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0, |payload| netlink::put(payload, attribute, contents))
+    ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0, |payload| {
+        netlink::put(payload, attribute, contents)
+    })
 }
 
 fn ask(

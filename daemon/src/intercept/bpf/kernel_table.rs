@@ -20,7 +20,9 @@ const HEADING: usize = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum InTheWay {
     /// The kernel's table is in use.
-    #[error("the kernel's own IPVS has services in {place} (number: {services}); remove them there (ipvsadm -C), or let sockvsd do it: --replace-kernel-ipvs")]
+    #[error(
+        "the kernel's own IPVS has services in {place} (number: {services}); remove them there (ipvsadm -C), or let sockvsd do it: --replace-kernel-ipvs"
+    )]
     Services {
         /// How many services it has.
         services: usize,
@@ -59,7 +61,10 @@ pub fn make_way(scope: Scope, replace: bool) -> Result<(), InTheWay> {
 }
 
 fn make_way_in(netns: BorrowedFd<'_>, place: &str, replace: bool) -> Result<(), InTheWay> {
-    let unknown = |error| InTheWay::Unknown { place: place.to_owned(), error };
+    let unknown = |error| InTheWay::Unknown {
+        place: place.to_owned(),
+        error,
+    };
     if inside(netns, kernel_client::is_our_number_known).map_err(unknown)? {
         return Err(InTheWay::Served(place.to_owned()));
     }
@@ -68,10 +73,17 @@ fn make_way_in(netns: BorrowedFd<'_>, place: &str, replace: bool) -> Result<(), 
         return Ok(());
     }
     if !replace {
-        return Err(InTheWay::Services { services, place: place.to_owned() });
+        return Err(InTheWay::Services {
+            services,
+            place: place.to_owned(),
+        });
     }
     inside(netns, kernel_client::flush).map_err(unknown)?;
-    tracing::warn!(services, place, "removed the services of the kernel's own IPVS");
+    tracing::warn!(
+        services,
+        place,
+        "removed the services of the kernel's own IPVS"
+    );
     Ok(())
 }
 
@@ -81,7 +93,9 @@ fn count() -> io::Result<usize> {
         Ok(table) => {
             let lines = table.lines().skip(HEADING);
             // The lines that begin otherwise are destinations.
-            Ok(lines.filter(|line| !line.trim_start().starts_with("->")).count())
+            Ok(lines
+                .filter(|line| !line.trim_start().starts_with("->"))
+                .count())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),

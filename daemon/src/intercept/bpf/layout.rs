@@ -47,6 +47,9 @@ impl Kernel {
             ext_ack: bit("NETLINK_F_EXT_ACK", EXT_ACK_BIT),
             zero: 0,
         };
-        Ok(Self { hooked: btf.function(HOOKED)?, layout })
+        Ok(Self {
+            hooked: btf.function(HOOKED)?,
+            layout,
+        })
     }
 }

@@ -35,7 +35,10 @@ impl Ledger {
     /// An empty one, in memory.
     pub(super) fn new() -> io::Result<Self> {
         let file = memfd_create("sockvs-ledger", MFdFlags::MFD_CLOEXEC)?;
-        Ok(Self { file: file.into(), free: Mutex::new((0..SLOTS).rev().collect()) })
+        Ok(Self {
+            file: file.into(),
+            free: Mutex::new((0..SLOTS).rev().collect()),
+        })
     }
 
     /// Another descriptor for it.
@@ -49,8 +52,12 @@ impl Ledger {
             let mut slot = *record.first_chunk::<SLOT>()?;
             let length = u32::try_from(NLMSG_HDRLEN).ok()?.to_ne_bytes();
             let at = offset_of!(Taken, length);
-            slot.get_mut(at..at + length.len())?.copy_from_slice(&length);
-            let entry = Entry { ledger: Arc::clone(self), slot: self.free().pop()? };
+            slot.get_mut(at..at + length.len())?
+                .copy_from_slice(&length);
+            let entry = Entry {
+                ledger: Arc::clone(self),
+                slot: self.free().pop()?,
+            };
             self.file.write_all_at(&slot, entry.position()).ok()?;
             Some(entry)
         };
@@ -71,7 +78,12 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         // A slot that cannot be struck out must not be written over.
-        if self.ledger.file.write_all_at(&[0; SLOT], self.position()).is_ok() {
+        if self
+            .ledger
+            .file
+            .write_all_at(&[0; SLOT], self.position())
+            .is_ok()
+        {
             self.ledger.free().push(self.slot);
         }
     }

@@ -93,7 +93,11 @@ impl Request {
     /// The process, as we number it: 0 when we cannot tell.
     #[must_use]
     pub fn visible_pid(&self) -> i32 {
-        if namespace::sees_all_processes() { self.pid } else { 0 }
+        if namespace::sees_all_processes() {
+            self.pid
+        } else {
+            0
+        }
     }
 }
 
@@ -132,7 +136,10 @@ impl Interceptor {
     pub fn start(hook: Hook, handler: Arc<dyn Handler>) -> Result<Self, Error> {
         let ledger = Ledger::new().map_err(Error::Guard)?;
         let requests = hook.requests().map_err(Error::Guard)?;
-        ledger.share().and_then(|ledger| guard::start(requests, ledger)).map_err(Error::Guard)?;
+        ledger
+            .share()
+            .and_then(|ledger| guard::start(requests, ledger))
+            .map_err(Error::Guard)?;
         let (attached, requests) = hook.attach()?;
         let receiver = tokio::spawn(receiver::serve(requests, Arc::new(ledger), handler));
         Ok(Self { attached, receiver })

@@ -35,14 +35,21 @@ pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
     let wanted = request.namespace;
     let mut places = vec![OWN.to_owned()];
     if sees_all_processes() {
-        places.push(format!("/proc/{}/task/{}/ns/net", request.pid, request.thread));
+        places.push(format!(
+            "/proc/{}/task/{}/ns/net",
+            request.pid, request.thread
+        ));
         places.push(format!("/proc/{}/ns/net", request.pid));
     }
     let open = |place: &String| right(File::open(place).ok()?.into(), wanted);
     places
         .iter()
         .find_map(open)
-        .or_else(|| sees_all_processes().then(|| by_its_sockets(request.pid, wanted)).flatten())
+        .or_else(|| {
+            sees_all_processes()
+                .then(|| by_its_sockets(request.pid, wanted))
+                .flatten()
+        })
         .or_else(|| by_name(wanted))
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it cannot be found"))
 }
@@ -58,18 +65,21 @@ pub(in crate::intercept) fn sees_all_processes() -> bool {
 /// Through a socket of the process that belongs to the namespace.
 fn by_its_sockets(pid: i32, wanted: u64) -> Option<OwnedFd> {
     let pidfd = pidfd_open(pid, 0).ok()?;
-    fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten().find_map(|entry| {
-        let target = fs::read_link(entry.path()).ok()?;
-        if !target.to_str()?.starts_with("socket:") {
-            return None;
-        }
-        let number: RawFd = entry.file_name().to_str()?.parse().ok()?;
-        let socket = pidfd_getfd(pidfd.as_fd(), number).ok()?;
-        if namespace_cookie(socket.as_fd()).ok()? != wanted {
-            return None;
-        }
-        right(namespace_of_socket(socket.as_fd()).ok()?, wanted)
-    })
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .flatten()
+        .find_map(|entry| {
+            let target = fs::read_link(entry.path()).ok()?;
+            if !target.to_str()?.starts_with("socket:") {
+                return None;
+            }
+            let number: RawFd = entry.file_name().to_str()?.parse().ok()?;
+            let socket = pidfd_getfd(pidfd.as_fd(), number).ok()?;
+            if namespace_cookie(socket.as_fd()).ok()? != wanted {
+                return None;
+            }
+            right(namespace_of_socket(socket.as_fd()).ok()?, wanted)
+        })
 }
 
 /// By a name that was given to the namespace.
@@ -80,7 +90,9 @@ fn by_name(wanted: u64) -> Option<OwnedFd> {
 /// Our own namespace, and what to call it.
 pub(super) fn own() -> Vec<(String, OwnedFd)> {
     let own = File::open(OWN).ok();
-    own.into_iter().map(|own| ("our own network namespace".to_owned(), own.into())).collect()
+    own.into_iter()
+        .map(|own| ("our own network namespace".to_owned(), own.into()))
+        .collect()
 }
 
 /// Each network namespace that can be found, and what to call it. One that nothing but sockets
@@ -88,22 +100,41 @@ pub(super) fn own() -> Vec<(String, OwnedFd)> {
 pub(in crate::intercept) fn all() -> Vec<(String, OwnedFd)> {
     let identity = |file: &File| file.metadata().map(|file| (file.dev(), file.ino())).ok();
     let mut found = own();
-    let mut seen: HashSet<_> = File::open(OWN).ok().as_ref().and_then(identity).into_iter().collect();
+    let mut seen: HashSet<_> = File::open(OWN)
+        .ok()
+        .as_ref()
+        .and_then(identity)
+        .into_iter()
+        .collect();
     let of_processes = entries("/proc")
-        .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .iter()
+                .all(u8::is_ascii_digit)
+        })
         .map(|entry| entry.path().join("ns/net"));
     for path in named().chain(of_processes) {
         // A process may have ended since it was listed.
-        let Ok(file) = File::open(&path) else { continue };
+        let Ok(file) = File::open(&path) else {
+            continue;
+        };
         if identity(&file).is_some_and(|identity| seen.insert(identity)) {
-            found.push((format!("the network namespace {}", path.display()), file.into()));
+            found.push((
+                format!("the network namespace {}", path.display()),
+                file.into(),
+            ));
         }
     }
     found
 }
 
 fn named() -> impl Iterator<Item = PathBuf> {
-    NAMED.iter().flat_map(|folder| entries(folder)).map(|entry| entry.path())
+    NAMED
+        .iter()
+        .flat_map(|folder| entries(folder))
+        .map(|entry| entry.path())
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = DirEntry> + use<> {
@@ -116,5 +147,7 @@ fn right(netns: OwnedFd, wanted: u64) -> Option<OwnedFd> {
 
 /// The cookie of a namespace.
 pub(in crate::intercept) fn cookie(netns: BorrowedFd<'_>) -> io::Result<u64> {
-    inside(netns, || namespace_cookie(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd()))
+    inside(netns, || {
+        namespace_cookie(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
+    })
 }

@@ -1,8 +1,6 @@
 //! A datagram as the hook put it into the ring buffer.
 
-use sockvs_ebpf_common::netlink::{
-    TAKEN_CAP_ACK, TAKEN_EXT_ACK, TAKEN_MAY_ADMINISTER, Taken,
-};
+use sockvs_ebpf_common::netlink::{TAKEN_CAP_ACK, TAKEN_EXT_ACK, TAKEN_MAY_ADMINISTER, Taken};
 
 use super::Request;
 
@@ -42,7 +40,11 @@ mod tests {
 
     #[test]
     fn a_record_says_who_sent_what() {
-        let bytes = record(3, TAKEN_MAY_ADMINISTER | TAKEN_EXT_ACK, b"abc and what was there before");
+        let bytes = record(
+            3,
+            TAKEN_MAY_ADMINISTER | TAKEN_EXT_ACK,
+            b"abc and what was there before",
+        );
         let (request, datagram) = decode(&bytes).unwrap();
         assert_eq!(datagram, b"abc");
         assert_eq!((request.namespace, request.port), (7, 40));
@@ -52,7 +54,11 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_no_record() {
-        for bytes in [record(3, 0, b"ab"), record(u32::MAX, 0, b"ab"), record(0, 0, b"")[..31].into()] {
+        for bytes in [
+            record(3, 0, b"ab"),
+            record(u32::MAX, 0, b"ab"),
+            record(0, 0, b"")[..31].into(),
+        ] {
             assert!(decode(&bytes).is_none(), "{bytes:?}");
         }
         assert!(decode(&record(0, 0, b"")).is_some_and(|(_, datagram)| datagram.is_empty()));

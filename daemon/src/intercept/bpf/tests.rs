@@ -24,7 +24,10 @@ const FUNCTION: u32 = 12;
 
 impl Builder {
     fn new() -> Self {
-        Self { strings: vec![0], ..Self::default() }
+        Self {
+            strings: vec![0],
+            ..Self::default()
+        }
     }
 
     fn text(&mut self, text: &str) -> u32 {
@@ -37,7 +40,15 @@ impl Builder {
         u32::try_from(at).unwrap()
     }
 
-    fn add(&mut self, kind: u32, flag: u32, name: &str, size: u32, items: &[[u32; 3]], words: usize) -> u32 {
+    fn add(
+        &mut self,
+        kind: u32,
+        flag: u32,
+        name: &str,
+        size: u32,
+        items: &[[u32; 3]],
+        words: usize,
+    ) -> u32 {
         let name = self.text(name);
         let info = flag << 31 | kind << 24 | u32::try_from(items.len()).unwrap();
         for word in [name, info, size] {
@@ -58,8 +69,10 @@ impl Builder {
 
     /// Members: name, type, bits from the beginning.
     fn structure(&mut self, kind: u32, name: &str, members: &[(&str, u32, u32)]) -> u32 {
-        let members: Vec<_> =
-            members.iter().map(|(name, id, bits)| [self.text(name), *id, *bits]).collect();
+        let members: Vec<_> = members
+            .iter()
+            .map(|(name, id, bits)| [self.text(name), *id, *bits])
+            .collect();
         self.add(kind, 0, name, 64, &members, 3)
     }
 
@@ -67,7 +80,13 @@ impl Builder {
         let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
         let mut out = 0xeb9f_u16.to_ne_bytes().to_vec();
         out.extend([1, 0]);
-        for word in [24, 0, len(&self.types), len(&self.types), len(&self.strings)] {
+        for word in [
+            24,
+            0,
+            len(&self.types),
+            len(&self.types),
+            len(&self.strings),
+        ] {
             out.extend(u32::to_ne_bytes(word));
         }
         out.extend(self.types);
@@ -91,10 +110,18 @@ fn a_field_is_found_through_structures_aliases_and_unions_without_a_name() {
     let inner = b.structure(STRUCT, "", &[("a", int, 0), ("skc_net", constant, 64)]);
     let union = b.structure(UNION, "", &[("whole", int, 0), ("", inner, 0)]);
     let common = b.structure(STRUCT, "sock_common", &[("hash", int, 0), ("", union, 32)]);
-    b.structure(STRUCT, "sock", &[("__sk_common", common, 128), ("sk_protocol", int, 256)]);
+    b.structure(
+        STRUCT,
+        "sock",
+        &[("__sk_common", common, 128), ("sk_protocol", int, 256)],
+    );
     let btf = parse(b);
     assert_eq!(btf.offset("sock", &["sk_protocol"]).unwrap(), 32);
-    assert_eq!(btf.offset("sock", &["__sk_common", "skc_net", "net"]).unwrap(), (128 + 32 + 64) / 8);
+    assert_eq!(
+        btf.offset("sock", &["__sk_common", "skc_net", "net"])
+            .unwrap(),
+        (128 + 32 + 64) / 8
+    );
     assert_eq!(btf.offset("sock_common", &["whole"]).unwrap(), 4);
 }
 
@@ -114,10 +141,22 @@ fn what_is_missing_is_named() {
     b.structure(STRUCT, "sock", &[("sk_type", int, 0)]);
     let btf = parse(b);
     let error = btf.offset("sock", &["__sk_common", "skc_net"]).unwrap_err();
-    assert_eq!(error.to_string(), "this kernel has no field __sk_common.skc_net in struct sock");
+    assert_eq!(
+        error.to_string(),
+        "this kernel has no field __sk_common.skc_net in struct sock"
+    );
     let error = btf.function("security_netlink_send").unwrap_err();
-    assert_eq!(error.to_string(), "this kernel has no function security_netlink_send");
-    assert!(matches!(Kernel::from_btf(&btf), Err(Error::NoField { structure: "sk_buff", .. })));
+    assert_eq!(
+        error.to_string(),
+        "this kernel has no function security_netlink_send"
+    );
+    assert!(matches!(
+        Kernel::from_btf(&btf),
+        Err(Error::NoField {
+            structure: "sk_buff",
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -132,15 +171,24 @@ fn a_bit_field_is_no_field() {
     b.add(STRUCT, 1, "sock", 4, &members, 3);
     let btf = parse(b);
     assert_eq!(btf.offset("sock", &["whole"]).unwrap(), 1);
-    assert!(matches!(btf.offset("sock", &["part"]), Err(Error::BitField { .. })));
-    assert!(matches!(btf.offset("sock", &["odd"]), Err(Error::BitField { .. })));
+    assert!(matches!(
+        btf.offset("sock", &["part"]),
+        Err(Error::BitField { .. })
+    ));
+    assert!(matches!(
+        btf.offset("sock", &["odd"]),
+        Err(Error::BitField { .. })
+    ));
 }
 
 #[test]
 fn functions_and_enumerators_have_numbers() {
     let mut b = Builder::new();
     b.int();
-    let items = [[b.text("NETLINK_F_CAP_ACK"), 5, 0], [b.text("NETLINK_F_EXT_ACK"), 6, 0]];
+    let items = [
+        [b.text("NETLINK_F_CAP_ACK"), 5, 0],
+        [b.text("NETLINK_F_EXT_ACK"), 6, 0],
+    ];
     b.add(ENUM, 0, "", 4, &items, 2);
     let function = b.add(FUNCTION, 0, "security_netlink_send", 0, &[], 0);
     let btf = parse(b);
@@ -162,7 +210,11 @@ fn a_type_that_contains_itself_ends() {
 fn nothing_that_is_cut_or_unknown_is_read() {
     let mut b = Builder::new();
     let int = b.int();
-    b.structure(STRUCT, "sock", &[("sk_type", int, 0), ("sk_protocol", int, 32)]);
+    b.structure(
+        STRUCT,
+        "sock",
+        &[("sk_type", int, 0), ("sk_protocol", int, 32)],
+    );
     let whole = b.build();
     for length in 0..whole.len() {
         // Whatever is left of it: an error, or no such field, but no panic.
@@ -181,6 +233,9 @@ fn the_running_kernel_has_it_all() {
         let kernel = Kernel::from_btf(&btf).unwrap();
         assert_ne!(kernel.hooked, 0);
         assert_ne!(kernel.layout.net_cookie, 0);
-        assert_eq!((kernel.layout.cap_ack, kernel.layout.ext_ack), (1 << 5, 1 << 6));
+        assert_eq!(
+            (kernel.layout.cap_ack, kernel.layout.ext_ack),
+            (1 << 5, 1 << 6)
+        );
     }
 }

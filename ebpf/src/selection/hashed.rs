@@ -1,0 +1,101 @@
+//! The server at the client's place in a table (`sh`, `mh`).
+//!
+//! While a connection is being made, the client is known by the address that its socket is bound to,
+//! if it is; else by its network namespace.
+
+use core::{
+    ffi::{c_long, c_void},
+    ptr::addr_of_mut,
+};
+
+use aya_ebpf::helpers::bpf_loop;
+use sockvs_ebpf_common::{
+    MAGLEV_KEY, OPTION_FALLBACK, OPTION_PORT, Selection, SelectionKind, maglev_hash, source_hash,
+};
+
+use super::{GO_ON, NOBODY, STOP, is_overloaded};
+use crate::{address::Client, table};
+
+/// Going round the table from the client's place.
+#[repr(C)]
+struct Search {
+    selection: Selection,
+    client: u32,
+    start: u32,
+    found: u32,
+    zero: u32,
+}
+
+/// The server at the client's place, or with the fallback option another one if that takes no
+/// connection.
+#[inline(always)]
+pub(super) fn find(selection: &Selection, client: &Client) -> Option<u32> {
+    let mut hashed = client.address;
+    if selection.options & OPTION_PORT != 0 {
+        hashed = hashed.wrapping_add(client.port.into());
+    }
+    let start = place(selection, hashed, 0)?;
+    if let Some(index) = usable_at(selection, start) {
+        return Some(index);
+    }
+    if selection.options & OPTION_FALLBACK == 0 {
+        return None;
+    }
+    let mut search = Search {
+        selection: *selection,
+        client: hashed,
+        start,
+        found: NOBODY,
+        zero: 0,
+    };
+    let look: unsafe extern "C" fn(u32, *mut Search) -> c_long = look;
+    // SAFETY: the helper calls `look` with each index below the given one, and with `search`.
+    unsafe {
+        bpf_loop(
+            selection.first_len,
+            look as *mut c_void,
+            addr_of_mut!(search).cast(),
+            0,
+        )
+    };
+    (search.found != NOBODY).then_some(search.found)
+}
+
+/// Looks at one place of the table.
+///
+/// # Safety
+///
+/// `search` points to a search that nobody else looks at.
+unsafe extern "C" fn look(nth: u32, search: *mut Search) -> c_long {
+    // SAFETY: as the caller promises.
+    let search = unsafe { &mut *search };
+    let offset = nth
+        .wrapping_add(search.start)
+        .checked_rem(search.selection.first_len);
+    let place = offset.and_then(|offset| place(&search.selection, search.client, offset));
+    match place.and_then(|place| usable_at(&search.selection, place)) {
+        Some(index) => {
+            search.found = index;
+            STOP
+        }
+        None => GO_ON,
+    }
+}
+
+#[inline(always)]
+fn place(selection: &Selection, client: u32, offset: u32) -> Option<u32> {
+    if selection.kind == SelectionKind::SourceHash as u32 {
+        source_hash(client)
+            .wrapping_add(offset)
+            .checked_rem(selection.first_len)
+    } else {
+        maglev_hash(client.wrapping_add(offset), MAGLEV_KEY).checked_rem(selection.first_len)
+    }
+}
+
+#[inline(always)]
+fn usable_at(selection: &Selection, place: u32) -> Option<u32> {
+    let slot = table::slot(selection.first_at + place)?;
+    let (index, weight) = (slot as u32, slot >> 32);
+    (weight != 0 && !is_overloaded(table::destination(index)?)).then_some(index)
+}

@@ -1,0 +1,143 @@
+//! Servers that are stayed with (`lblc`, `lblcr`).
+//!
+//! The kernel stays with a server for each destination address, which fits its firewall-mark
+//! services. A service with an address of its own has just that one, so that all its connections go
+//! to one server, or one set of servers, until those have too much to do.
+
+use core::{
+    ffi::{c_long, c_void},
+    ptr::addr_of_mut,
+};
+
+use aya_ebpf::helpers::bpf_loop;
+use sockvs_ebpf_common::{Selection, SelectionKind};
+
+use super::{GO_ON, NOBODY, STOP, active, is_overloaded, total};
+use crate::table;
+
+/// How many servers a set can have.
+const SET: u32 = 64;
+
+/// The least overhead for its weight that was seen so far.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Least {
+    load: u64,
+    weight: u64,
+    index: u32,
+    nth: u32,
+}
+
+/// One look at all servers.
+#[repr(C)]
+struct Survey {
+    /// What the selection remembers.
+    kept: u64,
+    kind: u32,
+    first_at: u32,
+    /// Among those that are stayed with.
+    ours: Least,
+    /// Among all.
+    all: Least,
+    /// Whether any server has less than half of what its weight stands for.
+    idle: u32,
+    zero: u32,
+}
+
+const NONE: Least = Least {
+    load: 0,
+    weight: 0,
+    index: NOBODY,
+    nth: NOBODY,
+};
+
+/// The server, unless all are overloaded.
+#[inline(always)]
+pub(super) fn find(selection: &Selection, kept: *mut u64) -> Option<u32> {
+    let mut survey = Survey {
+        kept: selection.cursor,
+        kind: selection.kind,
+        first_at: selection.first_at,
+        ours: NONE,
+        all: NONE,
+        idle: 0,
+        zero: 0,
+    };
+    let look: unsafe extern "C" fn(u32, *mut Survey) -> c_long = look;
+    // SAFETY: the helper calls `look` with each index below the given one, and with `survey`.
+    unsafe {
+        bpf_loop(
+            selection.first_len,
+            look as *mut c_void,
+            addr_of_mut!(survey).cast(),
+            0,
+        )
+    };
+    if survey.ours.index != NOBODY {
+        let busy = active(table::destination(survey.ours.index)?) > survey.ours.weight;
+        if !(busy && survey.idle != 0) {
+            return Some(survey.ours.index);
+        }
+    }
+    if survey.all.index == NOBODY {
+        return None;
+    }
+    let keep = if selection.kind == SelectionKind::Locality as u32 {
+        u64::from(survey.all.index) + 1
+    } else if survey.all.nth < SET {
+        survey.kept | 1 << survey.all.nth
+    } else {
+        survey.kept
+    };
+    // SAFETY: an aligned word of the record, written whole. Of two connections that move to another
+    // server at once, the last one decides.
+    unsafe { kept.write_volatile(keep) };
+    Some(survey.all.index)
+}
+
+/// Looks at one server.
+///
+/// # Safety
+///
+/// `survey` points to one that nobody else looks at.
+unsafe extern "C" fn look(nth: u32, survey: *mut Survey) -> c_long {
+    // SAFETY: as the caller promises.
+    let survey = unsafe { &mut *survey };
+    let Some(slot) = table::slot(survey.first_at + nth) else {
+        return STOP;
+    };
+    let (index, weight) = (slot as u32, slot >> 32);
+    let Some(destination) = table::destination(index) else {
+        return STOP;
+    };
+    if active(destination) * 2 < weight {
+        survey.idle = 1;
+    }
+    let overloaded = is_overloaded(destination);
+    let load = (active(destination) << 8) + total(destination);
+    let seen = Least {
+        load,
+        weight,
+        index,
+        nth,
+    };
+    let one = survey.kind == SelectionKind::Locality as u32;
+    let ours = if one {
+        survey.kept == u64::from(index) + 1
+    } else {
+        nth < SET && !overloaded && survey.kept & 1 << (nth & 63) != 0
+    };
+    if ours && less(&survey.ours, load, weight) {
+        survey.ours = seen;
+    }
+    if !overloaded && less(&survey.all, load, weight) {
+        survey.all = seen;
+    }
+    GO_ON
+}
+
+/// Whether a load is less for its weight than the least one.
+#[inline(always)]
+fn less(least: &Least, load: u64, weight: u64) -> bool {
+    least.index == NOBODY || least.load * weight > load * least.weight
+}
