@@ -102,7 +102,7 @@ pub(super) fn netlink_hook() -> Check {
         ),
         Err(error) => Check::note(
             name,
-            error.to_string(),
+            format!("{:#}", anyhow::Error::from(error)),
             "start clients with sockvs exec; others need a kernel with CONFIG_DEBUG_INFO_BTF that \
              lets eBPF programs run in place of its functions",
         ),
@@ -144,7 +144,8 @@ pub(super) fn kernel_ipvs() -> Check {
                 "has services here ({} lines in /proc/net/ip_vs)",
                 table.lines().count() - 3
             ),
-            "take the services out of the kernel's table, where they cost every packet: ipvsadm -C",
+            "stop sockvsd and take them out of the kernel's table, where they cost every packet: \
+             ipvsadm -C; or start it with --replace-kernel-ipvs",
         ),
     }
 }

@@ -68,7 +68,6 @@ struct ObjGetInfo {
 #[error("{error}{}", if log.is_empty() { String::new() } else { format!("; the verifier says: {log}") })]
 pub struct Refused {
     /// Its answer.
-    #[source]
     pub error: io::Error,
     /// The end of what the verifier says, if it was the verifier that refused.
     pub log: String,

@@ -57,13 +57,13 @@ pub enum Error {
     Ring(#[source] MapError),
     /// The kernel refuses the program.
     #[error("the kernel does not load the netlink hook: {0}")]
-    Load(#[source] Refused),
+    Load(Refused),
     /// There is nobody to answer when the daemon is killed.
     #[error("the guard cannot be started, which answers when the daemon is killed")]
     Guard(#[source] io::Error),
     /// The kernel takes the program, but does not run it.
     #[error("the kernel does not attach the netlink hook: {0}")]
-    Attach(#[source] io::Error),
+    Attach(io::Error),
 }
 
 /// Whose requests are taken.
