@@ -142,7 +142,7 @@ impl<'a> Type<'a> {
     }
 
     fn items(&self) -> usize {
-        usize::from(self.info as u16)
+        (self.info & 0xffff) as usize
     }
 }
 

@@ -24,7 +24,7 @@ impl Kernel {
         let control_block = btf.offset("sk_buff", &["cb"])?;
         let parameter =
             |name| Ok::<_, Error>(control_block + btf.offset("netlink_skb_parms", &[name])?);
-        let bit = |name, otherwise| 1_u32 << btf.enumerator(name).unwrap_or(otherwise) % 32;
+        let bit = |name, otherwise| 1_u32 << (btf.enumerator(name).unwrap_or(otherwise) % 32);
         let layout = KernelLayout {
             sock_protocol: btf.offset("sock", &["sk_protocol"])?,
             sock_net: btf.offset("sock", &["__sk_common", "skc_net", "net"])?,
