@@ -51,42 +51,44 @@ struct Attribute {
     contents: [u8; 8],
 }
 
-/// Whether the datagram is ours. Its first message to the family or to the controller tells: loops
-/// inside loops are too much for the verifier.
+/// Whether the datagram is ours. Its first message to the family or to the controller tells.
 #[inline(always)]
 pub(crate) fn is_ours(skb: &Skb) -> bool {
     let data = skb.data();
-    let end = skb.len();
+    let Some((at, headers)) = first_that_tells(data, skb.len()) else { return false };
+    if headers.kind != CONTROLLER {
+        return true;
+    }
+    headers.length >= NLMSG_HDRLEN + GENL_HDRLEN
+        && headers.command == CTRL_CMD_GETFAMILY
+        && headers.flags & NLM_F_DUMP != NLM_F_DUMP
+        && asks_for_us(data, at + NLMSG_HDRLEN + GENL_HDRLEN, at + headers.length)
+}
+
+/// The first message to the family or to the controller, and where it is.
+#[inline(always)]
+fn first_that_tells(data: *const u8, end: u32) -> Option<(u32, Headers)> {
     let family = setting!(family);
     let mut at = 0_u32;
     for _ in 0..MESSAGES {
         // Cannot overflow: a datagram is far shorter than 4 GiB, and `at` is at most 3 past its end.
         if at + NLMSG_HDRLEN > end {
-            return false;
+            return None;
         }
         // The last message may end before the second header does. There is room behind it: the
         // buffer goes on with the kernel's own data, and what is read of that is not used.
-        let Some(headers) = probe::<Headers>(data, at as usize) else {
-            return false;
-        };
+        let headers = probe::<Headers>(data, at as usize)?;
         let length = headers.length;
         if length < NLMSG_HDRLEN || length > end - at {
-            return false;
+            return None;
         }
-        if headers.flags & NLM_F_REQUEST != 0 {
-            if u32::from(headers.kind) == family {
-                return true;
-            }
-            if headers.kind == CONTROLLER {
-                return length >= NLMSG_HDRLEN + GENL_HDRLEN
-                    && headers.command == CTRL_CMD_GETFAMILY
-                    && headers.flags & NLM_F_DUMP != NLM_F_DUMP
-                    && asks_for_us(data, at + NLMSG_HDRLEN + GENL_HDRLEN, at + length);
-            }
+        let kind = headers.kind;
+        if headers.flags & NLM_F_REQUEST != 0 && (u32::from(kind) == family || kind == CONTROLLER) {
+            return Some((at, headers));
         }
         at += (length + 3) & !3;
     }
-    false
+    None
 }
 
 /// Whether the attributes between two places ask for our family, by name or by number. The name
