@@ -28,8 +28,8 @@ use nix::{
     },
 };
 
-use super::delivery::Wait;
-use crate::ipvs::{Host, Namespace, RouteType};
+use super::{delivery::Wait, sync_socket};
+use crate::ipvs::{Host, Namespace, RouteType, SyncDaemon};
 
 /// How long one blocking send waits for a client that has no room.
 const PATIENCE: TimeVal = TimeVal::new(1, 0);
@@ -134,6 +134,15 @@ impl Host for NamespaceSockets {
 
     fn interface_mtu(&self, name: &[u8]) -> Option<u32> {
         interface_mtu(self.probe.as_fd(), name)
+    }
+
+    fn open_sync_socket(&self, daemon: &SyncDaemon) -> Result<(), i32> {
+        let (state, interface) = (daemon.state(), daemon.interface());
+        let open = || {
+            sync_socket::open(state, interface, daemon.group(), daemon.port())
+                .map_err(io::Error::from)
+        };
+        inside(self.netns.as_fd(), open).map_err(|error| sync_socket::errno(error) as i32)
     }
 }
 
