@@ -38,6 +38,12 @@ impl Refusal {
         }
     }
 
+    /// The same, with the text of an earlier warning where it has none of its own.
+    pub(super) fn or_text(mut self, warning: Option<&'static str>) -> Self {
+        self.text = self.text.or(warning);
+        self
+    }
+
     /// A violation of a policy in attributes that start `base` bytes into the message.
     pub(super) fn policy(error: &PolicyError, base: usize) -> Self {
         Self {

@@ -117,12 +117,8 @@ pub(super) fn acknowledge(
     if !explanation.is_empty() {
         flags |= ACK_TLVS;
     }
+    // What pads the repeated message counts, also where nothing follows it.
     let payload = 4 + repeated.len().next_multiple_of(4) + explanation.len();
-    let payload = if explanation.is_empty() {
-        4 + repeated.len()
-    } else {
-        payload
-    };
     let mut bytes = Answering::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
     bytes.extend((-errno).to_ne_bytes());
     bytes.extend(repeated);

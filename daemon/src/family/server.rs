@@ -194,9 +194,12 @@ impl Server {
             command,
             IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
         ) {
-            return command::read(&mut table, ns, command, &attrs, answering).map(Outcome::Reply);
+            return command::read(&mut table, ns, command, &attrs, answering)
+                .map(Outcome::Reply)
+                .map_err(|refusal| refusal.or_text(attrs.warning()));
         }
-        command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)?;
+        command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
+            .map_err(|refusal| refusal.or_text(attrs.warning()))?;
         drop(table);
         tracing::info!(pid = client.pid, namespace = ns.0, ?command, "changed");
         Ok(Outcome::Done(attrs.warning()))
