@@ -72,6 +72,13 @@ fn scenarios(arguments: &Arguments) -> Result<Vec<Scenario>, String> {
     }
     scenarios
         .retain(|scenario| arguments.only.is_empty() || arguments.only.contains(&scenario.name));
+    scenarios.retain(|scenario| {
+        let lacks = scenario.lacks();
+        if let Some(need) = lacks {
+            println!("left out: {}: {need}", scenario.name);
+        }
+        lacks.is_none()
+    });
     Ok(scenarios)
 }
 

@@ -149,6 +149,7 @@ mod tests {
         Scenario {
             name: "x".to_owned(),
             masks: Vec::new(),
+            needs: Vec::new(),
             lines: vec![Line::Step("ipvsadm -Ln".to_owned())],
         }
     }

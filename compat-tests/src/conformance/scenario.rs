@@ -1,13 +1,19 @@
-//! Scenarios: text files of commands. Nothing is run here.
+//! Scenarios: text files of commands. Of their commands, only
+//! those that tell whether the scenario makes sense here are run here.
 //!
 //! | line | meaning |
 //! | --- | --- |
 //! | empty, or `# …` | nothing |
 //! | `mask NAME` | a rule of [`Mask`] holds for the answers of the whole scenario |
+//! | `needs COMMAND` | the scenario is left out, and reported, where this command fails |
 //! | `setup COMMAND` | is run in both namespaces and must succeed; its answer is not compared |
 //! | any other | a step: the shell runs it, and its answers are compared |
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use super::mask::Mask;
 
@@ -18,6 +24,8 @@ pub struct Scenario {
     pub name: String,
     /// What may differ.
     pub masks: Vec<Mask>,
+    /// What must succeed for the scenario to make sense here.
+    pub needs: Vec<String>,
     /// What is done, in this order.
     pub lines: Vec<Line>,
 }
@@ -49,6 +57,7 @@ impl Scenario {
         let mut scenario = Self {
             name: name.to_owned(),
             masks: Vec::new(),
+            needs: Vec::new(),
             lines: Vec::new(),
         };
         for (at, line) in text.lines().map(str::trim_end).enumerate() {
@@ -59,6 +68,8 @@ impl Scenario {
                 let mask = Mask::from_name(name)
                     .ok_or_else(|| format!("line {}: there is no mask {name:?}", at + 1))?;
                 scenario.masks.push(mask);
+            } else if let Some(command) = line.strip_prefix("needs ") {
+                scenario.needs.push(command.to_owned());
             } else if let Some(command) = line.strip_prefix("setup ") {
                 scenario.lines.push(Line::Setup(command.to_owned()));
             } else {
@@ -69,6 +80,16 @@ impl Scenario {
             return Err("there is no step in it".to_owned());
         }
         Ok(scenario)
+    }
+
+    /// What it needs and this machine does not have.
+    pub fn lacks(&self) -> Option<&str> {
+        let lacking = self.needs.iter().find(|need| {
+            let mut shell = Command::new("sh");
+            let status = shell.args(["-c", need]).stdout(Stdio::null()).status();
+            !status.is_ok_and(|status| status.success())
+        });
+        lacking.map(String::as_str)
     }
 
     /// The commands that are compared.
@@ -86,9 +107,11 @@ mod tests {
 
     #[test]
     fn each_kind_of_line() {
-        let text = "# why\n\nmask service-order\nsetup ip link\nipvsadm -Ln; echo \"a  b\"\n";
+        let text =
+            "# why\n\nmask service-order\nneeds false\nsetup ip link\nipvsadm -Ln; echo \"a  b\"\n";
         let scenario = Scenario::parse("x", text).unwrap();
         assert_eq!(scenario.masks, [Mask::ServiceOrder]);
+        assert_eq!(scenario.lacks(), Some("false"));
         assert_eq!(scenario.lines[0], Line::Setup("ip link".to_owned()));
         assert_eq!(
             scenario.steps().collect::<Vec<_>>(),
