@@ -1,6 +1,6 @@
 //! Why a message is answered with an error: the number, and what the kernel adds to it.
 
-use netlink_packet_ipvs::policy::PolicyError;
+use netlink_packet_ipvs::policy::{PolicyError, Rule};
 
 use crate::ipvs;
 
@@ -13,6 +13,8 @@ pub(super) struct Refusal {
     pub(super) text: Option<&'static str>,
     /// The offending attribute, in bytes from the start of the message.
     pub(super) offset: Option<u32>,
+    /// What the attribute should have been like, where the kernel tells.
+    pub(super) rule: Option<Rule>,
     /// What we say about it in the log.
     pub(super) why: String,
 }
@@ -24,6 +26,7 @@ impl Refusal {
             errno,
             text: None,
             offset: None,
+            rule: None,
             why: why.into(),
         }
     }
@@ -34,6 +37,7 @@ impl Refusal {
             errno,
             text: Some(text),
             offset: None,
+            rule: None,
             why: text.to_owned(),
         }
     }
@@ -52,6 +56,7 @@ impl Refusal {
             offset: error
                 .attribute_offset()
                 .and_then(|at| u32::try_from(base + at).ok()),
+            rule: error.rule,
             why: format!("attribute {}: {}", error.attribute, error.kind.message()),
         }
     }

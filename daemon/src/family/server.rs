@@ -6,7 +6,10 @@ use std::{
 };
 
 use netlink_packet_generic::constants::GENL_ID_CTRL;
-use netlink_packet_ipvs::{FAMILY_OPERATIONS, IpvsCommand, policy::CommandAttrs};
+use netlink_packet_ipvs::{
+    FAMILY_OPERATIONS, IpvsCommand,
+    policy::{CommandAttrs, DaemonAttrs},
+};
 
 use super::{
     Client, FAMILY_ID, command, controller,
@@ -189,6 +192,15 @@ impl Server {
         }
         let attrs = CommandAttrs::decode(generic.attributes)
             .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+        if let (IpvsCommand::NewDaemon | IpvsCommand::DelDaemon, Some(nest)) =
+            (command, attrs.daemon)
+        {
+            // The one nest whose violations the kernel explains.
+            DaemonAttrs::decode(nest).map_err(|error| Refusal {
+                errno: libc::EINVAL,
+                ..Refusal::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
+            })?;
+        }
         let mut table = self.shared.table();
         if matches!(
             command,
