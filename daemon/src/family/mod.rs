@@ -25,6 +25,7 @@ mod refusal;
 mod reply;
 mod request;
 mod server;
+mod sync_socket;
 
 pub use client::Client;
 pub use namespace::{NamespaceSockets, Namespaces};

@@ -28,8 +28,8 @@ use nix::{
     },
 };
 
-use super::delivery::Wait;
-use crate::ipvs::{Host, Namespace, RouteType};
+use super::{delivery::Wait, sync_socket};
+use crate::ipvs::{Host, Namespace, RouteType, SyncDaemon};
 
 /// How long one blocking send waits for a client that has no room.
 const PATIENCE: TimeVal = TimeVal::new(1, 0);
@@ -98,6 +98,8 @@ impl Host for NamespaceSockets {
     fn address_type(&self, addr: Ipv4Addr) -> RouteType {
         // A datagram socket that may not broadcast cannot even connect to a broadcast address.
         let broadcast = || {
+            // What it was connected to before would choose the source, and with it the error.
+            disconnect(self.probe.as_fd());
             self.probe
                 .connect(SocketAddrV4::new(addr, 9))
                 .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -110,6 +112,10 @@ impl Host for NamespaceSockets {
     }
 
     fn is_local_v6(&self, addr: Ipv6Addr) -> bool {
+        // No route leads these to a loopback interface, but a socket can be bound to them.
+        if addr.is_unspecified() || addr.is_multicast() || addr.to_ipv4_mapped().is_some() {
+            return false;
+        }
         // Only an address of this machine can be bound to, a link-local one with its interface.
         inside(self.netns.as_fd(), || {
             let mut scopes = vec![0];
@@ -128,6 +134,15 @@ impl Host for NamespaceSockets {
 
     fn interface_mtu(&self, name: &[u8]) -> Option<u32> {
         interface_mtu(self.probe.as_fd(), name)
+    }
+
+    fn open_sync_socket(&self, daemon: &SyncDaemon) -> Result<(), i32> {
+        let (state, interface) = (daemon.state(), daemon.interface());
+        let open = || {
+            sync_socket::open(state, interface, daemon.group(), daemon.port())
+                .map_err(io::Error::from)
+        };
+        inside(self.netns.as_fd(), open).map_err(|error| sync_socket::errno(error) as i32)
     }
 }
 
@@ -228,6 +243,15 @@ pub(crate) fn namespace_of_socket(socket: BorrowedFd<'_>) -> io::Result<OwnedFd>
     let fd = Errno::result(fd)?;
     // SAFETY: the kernel just gave us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Lets a datagram socket forget its peer, and the source address that went with it.
+fn disconnect(socket: BorrowedFd<'_>) {
+    // SAFETY: all bytes zero is a value of this structure: that of no family (`AF_UNSPEC`).
+    let nobody: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let len = libc::socklen_t::try_from(size_of_val(&nobody)).unwrap_or(0);
+    // SAFETY: the kernel reads `len` bytes, which is the size of the structure.
+    unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, len) };
 }
 
 fn interface_mtu(socket: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! Why a message is answered with an error: the number, and what the kernel adds to it.
 
-use netlink_packet_ipvs::policy::PolicyError;
+use netlink_packet_ipvs::policy::{PolicyError, Rule};
 
 use crate::ipvs;
 
@@ -13,6 +13,8 @@ pub(super) struct Refusal {
     pub(super) text: Option<&'static str>,
     /// The offending attribute, in bytes from the start of the message.
     pub(super) offset: Option<u32>,
+    /// What the attribute should have been like, where the kernel tells.
+    pub(super) rule: Option<Rule>,
     /// What we say about it in the log.
     pub(super) why: String,
 }
@@ -24,6 +26,7 @@ impl Refusal {
             errno,
             text: None,
             offset: None,
+            rule: None,
             why: why.into(),
         }
     }
@@ -34,8 +37,15 @@ impl Refusal {
             errno,
             text: Some(text),
             offset: None,
+            rule: None,
             why: text.to_owned(),
         }
+    }
+
+    /// The same, with the text of an earlier warning where it has none of its own.
+    pub(super) fn or_text(mut self, warning: Option<&'static str>) -> Self {
+        self.text = self.text.or(warning);
+        self
     }
 
     /// A violation of a policy in attributes that start `base` bytes into the message.
@@ -46,6 +56,7 @@ impl Refusal {
             offset: error
                 .attribute_offset()
                 .and_then(|at| u32::try_from(base + at).ok()),
+            rule: error.rule,
             why: format!("attribute {}: {}", error.attribute, error.kind.message()),
         }
     }

@@ -1,9 +1,11 @@
 //! The replies that do not depend on the family: errors, acknowledgements, the end of a dump
 //! (`netlink_ack`, `netlink_dump_done` in `net/netlink/af_netlink.c`).
 
-use netlink_packet_core::{NLM_F_MULTIPART, NetlinkHeader};
+use netlink_packet_core::{NLA_F_NESTED, NLM_F_MULTIPART, NetlinkHeader};
 use netlink_packet_generic::GenlHeader;
-use netlink_packet_ipvs::{IpvsCommand, constants::IPVS_GENL_VERSION, writer::Writer};
+use netlink_packet_ipvs::{
+    IpvsCommand, constants::IPVS_GENL_VERSION, policy::Rule, writer::Writer,
+};
 
 use super::{
     Client, FAMILY_ID,
@@ -19,6 +21,7 @@ const CAPPED: u16 = 0x100;
 const ACK_TLVS: u16 = 0x200;
 const ATTR_MSG: u16 = 1;
 const ATTR_OFFS: u16 = 2;
+const ATTR_POLICY: u16 = 4 | NLA_F_NESTED;
 
 /// What a reply says about the request it answers.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +112,9 @@ pub(super) fn acknowledge(
         if let Some(offset) = refusal.and_then(|refusal| refusal.offset) {
             writer.put_u32(ATTR_OFFS, offset);
         }
+        if let Some(rule) = refusal.and_then(|refusal| refusal.rule) {
+            put_rule(&mut writer, rule);
+        }
     }
     let mut flags = 0;
     if capped {
@@ -117,16 +123,52 @@ pub(super) fn acknowledge(
     if !explanation.is_empty() {
         flags |= ACK_TLVS;
     }
+    // What pads the repeated message counts, also where nothing follows it.
     let payload = 4 + repeated.len().next_multiple_of(4) + explanation.len();
-    let payload = if explanation.is_empty() {
-        4 + repeated.len()
-    } else {
-        payload
-    };
     let mut bytes = Answering::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
     bytes.extend((-errno).to_ne_bytes());
     bytes.extend(repeated);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes.extend(explanation);
     bytes
+}
+
+/// Tells what an attribute should have been like (`netlink_policy_dump_write_attr`).
+fn put_rule(writer: &mut Writer<'_>, rule: Rule) {
+    const TYPE: u16 = 1;
+    const MIN_VALUE: u16 = 4;
+    const MAX_VALUE: u16 = 5;
+    const MAX_LENGTH: u16 = 7;
+    // `enum netlink_attribute_type`
+    const U8: u32 = 2;
+    const U16: u32 = 3;
+    const U32: u32 = 4;
+    const BINARY: u32 = 10;
+    const NUL_STRING: u32 = 12;
+    const NESTED: u32 = 13;
+    let number = |writer: &mut Writer<'_>, kind, most: u64| {
+        writer.put_u64(MIN_VALUE, 0);
+        writer.put_u64(MAX_VALUE, most);
+        kind
+    };
+    if matches!(rule, Rule::Unspec(_)) {
+        return;
+    }
+    writer.nest(ATTR_POLICY, |writer| {
+        let kind = match rule {
+            Rule::U8 => number(writer, U8, u8::MAX.into()),
+            Rule::U16 => number(writer, U16, u16::MAX.into()),
+            Rule::U32 => number(writer, U32, u32::MAX.into()),
+            Rule::NulString(most) => {
+                writer.put_u32(MAX_LENGTH, most.into());
+                NUL_STRING
+            }
+            Rule::Binary(most) => {
+                writer.put_u32(MAX_LENGTH, most.into());
+                BINARY
+            }
+            Rule::Nested | Rule::Unspec(_) => NESTED,
+        };
+        writer.put_u32(TYPE, kind);
+    });
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use netlink_packet_generic::constants::GENL_ID_CTRL;
-use netlink_packet_ipvs::{FAMILY_OPERATIONS, IpvsCommand, policy::CommandAttrs};
+use netlink_packet_ipvs::{
+    FAMILY_OPERATIONS, IpvsCommand,
+    policy::{CommandAttrs, DaemonAttrs},
+};
 
 use super::{
     Client, FAMILY_ID, command, controller,
@@ -197,14 +200,26 @@ impl Server {
         }
         let attrs = CommandAttrs::decode(generic.attributes)
             .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+        if let (IpvsCommand::NewDaemon | IpvsCommand::DelDaemon, Some(nest)) =
+            (command, attrs.daemon)
+        {
+            // The one nest whose violations the kernel explains.
+            DaemonAttrs::decode(nest).map_err(|error| Refusal {
+                errno: libc::EINVAL,
+                ..Refusal::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
+            })?;
+        }
         let mut table = self.shared.table();
         if matches!(
             command,
             IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
         ) {
-            return command::read(&mut table, ns, command, &attrs, answering).map(Outcome::Reply);
+            return command::read(&mut table, ns, command, &attrs, answering)
+                .map(Outcome::Reply)
+                .map_err(|refusal| refusal.or_text(attrs.warning()));
         }
-        command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)?;
+        command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
+            .map_err(|refusal| refusal.or_text(attrs.warning()))?;
         drop(table);
         tracing::info!(pid = client.pid, namespace = ns.0, ?command, "changed");
         Ok(Outcome::Done(attrs.warning()))

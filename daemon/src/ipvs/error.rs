@@ -205,6 +205,19 @@ pub enum Error {
         state: SyncState,
     },
 
+    /// The error of a sync daemon's socket (`make_send_sock`, `make_receive_sock`); `ENETUNREACH`
+    /// where the interface of a master is down.
+    #[error(
+        "the {state} sync daemon cannot use its interface (error {errno}): see that it is up and \
+         has addresses of the group's family"
+    )]
+    SyncSocket {
+        /// Which of the two.
+        state: SyncState,
+        /// The error number, positive.
+        errno: i32,
+    },
+
     /// `ESRCH`: stopping a sync daemon that does not run (`stop_sync_thread`).
     #[error("the {state} sync daemon does not run: there is nothing to stop")]
     SyncDaemonNotRunning {
@@ -261,6 +274,7 @@ impl Error {
             | Self::NoSuchSyncState { .. } => libc::EINVAL,
             Self::NegativeWeight { .. } | Self::ThresholdsCrossed { .. } => libc::ERANGE,
             Self::NoSuchInterface { .. } => libc::ENODEV,
+            Self::SyncSocket { errno, .. } => *errno,
             Self::NoIdsLeft { .. } => libc::ENOMEM,
             Self::DataPath { reason, .. } => reason.errno(),
         }

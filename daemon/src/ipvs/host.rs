@@ -3,6 +3,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::SyncDaemon;
+
 /// The network namespace that a table belongs to.
 pub trait Host {
     /// What the local routing table calls this address (`inet_addr_type`).
@@ -17,6 +19,12 @@ pub trait Host {
     /// The interface's MTU in bytes, or `None` when there is no interface of this name. The name
     /// comes without its terminating NUL.
     fn interface_mtu(&self, name: &[u8]) -> Option<u32>;
+
+    /// Whether this sync daemon's socket can be opened (`make_send_sock`, `make_receive_sock`); if
+    /// not, the error number. It can, as far as a host that has no sockets knows.
+    fn open_sync_socket(&self, _daemon: &SyncDaemon) -> Result<(), i32> {
+        Ok(())
+    }
 }
 
 /// The types of IPv4 addresses (`RTN_UNICAST` and so on).

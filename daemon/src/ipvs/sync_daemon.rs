@@ -162,7 +162,7 @@ impl SyncDaemons {
         if slot.is_some() {
             return Err(Error::SyncDaemonRuns { state });
         }
-        *slot = Some(SyncDaemon {
+        let daemon = SyncDaemon {
             state,
             max_length: max_length(state, spec.max_length, group, mtu),
             interface: spec.interface,
@@ -170,7 +170,10 @@ impl SyncDaemons {
             group,
             port: or_default(spec.port, DEFAULT_PORT),
             ttl: or_default(spec.ttl, DEFAULT_TTL),
-        });
+        };
+        host.open_sync_socket(&daemon)
+            .map_err(|errno| Error::SyncSocket { state, errno })?;
+        *slot = Some(daemon);
         Ok(())
     }
 

@@ -116,7 +116,7 @@ impl Table {
     ///
     /// In the order of the checks: [`Error::SyncGroupNotMulticast`],
     /// [`Error::SyncWithMixedFamilies`], [`Error::NoSuchInterface`], and then, by the state,
-    /// [`Error::SyncDaemonRuns`] or [`Error::NoSuchSyncState`].
+    /// [`Error::SyncDaemonRuns`] or [`Error::NoSuchSyncState`], and [`Error::SyncSocket`].
     pub fn start_sync_daemon(
         &mut self,
         spec: SyncDaemonSpec,

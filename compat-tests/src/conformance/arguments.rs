@@ -1,0 +1,91 @@
+//! The command line of `sockvs-conformance`. It only reads it.
+
+use std::path::PathBuf;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Usage: sockvs-conformance [OPTIONS] SCENARIO...
+
+Runs each SCENARIO, a text file of commands, against the kernel's own IPVS and then against sockvs,
+in network namespaces of its own, and compares standard output, standard error and exit status of
+every step byte for byte. Needs root, a kernel with ip_vs, and no running sockvsd.
+
+  --wrapped            run the second side under `sockvs exec`, instead of the transparent interceptor
+  --only NAME          only this scenario (its file's name without .txt); may be repeated
+  --kernel-only FILE   only ask the kernel, and write down what it says
+  --sockvs-only FILE   only ask sockvs, and write down what it says (needs no ip_vs)
+  -h, --help           this page
+
+Exit status: 0 if nothing differs, 1 if something does, 2 if it could not be found out.
+";
+
+/// What is to be done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// Only print [`HELP`].
+    pub help: bool,
+    /// Sockvs' side runs under `sockvs exec`.
+    pub wrapped: bool,
+    /// The scenarios to run; all if there is none.
+    pub only: Vec<String>,
+    /// Where to write what the kernel says, and no more than that.
+    pub kernel_only: Option<PathBuf>,
+    /// Where to write what sockvs says, and no more than that.
+    pub sockvs_only: Option<PathBuf>,
+    /// The files with scenarios.
+    pub files: Vec<PathBuf>,
+}
+
+impl Arguments {
+    /// Reads the words that follow the program's name.
+    ///
+    /// # Errors
+    ///
+    /// A line that says what is wrong with them.
+    pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self::default();
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} wants a value"));
+            match word.as_str() {
+                "-h" | "--help" => arguments.help = true,
+                "--wrapped" => arguments.wrapped = true,
+                "--only" => arguments.only.push(value()?),
+                "--kernel-only" => arguments.kernel_only = Some(value()?.into()),
+                "--sockvs-only" => arguments.sockvs_only = Some(value()?.into()),
+                option if option.starts_with('-') => {
+                    return Err(format!("there is no option {option}; see --help"));
+                }
+                file => arguments.files.push(file.into()),
+            }
+        }
+        if arguments.files.is_empty() && !arguments.help {
+            return Err("no scenarios given; see --help".to_owned());
+        }
+        Ok(arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, PathBuf};
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split(' ').map(str::to_owned))
+    }
+
+    #[test]
+    fn options_and_files_may_be_mixed() {
+        let arguments = parse("--wrapped a.txt --only a --only b b.txt").unwrap();
+        assert!(arguments.wrapped);
+        assert_eq!(arguments.only, ["a", "b"]);
+        assert_eq!(arguments.files, ["a.txt", "b.txt"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert!(parse("--only").is_err());
+        assert!(parse("--verbose a.txt").is_err());
+        assert!(parse("--wrapped").is_err());
+    }
+}
