@@ -55,9 +55,7 @@ pub fn choose(asked: Intercept, scope: Scope) -> Result<Choice, bpf::Error> {
         ),
         Intercept::Auto => match load() {
             Ok(hook) => (Some(hook), "requests come from all clients".to_owned()),
-            Err(error) => {
-                (None, format!("{:#}; {wrapped}", anyhow::Error::from(error)))
-            },
+            Err(error) => (None, format!("{:#}; {wrapped}", anyhow::Error::from(error))),
         },
     };
     Ok(Choice { hook, reason })

@@ -55,7 +55,9 @@ struct Attribute {
 #[inline(always)]
 pub(crate) fn is_ours(skb: &Skb) -> bool {
     let data = skb.data();
-    let Some((at, headers)) = first_that_tells(data, skb.len()) else { return false };
+    let Some((at, headers)) = first_that_tells(data, skb.len()) else {
+        return false;
+    };
     if headers.kind != CONTROLLER {
         return true;
     }
