@@ -87,10 +87,7 @@ fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
             }
         }
     }
-    assert!(
-        between > 0,
-        "no connection was made while C was away"
-    );
+    assert!(between > 0, "no connection was made while C was away");
     assert!(
         late.is_empty(),
         "{} connections reached C after its removal, {late:?} ns later",

@@ -15,7 +15,7 @@ const MODE: &str = "/sys/kernel/debug/sched/preempt";
 /// Where a task leaves the processor only of its own accord while it is in the kernel.
 const CALM: [&str; 2] = ["(none)", "(voluntary)"];
 /// Enough copies where it may leave at any point.
-const MANY: usize = 6;
+const MANY: usize = 8;
 
 /// How many copies it takes on the running kernel.
 pub(super) fn needed() -> usize {
