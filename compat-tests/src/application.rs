@@ -1,6 +1,6 @@
 //! An application whose connections are balanced: the program `sockvs-probe`, in the test's cgroup.
 
-use std::process::Stdio;
+use std::{net::IpAddr, process::Stdio};
 
 use nix::errno::Errno;
 
@@ -15,14 +15,20 @@ pub enum Socket {
     Inet6,
     /// `AF_INET6` with `IPV6_V6ONLY`.
     Inet6Only,
+    /// Of the address's own family, with a firewall mark.
+    Marked(u32),
+    /// Of the address's own family, bound to an address.
+    From(IpAddr),
 }
 
 impl Socket {
-    fn name(self) -> &'static str {
+    fn name(self) -> String {
         match self {
-            Self::Plain => "plain",
-            Self::Inet6 => "inet6",
-            Self::Inet6Only => "inet6-only",
+            Self::Plain => "plain".to_owned(),
+            Self::Inet6 => "inet6".to_owned(),
+            Self::Inet6Only => "inet6-only".to_owned(),
+            Self::Marked(mark) => format!("plain,mark={mark}"),
+            Self::From(address) => format!("plain,from={address}"),
         }
     }
 }
@@ -142,6 +148,67 @@ impl Application {
     #[track_caller]
     pub fn close(&mut self, id: &str) {
         self.0.must(&format!("close {id}"));
+    }
+
+    /// Makes a UDP socket for addresses like this one.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[track_caller]
+    pub fn udp(&mut self, id: &str, socket: Socket, address: &str) {
+        self.0
+            .must(&format!("udp {id} {} {address}", socket.name()));
+    }
+
+    /// Connects a UDP socket.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `connect`.
+    #[track_caller]
+    pub fn connect_udp(&mut self, id: &str, address: &str) -> Result<(), Errno> {
+        self.0.ask(&format!("connect {id} {address}")).map(drop)
+    }
+
+    /// Sends a datagram to the peer of a UDP socket: the name of the server that answers, and the
+    /// address that the answer came from.
+    ///
+    /// # Errors
+    ///
+    /// The errno of the call that failed; `EAGAIN` if no answer comes.
+    #[track_caller]
+    pub fn ask_peer(&mut self, id: &str) -> Result<String, Errno> {
+        self.0
+            .ask(&format!("ask {id}"))
+            .map(|mut lines| lines.remove(0))
+    }
+
+    /// The same to an address.
+    ///
+    /// # Errors
+    ///
+    /// As `ask_peer`.
+    #[track_caller]
+    pub fn ask(&mut self, id: &str, address: &str) -> Result<String, Errno> {
+        self.0
+            .ask(&format!("ask {id} {address}"))
+            .map(|mut lines| lines.remove(0))
+    }
+
+    /// The same with a number of datagrams at once (`sendmmsg`, `recvmmsg`).
+    ///
+    /// # Errors
+    ///
+    /// As `ask_peer`.
+    #[track_caller]
+    pub fn ask_many(
+        &mut self,
+        id: &str,
+        address: &str,
+        number: usize,
+    ) -> Result<Vec<String>, Errno> {
+        self.0.ask(&format!("ask-many {id} {address} {number}"))
     }
 
     /// Starts connecting at full speed, from a number of threads.

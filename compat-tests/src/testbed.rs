@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::{
-    Application, Cgroup, Client, Conversation, Daemon, Folder, Intercept, Namespace, Place, Server,
-    Talk, Turn, root,
+    Application, Cgroup, Client, Conversation, Daemon, DatagramServer, Folder, Intercept,
+    Namespace, Place, Server, Talk, Turn, root,
 };
 
 /// A daemon and its surroundings. The order of the fields is the order in which they go.
@@ -159,6 +159,18 @@ impl Testbed {
     pub fn server(&self, name: &str, address: &str) -> Server {
         let address: SocketAddr = address.parse().expect("an address and a port");
         Server::start(&self.namespace, name, address, Talk::Greeting)
+    }
+
+    /// A server that answers each datagram with its name.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot have `address`.
+    #[must_use]
+    #[track_caller]
+    pub fn datagram_server(&self, name: &str, address: &str) -> DatagramServer {
+        let address: SocketAddr = address.parse().expect("an address and a port");
+        DatagramServer::start(&self.namespace, name, address)
     }
 }
 

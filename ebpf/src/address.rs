@@ -6,7 +6,7 @@
 use core::ptr::{addr_of, addr_of_mut};
 
 use aya_ebpf::{EbpfContext as _, helpers::bpf_get_netns_cookie, programs::SockAddrContext};
-use sockvs_ebpf_common::{AF_INET, AddressWords, V4_MAPPED_WORD};
+use sockvs_ebpf_common::{AF_INET, AF_INET6, AddressWords, V4_MAPPED_WORD};
 
 /// An address and a port as a socket call has them.
 #[derive(Clone, Copy)]
@@ -33,37 +33,73 @@ pub(crate) fn client(ctx: &SockAddrContext) -> Client {
     // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
     // a pointer.
     let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
-    let mut bound = 0;
     let mut port = 0;
     if !sk.is_null() {
         // SAFETY: a socket, whose fields the program type may read.
-        let family = unsafe { addr_of!((*sk).family).read_volatile() };
-        // SAFETY: as above.
         port = unsafe { addr_of!((*sk).src_port).read_volatile() };
-        if family == u32::from(AF_INET) {
-            // SAFETY: as above.
-            bound = unsafe { addr_of!((*sk).src_ip4).read_volatile() };
-        } else {
-            // SAFETY: as above.
-            let words = unsafe { addr_of!((*sk).src_ip6) }.cast::<u32>();
-            // SAFETY: the array has four words.
-            bound = unsafe { words.read_volatile() };
-            // SAFETY: as above.
-            bound ^= read_word(unsafe { words.add(1) });
-            // SAFETY: as above.
-            bound ^= read_word(unsafe { words.add(2) });
-            // SAFETY: as above.
-            bound ^= read_word(unsafe { words.add(3) });
-        }
     }
-    if bound == 0 {
+    let [a, b, c, d] = bound(ctx);
+    let mut folded = a ^ b ^ c ^ d;
+    if folded == 0 {
         let namespace = netns(ctx);
-        bound = namespace as u32 ^ (namespace >> 32) as u32;
+        folded = namespace as u32 ^ (namespace >> 32) as u32;
     }
     Client {
-        address: u32::from_be(bound),
+        address: u32::from_be(folded),
         port: port as u16,
     }
+}
+
+/// The address that the socket is bound to, as services have addresses; zero if it is not bound.
+#[inline(always)]
+pub(crate) fn bound(ctx: &SockAddrContext) -> AddressWords {
+    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
+    // a pointer.
+    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    if sk.is_null() {
+        return [0; 4];
+    }
+    // SAFETY: a socket, whose fields the program type may read.
+    let family = unsafe { addr_of!((*sk).family).read_volatile() };
+    if family == u32::from(AF_INET) {
+        // SAFETY: as above.
+        return [unsafe { addr_of!((*sk).src_ip4).read_volatile() }, 0, 0, 0];
+    }
+    // SAFETY: as above.
+    let words = unsafe { addr_of!((*sk).src_ip6) }.cast::<u32>();
+    let address = [
+        read_word(words),
+        // SAFETY: the array has four words.
+        read_word(unsafe { words.add(1) }),
+        // SAFETY: as above.
+        read_word(unsafe { words.add(2) }),
+        // SAFETY: as above.
+        read_word(unsafe { words.add(3) }),
+    ];
+    if is_v4_mapped(&address) {
+        return [address[3], 0, 0, 0];
+    }
+    address
+}
+
+/// The socket's firewall mark, zero for none.
+#[inline(always)]
+pub(crate) fn mark(ctx: &SockAddrContext) -> u32 {
+    // SAFETY: as in `bound`.
+    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    if sk.is_null() {
+        return 0;
+    }
+    // SAFETY: a socket, whose fields the program type may read.
+    unsafe { addr_of!((*sk).mark).read_volatile() }
+}
+
+/// Whether the call is one of IPv6, though perhaps to an IPv4-mapped address.
+#[inline(always)]
+pub(crate) fn is_inet6(ctx: &SockAddrContext) -> bool {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    let family = unsafe { addr_of!((*ctx.sock_addr).user_family).read_volatile() };
+    family == u32::from(AF_INET6)
 }
 
 #[inline(always)]

@@ -1,143 +1,101 @@
-//! `connect(2)`: a connection to a virtual address goes to a server instead.
-//!
-//! TCP only, for now. An address that is no service is left as it is.
+//! `connect(2)`: a connection to a virtual address goes to a server instead, whether it is one of
+//! TCP or of UDP. An address that is no service is left as it is.
 
-use aya_ebpf::{helpers::bpf_set_retval, programs::SockAddrContext};
-use sockvs_ebpf_common::{AF_INET, AF_INET6, IPPROTO_TCP, Origin, Service, ServiceKey, UNCOUNTED};
-
-use crate::{
-    PROCEED, REFUSE,
-    address::{self, Endpoint},
-    origin,
-    selection::{self, Choice},
-    table,
+use aya_ebpf::programs::SockAddrContext;
+use sockvs_ebpf_common::{
+    AF_INET, AF_INET6, COUNTED_INACTIVE, IPPROTO_TCP, IPPROTO_UDP, UNCOUNTED,
 };
 
-/// No destination of the service can be used: as if nobody listened.
-const ECONNREFUSED: i32 = 111;
-/// The server has an address that this socket cannot reach.
-const ENETUNREACH: i32 = 101;
-
-/// The cookie of the namespace whose services hold everywhere, or zero. The daemon sets it before
-/// the programs are loaded; the verifier then sees a constant.
-#[unsafe(no_mangle)]
-static NODE_WIDE: u64 = 0;
-
-#[inline(always)]
-fn node_wide() -> u64 {
-    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written here.
-    unsafe { core::ptr::addr_of!(NODE_WIDE).read_volatile() }
-}
+use crate::{
+    PROCEED, accounting,
+    address::{self, Endpoint},
+    balance::{self, ENETUNREACH, Verdict},
+    origin, services,
+};
 
 /// `connect(2)` of an IPv4 socket.
 #[inline(always)]
 pub(crate) fn connect4(ctx: &SockAddrContext) -> i32 {
-    if address::protocol(ctx) != u32::from(IPPROTO_TCP) {
-        return PROCEED;
-    }
     let asked = address::read4(ctx);
-    let Some((index, service)) = find(ctx, AF_INET, &asked) else {
-        origin::forget(ctx);
-        return PROCEED;
-    };
-    let Some(choice) = selection::choose(service, &address::client(ctx)) else {
-        return refuse(ECONNREFUSED);
-    };
-    if choice.family != AF_INET {
-        return refuse(ENETUNREACH);
+    match server(ctx, AF_INET, &asked, &asked) {
+        Connect::To(server) => address::write4(ctx, &server),
+        Connect::AsIs => {}
+        Connect::Not(errno) => return balance::refuse(errno),
     }
-    let server = with_port(choice.server, asked.port);
-    address::write4(ctx, &server);
-    sent(ctx, index, &choice, &asked, &server)
-}
-
-/// `connect(2)` of an IPv6 socket.
-#[inline(always)]
-pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
-    if address::protocol(ctx) != u32::from(IPPROTO_TCP) {
-        return PROCEED;
-    }
-    let asked = address::read6(ctx);
-    // One search for both families: the verifier, too, then goes through it once.
-    let (family, searched) = if address::is_v4_mapped(&asked.address) {
-        (AF_INET, [asked.address[3], 0, 0, 0])
-    } else {
-        (AF_INET6, asked.address)
-    };
-    let searched = Endpoint {
-        address: searched,
-        port: asked.port,
-    };
-    let Some((index, service)) = find(ctx, family, &searched) else {
-        origin::forget(ctx);
-        return PROCEED;
-    };
-    let Some(choice) = selection::choose(service, &address::client(ctx)) else {
-        return refuse(ECONNREFUSED);
-    };
-    let mut server = with_port(choice.server, asked.port);
-    if choice.family == AF_INET {
-        // An IPv6 socket reaches an IPv4 server by its mapped address, unless it is IPv6-only; the
-        // kernel then answers ENETUNREACH by itself.
-        server.address = address::to_v4_mapped(server.address[0]);
-    }
-    address::write6(ctx, &server);
-    sent(ctx, index, &choice, &asked, &server)
-}
-
-#[inline(always)]
-fn find(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Option<(u32, *mut Service)> {
-    let mut key = ServiceKey {
-        netns: address::netns(ctx),
-        address: asked.address,
-        port: asked.port,
-        protocol: IPPROTO_TCP,
-        family,
-        zero: 0,
-    };
-    let own = table::service(&key);
-    let node_wide = node_wide();
-    if own.is_some() || node_wide == 0 {
-        return own;
-    }
-    key.netns = node_wide;
-    table::service(&key)
-}
-
-#[inline(always)]
-fn with_port(mut server: Endpoint, asked: u16) -> Endpoint {
-    if server.port == 0 {
-        server.port = asked;
-    }
-    server
-}
-
-#[inline(always)]
-fn sent(
-    ctx: &SockAddrContext,
-    service: u32,
-    choice: &Choice,
-    asked: &Endpoint,
-    server: &Endpoint,
-) -> i32 {
-    origin::remember(
-        ctx,
-        Origin {
-            virtual_address: asked.address,
-            server_address: server.address,
-            virtual_port: asked.port,
-            server_port: server.port,
-            destination: choice.destination,
-            service,
-            counted: UNCOUNTED,
-        },
-    );
     PROCEED
 }
 
+/// `connect(2)` of an IPv6 socket, to an IPv6 or an IPv4-mapped address.
 #[inline(always)]
-fn refuse(errno: i32) -> i32 {
-    // SAFETY: the helper takes any error number.
-    unsafe { bpf_set_retval(-errno) };
-    REFUSE
+pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
+    let asked = address::read6(ctx);
+    // One search for both families: the verifier, too, then goes through it once.
+    let (family, searched) = services::as_searched(&asked);
+    match server(ctx, family, &asked, &searched) {
+        Connect::To(server) => address::write6(ctx, &server),
+        Connect::AsIs => {}
+        Connect::Not(errno) => return balance::refuse(errno),
+    }
+    PROCEED
+}
+
+/// What becomes of a connection.
+enum Connect {
+    /// It goes to a server.
+    To(Endpoint),
+    /// It goes where it was meant to go.
+    AsIs,
+    /// It fails with this error.
+    Not(i32),
+}
+
+/// `asked` is what the socket asked for, `searched` the same without IPv4 mapping.
+#[inline(always)]
+fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoint) -> Connect {
+    const TCP: u32 = IPPROTO_TCP as u32;
+    const UDP: u32 = IPPROTO_UDP as u32;
+    let protocol = match address::protocol(ctx) {
+        TCP => IPPROTO_TCP,
+        UDP => IPPROTO_UDP,
+        _ => return Connect::AsIs,
+    };
+    let is_udp = protocol == IPPROTO_UDP;
+    let Some(found) = services::find(ctx, family, protocol, searched) else {
+        origin::forget(ctx, is_udp);
+        return Connect::AsIs;
+    };
+    let chosen = match balance::balance(ctx, &found, searched) {
+        Verdict::Server(chosen) => chosen,
+        Verdict::Pass => {
+            origin::forget(ctx, is_udp);
+            return Connect::AsIs;
+        }
+        Verdict::Fail(errno) => return Connect::Not(errno),
+    };
+    let mut origin = chosen.origin(&found, asked, UNCOUNTED);
+    if address::is_inet6(ctx) {
+        if chosen.choice.family == AF_INET {
+            // An IPv6 socket reaches an IPv4 server by its mapped address, unless it is IPv6-only;
+            // the kernel then answers ENETUNREACH by itself.
+            origin.server_address = address::to_v4_mapped(origin.server_address[0]);
+        }
+    } else if chosen.choice.family == AF_INET6 {
+        return Connect::Not(ENETUNREACH);
+    }
+    if is_udp {
+        // There will be no word of its beginning, but of its end.
+        origin::forget(ctx, true);
+        if accounting::begin(&origin, false) {
+            origin.counted = COUNTED_INACTIVE;
+        }
+        if !origin::remember(ctx, &mut origin) && origin.counted != UNCOUNTED {
+            accounting::end(&origin);
+        }
+    } else {
+        origin::remember(ctx, &mut origin);
+    }
+    Connect::To(Endpoint {
+        address: origin.server_address,
+        port: origin.server_port,
+    })
 }

@@ -1,12 +1,15 @@
-//! The eBPF programs of sockvs, attached to a cgroup: what happens inside `connect(2)` and
-//! `getpeername(2)` of every process below it.
+//! The eBPF programs of sockvs, attached to a cgroup: what happens inside `connect(2)`,
+//! `sendmsg(2)`, `recvmsg(2)` and `getpeername(2)` of every process below it.
 //!
-//! `connect` takes a socket to a server, `peername` answers with the address that was asked for,
-//! `connections` counts. `table` is the way through the maps, `selection` chooses, `address` reads and writes the
-//! program's context, `origin` is what a socket remembers.
+//! `connect` takes a socket to a server, `datagram` does it for each datagram of one that is not
+//! connected, `peername` answers with the address that was asked for; `connections` and `release`
+//! watch over what becomes of sockets. `services` finds out which service a call is for, `balance` on
+//! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
+//! `accounting` counts, `origin` and `flows` are what a socket remembers, `table` is the way through
+//! the maps, `address` reads and writes the program's context.
 //!
-//! The programs count connections and advance cursors; all else in the maps is the daemon's to
-//! write. Nothing here runs for a packet of an established connection.
+//! The programs count connections, advance cursors and enter templates; all else in the maps is the
+//! daemon's to write. Nothing here runs for a packet of a connected socket.
 
 #![no_std]
 #![no_main]
@@ -16,18 +19,26 @@
     reason = "atomic arithmetic exists on this target only as an intrinsic"
 )]
 
+mod accounting;
 mod address;
+mod balance;
 mod connect;
 mod connections;
 mod counter;
+mod datagram;
+mod flows;
 mod origin;
 mod peername;
+mod persistence;
+mod release;
 mod selection;
+mod services;
 mod table;
+mod words;
 
 use aya_ebpf::{
-    macros::{cgroup_sock_addr, sock_ops},
-    programs::{SockAddrContext, SockOpsContext},
+    macros::{cgroup_sock, cgroup_sock_addr, sock_ops},
+    programs::{SockAddrContext, SockContext, SockOpsContext},
 };
 
 /// The call goes on.
@@ -57,6 +68,37 @@ pub(crate) fn sockvs_getpeername4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(getpeername6)]
 pub(crate) fn sockvs_getpeername6(ctx: SockAddrContext) -> i32 {
     peername::getpeername6(&ctx)
+}
+
+/// `sendmsg(2)` to an IPv4 address.
+#[cgroup_sock_addr(sendmsg4)]
+pub(crate) fn sockvs_sendmsg4(ctx: SockAddrContext) -> i32 {
+    datagram::sendmsg4(&ctx)
+}
+
+/// `sendmsg(2)` to an IPv6 address.
+#[cgroup_sock_addr(sendmsg6)]
+pub(crate) fn sockvs_sendmsg6(ctx: SockAddrContext) -> i32 {
+    datagram::sendmsg6(&ctx)
+}
+
+/// `recvmsg(2)` of an IPv4 socket.
+#[cgroup_sock_addr(recvmsg4)]
+pub(crate) fn sockvs_recvmsg4(ctx: SockAddrContext) -> i32 {
+    datagram::recvmsg4(&ctx)
+}
+
+/// `recvmsg(2)` of an IPv6 socket.
+#[cgroup_sock_addr(recvmsg6)]
+pub(crate) fn sockvs_recvmsg6(ctx: SockAddrContext) -> i32 {
+    datagram::recvmsg6(&ctx)
+}
+
+/// The end of a socket.
+#[cgroup_sock(sock_release)]
+pub(crate) fn sockvs_sock_release(ctx: SockContext) -> i32 {
+    release::release(&ctx);
+    PROCEED
 }
 
 /// What becomes of a TCP connection.

@@ -1,62 +1,76 @@
-//! What a socket remembers of its way here: the address it asked for and the server it got.
+//! What a connected socket remembers of its way here: the address it asked for and the server it
+//! got.
 
 use core::ptr::addr_of;
 
 use aya_ebpf::{
+    bindings::bpf_sock,
     btf_maps::SkStorage,
     helpers::bpf_sk_storage_get,
     macros::btf_map,
     programs::{SockAddrContext, SockOpsContext},
 };
-use sockvs_ebpf_common::Origin;
+use sockvs_ebpf_common::{IPPROTO_UDP, Origin, UNCOUNTED};
+
+use crate::{accounting, address::Endpoint, words};
 
 #[btf_map]
 static ORIGINS: SkStorage<Origin> = SkStorage::new();
 
-/// Remembers. A socket for which there is no memory works, but `getpeername` tells the server.
+/// Remembers. False if there is no memory for it: the socket works, but `getpeername` tells the
+/// server.
 #[inline(always)]
-pub(crate) fn remember(ctx: &SockAddrContext, mut origin: Origin) {
+pub(crate) fn remember(ctx: &SockAddrContext, origin: &mut Origin) -> bool {
     // SAFETY: the programs of one socket's calls run under that socket's lock or on their own copy
     // of a name; the storage is plain data.
-    let stored = unsafe { ORIGINS.get_or_insert_ptr_mut(ctx, Some(&mut origin)) };
-    if !stored.is_null() {
-        // A socket that connects again has one already, with the old contents.
-        write(stored, &origin);
+    let stored = unsafe { ORIGINS.get_or_insert_ptr_mut(ctx, Some(origin)) };
+    if stored.is_null() {
+        return false;
     }
+    // A socket that connects again has one already, with the old contents.
+    words::copy(stored, origin);
+    true
 }
 
-/// What the socket remembers, if it came through a service.
+/// Forgets, if there was anything: the socket goes elsewhere. `counted` if what was there is counted
+/// until then; the connections of TCP have an end of their own.
 #[inline(always)]
-pub(crate) fn recall(ctx: &SockAddrContext) -> Option<Origin> {
+pub(crate) fn forget(ctx: &SockAddrContext, counted: bool) {
     // SAFETY: as in `remember`.
     let stored = unsafe { ORIGINS.get_ptr_mut(ctx) };
+    if stored.is_null() {
+        return;
+    }
     // SAFETY: not null, so it points to the socket's own storage.
-    (!stored.is_null()).then(|| unsafe { stored.read() })
+    let origin = unsafe { &*stored };
+    if counted && origin.counted != UNCOUNTED {
+        accounting::end(origin);
+    }
+    words::clear(stored);
 }
 
-/// Forgets, if there was anything: the socket now goes to an address that is no service.
+/// The address that the socket asked for, if `peer` is the server it got for it. A socket that is
+/// connected to something else since has another peer.
 #[inline(always)]
-pub(crate) fn forget(ctx: &SockAddrContext) {
+pub(crate) fn asked_for(ctx: &SockAddrContext, peer: &Endpoint) -> Option<Endpoint> {
     // SAFETY: as in `remember`.
     let stored = unsafe { ORIGINS.get_ptr_mut(ctx) };
-    if !stored.is_null() {
-        write(stored, &Origin::default());
+    if stored.is_null() {
+        return None;
     }
-}
-
-/// Writes word by word: of a plain copy the compiler makes a call to a function that goes byte by
-/// byte.
-#[inline(always)]
-fn write(stored: *mut Origin, origin: &Origin) {
-    const WORDS: usize = size_of::<Origin>() / size_of::<u32>();
-    let from = addr_of!(*origin).cast::<u32>();
-    let to = stored.cast::<u32>();
-    for word in 0..WORDS {
-        // SAFETY: the record consists of this many words, none of which is padding.
-        let value = unsafe { from.add(word).read() };
-        // SAFETY: callers pass the socket's own storage, which is as long.
-        unsafe { to.add(word).write_volatile(value) };
-    }
+    // SAFETY: not null, so it points to the socket's own storage.
+    let origin = unsafe { stored.read() };
+    let server = origin.server_address;
+    (origin.virtual_port != 0
+        && server[0] == peer.address[0]
+        && server[1] == peer.address[1]
+        && server[2] == peer.address[2]
+        && server[3] == peer.address[3]
+        && origin.server_port == peer.port)
+        .then_some(Endpoint {
+            address: origin.virtual_address,
+            port: origin.virtual_port,
+        })
 }
 
 /// Where the socket of a TCP connection remembers, if it ever came through a service.
@@ -68,8 +82,25 @@ pub(crate) fn of_connection(ctx: &SockOpsContext) -> Option<*mut Origin> {
     if sk.is_null() {
         return None;
     }
+    stored(sk.cast())
+}
+
+/// What a UDP socket remembers, if it was ever connected to a service.
+#[inline(always)]
+pub(crate) fn of_datagrams(sk: *mut bpf_sock) -> Option<Origin> {
+    // SAFETY: the program's context, whose fields it may read.
+    let protocol = unsafe { addr_of!((*sk).protocol).read_volatile() };
+    if protocol != u32::from(IPPROTO_UDP) {
+        return None;
+    }
+    // SAFETY: the storage of a socket that nobody else uses any more.
+    stored(sk.cast()).map(|origin| unsafe { origin.read() })
+}
+
+#[inline(always)]
+fn stored(sk: *mut core::ffi::c_void) -> Option<*mut Origin> {
     let map = addr_of!(ORIGINS).cast_mut().cast();
     // SAFETY: a map and a socket; without a flag nothing is made.
-    let stored = unsafe { bpf_sk_storage_get(map, sk.cast(), core::ptr::null_mut(), 0) };
+    let stored = unsafe { bpf_sk_storage_get(map, sk, core::ptr::null_mut(), 0) };
     (!stored.is_null()).then_some(stored.cast())
 }

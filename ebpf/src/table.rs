@@ -3,13 +3,14 @@
 use core::ptr::addr_of;
 
 use aya_ebpf::{
-    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
+    bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST},
     btf_maps::{Array, ArrayOfMaps, HashMap},
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, MAX_SERVICES, SERVICE_CHUNKS,
-    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service, ServiceKey,
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Globals, MAX_NAMESPACES, MAX_SERVICES,
+    MAX_TEMPLATES, Namespace, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK,
+    Service, ServiceKey, Template, TemplateKey,
 };
 
 type Chunk<T, const LEN: usize> = Array<T, LEN, { BPF_F_MMAPABLE as usize }>;
@@ -40,9 +41,52 @@ static DESTINATION_RECORDS: Chunks<
 #[btf_map]
 static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }> = Chunks::new();
 
-/// The service that a key belongs to: its index, and its record.
+#[btf_map]
+static GLOBALS: Array<Globals, 1> = Array::new();
+
+/// Not for the programs: a daemon keeps it here for the next one.
+#[btf_map]
+static NAMESPACES: HashMap<
+    u64,
+    Namespace,
+    { MAX_NAMESPACES as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+#[btf_map]
+static TEMPLATES: HashMap<
+    TemplateKey,
+    Template,
+    { MAX_TEMPLATES as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+/// What is known of all services.
 #[inline(always)]
-pub(crate) fn service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
+pub(crate) fn globals() -> Globals {
+    match GLOBALS.get_ptr(0) {
+        // SAFETY: the map's only value, whose words are written whole.
+        Some(globals) => unsafe { globals.read_volatile() },
+        None => Globals::default(),
+    }
+}
+
+/// The template of this key.
+#[inline(always)]
+pub(crate) fn template(key: &TemplateKey) -> Option<*mut Template> {
+    TEMPLATES.get_ptr_mut(key)
+}
+
+/// Enters a template; `new` if there must be none of this key yet.
+#[inline(always)]
+pub(crate) fn insert_template(key: &TemplateKey, template: &Template, new: bool) -> bool {
+    let flags = if new { BPF_NOEXIST } else { BPF_ANY };
+    TEMPLATES.insert(key, template, flags.into()).is_ok()
+}
+
+/// The service that a key belongs to: the index of its record.
+#[inline(always)]
+pub(crate) fn service(key: &ServiceKey) -> Option<u32> {
     let index = SERVICES.get_ptr(key)?;
     // SAFETY: a map's value may be read while the program runs. Should the entry have been reused
     // meanwhile, the index is another service's; the comparison below finds that out.
@@ -51,7 +95,7 @@ pub(crate) fn service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
     // SAFETY: chunks are never freed; the field is plain data that only a new use of the record
     // changes, and `generation` tells of that.
     let found = unsafe { addr_of!((*service).key).read_volatile() };
-    same(&found, key).then_some((index, service))
+    same(&found, key).then_some(index)
 }
 
 /// The service's record with this index.

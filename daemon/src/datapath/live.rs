@@ -11,7 +11,7 @@ use std::{
 
 use sockvs_ebpf_common::{
     Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE, Selection,
-    Service as ServiceRecord, ServiceConfig, ServiceKey as RecordKey,
+    Service as ServiceRecord, ServiceConfig, ServiceKey as RecordKey, Terms,
 };
 
 use super::{chunks::Chunks, records};
@@ -113,13 +113,30 @@ impl<'a> LiveService<'a> {
         which.store(next, Ordering::Release);
     }
 
-    /// Puts a selection into the half that is not in force, then brings it into force.
-    pub(super) fn bring_into_force(self, selection: Selection) {
+    /// Puts a selection and terms into the halves that are not in force, then brings them into
+    /// force.
+    pub(super) fn bring_into_force(self, selection: Selection, terms: Terms) {
         let generation = self.generation();
         let next = generation.load(Ordering::Relaxed).wrapping_add(1);
         // SAFETY: no program follows this half; one that still reads it compares generations.
         unsafe { self.half(next).write_volatile(selection) };
+        // SAFETY: as above.
+        unsafe { self.terms_half(next).write_volatile(terms) };
         generation.store(next, Ordering::Release);
+    }
+
+    /// The terms in force.
+    pub(super) fn terms(self) -> Terms {
+        let half = self.terms_half(self.generation().load(Ordering::Acquire));
+        // SAFETY: plain data within the record that only the daemon changes.
+        unsafe { half.read_volatile() }
+    }
+
+    /// Sets after how much silence, in nanoseconds, a socket's next datagram may go elsewhere.
+    pub(super) fn set_udp_timeout(self, timeout: u64) {
+        // SAFETY: the field is within the record.
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).udp_timeout) })
+            .store(timeout, Ordering::Relaxed);
     }
 
     /// How many choices the selection in force has made, counted from where it was put.
@@ -172,6 +189,15 @@ impl<'a> LiveService<'a> {
         // SAFETY: both selections are within the record.
         let halves =
             unsafe { addr_of_mut!((*self.record.as_ptr()).selections) }.cast::<Selection>();
+        // SAFETY: the index is zero or one.
+        unsafe { halves.add((generation & 1) as usize) }
+    }
+}
+
+impl LiveService<'_> {
+    fn terms_half(self, generation: u64) -> *mut Terms {
+        // SAFETY: both terms are within the record.
+        let halves = unsafe { addr_of_mut!((*self.record.as_ptr()).terms) }.cast::<Terms>();
         // SAFETY: the index is zero or one.
         unsafe { halves.add((generation & 1) as usize) }
     }

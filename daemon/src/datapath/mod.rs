@@ -12,6 +12,7 @@ mod bpf_call;
 mod bpffs;
 mod cgroup;
 mod chunks;
+mod common;
 mod live;
 mod open;
 mod origins;

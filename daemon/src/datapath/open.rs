@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use aya::maps::{ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
+use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{DESTINATIONS_PER_CHUNK, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK};
 
 use super::{
     Error, MapPath, Programs,
     chunks::Chunks,
+    common::Common,
     room::{Indexes, Stretches},
 };
 
@@ -23,8 +24,18 @@ impl MapPath {
             BpfHashMap::try_from(programs.take_map(name)?)
                 .map_err(|error| Error::Map { name, error })?
         };
+        let globals = {
+            let name = "GLOBALS";
+            Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
+        };
+        let namespaces = {
+            let name = "NAMESPACES";
+            BpfHashMap::try_from(programs.take_map(name)?)
+                .map_err(|error| Error::Map { name, error })?
+        };
         Ok(Self {
             by_address,
+            common: Common::new(globals, namespaces),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
             destination_records: chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?,
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,

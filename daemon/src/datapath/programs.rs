@@ -29,21 +29,30 @@ use crate::ipvs::Namespace;
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-ebpf"));
 
 /// Each program, by its name in the object and the name of its link in the pin directory.
-/// The counting one comes first: no connection may go to a server that is not counted.
-const PROGRAMS: [(&str, &str); 5] = [
+/// Those that count come first: no connection may go to a server that is not counted.
+const PROGRAMS: [(&str, &str); 10] = [
     ("sockvs_sockops", "sockops"),
+    ("sockvs_sock_release", "sock_release"),
+    ("sockvs_recvmsg4", "recvmsg4"),
+    ("sockvs_recvmsg6", "recvmsg6"),
     ("sockvs_connect4", "connect4"),
     ("sockvs_connect6", "connect6"),
+    ("sockvs_sendmsg4", "sendmsg4"),
+    ("sockvs_sendmsg6", "sendmsg6"),
     ("sockvs_getpeername4", "getpeername4"),
     ("sockvs_getpeername6", "getpeername6"),
 ];
 /// Each map that is pinned, by its name in the object and in the pin directory.
-const MAPS: [&str; 5] = [
+const MAPS: [&str; 9] = [
+    "GLOBALS",
+    "NAMESPACES",
     "SERVICES",
     "SERVICE_RECORDS",
     "DESTINATION_RECORDS",
     "SLOTS",
+    "TEMPLATES",
     "ORIGINS",
+    "FLOWS",
 ];
 
 /// Those of them that hold records.
@@ -314,6 +323,7 @@ fn attach(ebpf: &mut Ebpf, name: &str, pin: &Path, cgroup: &fs::File) -> Result<
 fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     match program {
+        Program::CgroupSock(program) => program.load()?,
         Program::CgroupSockAddr(program) => program.load()?,
         Program::SockOps(program) => program.load()?,
         _ => return Err(ProgramError::UnexpectedProgramType),
@@ -326,6 +336,10 @@ fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramEr
 fn link(program: &mut Program, cgroup: &fs::File) -> Result<FdLink, AttachError> {
     const NO_FLAGS: CgroupAttachMode = CgroupAttachMode::Single;
     let link = match program {
+        Program::CgroupSock(program) => {
+            let id = program.attach(cgroup, NO_FLAGS)?;
+            program.take_link(id)?.try_into()
+        }
         Program::CgroupSockAddr(program) => {
             let id = program.attach(cgroup, NO_FLAGS)?;
             program.take_link(id)?.try_into()

@@ -10,11 +10,12 @@ use std::collections::HashMap;
 use aya::maps::{HashMap as BpfHashMap, MapData, MapError};
 use sockvs_ebpf_common::{
     Destination as DestinationRecord, Segment, Selection, Service as ServiceRecord,
-    ServiceKey as RecordKey,
+    ServiceKey as RecordKey, Terms,
 };
 
 use super::{
     chunks::Chunks,
+    common::Common,
     live::{LiveDestination, LiveService, set_slot},
     records,
     room::{Indexes, Stretch, Stretches},
@@ -22,12 +23,13 @@ use super::{
 };
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Stats,
+    Service, ServiceId, Stats, Timeouts,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
 pub struct MapPath {
     pub(super) by_address: BpfHashMap<MapData, RecordKey, u32>,
+    pub(super) common: Common,
     pub(super) service_records: Chunks<ServiceRecord>,
     pub(super) destination_records: Chunks<DestinationRecord>,
     pub(super) slots: Chunks<u64>,
@@ -77,20 +79,37 @@ impl DataPath for MapPath {
         let Some(published) = self.services.remove(&service.id()) else {
             return;
         };
-        if let Some(key) = published.lookup
-            && let Err(error) = self.by_address.remove(&key)
-        {
-            tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
+        if let Some(key) = published.lookup {
+            if let Err(error) = self.by_address.remove(&key) {
+                tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
+            }
+            self.common.subtract(records::rare(&key));
         }
         for server in &published.servers {
             self.free_destination(server.index);
         }
         if let Some(record) = LiveService::at(&self.service_records, published.index) {
-            record.bring_into_force(Selection::default());
+            record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
         }
         self.slot_room.give_back(published.stretch);
         self.service_room.give_back(published.index);
+    }
+
+    fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts) {
+        self.common.set_timeouts(ns, timeouts);
+        let udp = self.common.udp_timeout(ns);
+        for published in self.services.values() {
+            if let Some(record) = LiveService::at(&self.service_records, published.index)
+                && record.key().netns == ns.0
+            {
+                record.set_udp_timeout(udp);
+            }
+        }
+    }
+
+    fn forget_namespace(&mut self, ns: Namespace) {
+        self.common.forget(ns);
     }
 
     fn forget(&mut self, id: DestinationId) {
@@ -154,12 +173,14 @@ impl MapPath {
         )?;
         let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
         record.set_live();
-        if let Some(key) = published.lookup
-            && let Err(error) = self.by_address.insert(key, index, 0)
-        {
-            record.set_free();
-            self.slot_room.give_back(published.stretch);
-            return Err(full(&error));
+        record.set_udp_timeout(self.common.udp_timeout(ns));
+        if let Some(key) = published.lookup {
+            if let Err(error) = self.by_address.insert(key, index, 0) {
+                record.set_free();
+                self.slot_room.give_back(published.stretch);
+                return Err(full(&error));
+            }
+            self.common.add(records::rare(&key));
         }
         Ok(published)
     }
@@ -205,6 +226,10 @@ impl MapPath {
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
                 if let Some(record) = LiveService::at(&self.service_records, published.index) {
                     record.set_config(records::service_config(service));
+                    let (terms, selection) = (records::terms(service, false), record.selection());
+                    if terms != record.terms() {
+                        record.bring_into_force(selection, terms);
+                    }
                 }
             }
             Cause::DestinationEdited(id) => self.write_destination_config(service, id),
@@ -286,10 +311,11 @@ impl MapPath {
         let (stretch, selection) = self.lay_out(&plan)?;
         let record =
             LiveService::at(&self.service_records, published.index).ok_or(DataPathFull::NoSpace)?;
-        record.bring_into_force(Selection {
+        let selection = Selection {
             cursor: plan.start,
             ..selection
-        });
+        };
+        record.bring_into_force(selection, records::terms(service, false));
         self.slot_room
             .give_back(std::mem::replace(&mut published.stretch, stretch));
         tracing::trace!(service = %service.key(), period = plan.sequence.period, "published");

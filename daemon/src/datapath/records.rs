@@ -1,11 +1,15 @@
 //! Between the table's types and the records in the maps, field by field. Where a record stands and
 //! when it is written is decided in `publish`.
 
-use std::net::IpAddr;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 use sockvs_ebpf_common::{
-    AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig,
-    OPTION_FALLBACK, OPTION_PORT, ServiceConfig, ServiceKey as RecordKey,
+    AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig, FTP_PORT,
+    Globals, IPPROTO_TCP, OPTION_FALLBACK, OPTION_PORT, ServiceConfig, ServiceKey as RecordKey,
+    TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
 };
 
 use super::scheduler::{Server, Settings};
@@ -39,24 +43,77 @@ pub(super) fn family(family: Family) -> u8 {
     }
 }
 
-/// What connections to a service look like, or none if no connection can be told by its address to
-/// belong to it: a firewall mark, port zero, a protocol that does not exist.
+/// What connections to a service look like, or none if there are no connections of its protocol.
 pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
-    match *key {
+    let (address, port, protocol) = match *key {
         ServiceKey::Address {
             protocol,
             addr,
             port,
-        } if port != 0 => Some(RecordKey {
-            netns: ns.0,
-            address: address_words(addr),
-            port: port.to_be(),
-            protocol: u8::try_from(protocol).ok()?,
-            family: family(Family::of(addr)),
-            zero: 0,
-        }),
-        ServiceKey::Address { .. } | ServiceKey::Fwmark { .. } => None,
+        } => {
+            // Protocol zero is how a firewall mark looks.
+            let protocol = u8::try_from(protocol).ok().filter(|number| *number != 0)?;
+            (address_words(addr), port.to_be(), protocol)
+        }
+        ServiceKey::Fwmark { mark, .. } => ([mark.get(), 0, 0, 0], 0, 0),
+    };
+    Some(RecordKey {
+        netns: ns.0,
+        address,
+        port,
+        protocol,
+        family: family(key.family()),
+        zero: 0,
+    })
+}
+
+/// Of which kinds of services that programs look for only where there are any this one is.
+pub(super) fn rare(key: &RecordKey) -> Globals {
+    Globals {
+        all_ports: u32::from(key.port == 0 && key.protocol != 0),
+        ftp: u32::from(u16::from_be(key.port) == FTP_PORT && key.protocol == IPPROTO_TCP),
     }
+}
+
+/// On what terms a service's connections get servers. `expire_quiescent` is its namespace's setting
+/// (`expire_quiescent_template`).
+pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
+    let has = |flag, term| {
+        if service.flags().contains(flag) {
+            term
+        } else {
+            0
+        }
+    };
+    let mut flags = has(ServiceFlags::PERSISTENT, TERMS_PERSISTENT);
+    flags |= has(ServiceFlags::ONE_PACKET, TERMS_ONE_PACKET);
+    if service.key().fwmark().is_some() {
+        flags |= TERMS_FWMARK;
+    }
+    if expire_quiescent {
+        flags |= TERMS_EXPIRE_QUIESCENT;
+    }
+    let netmask = service.netmask();
+    Terms {
+        flags,
+        zero: 0,
+        persistence: nanoseconds(service.persistence_timeout()),
+        netmask: match service.key().family() {
+            Family::Inet => address_words(netmask.mask().into()),
+            Family::Inet6 => prefix_words(netmask.prefix_length()),
+        },
+    }
+}
+
+/// A span of time as the programs measure it.
+pub(super) fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The mask of an IPv6 prefix.
+fn prefix_words(length: u32) -> AddressWords {
+    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length));
+    address_words(Ipv6Addr::from(mask.unwrap_or(0)).into())
 }
 
 /// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where there
@@ -65,7 +122,7 @@ pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
     lookup_key(ns, key).unwrap_or_else(|| {
         let (address, port) = match *key {
             ServiceKey::Address { addr, port, .. } => (address_words(addr), port.to_be()),
-            ServiceKey::Fwmark { .. } => ([0; 4], 0),
+            ServiceKey::Fwmark { mark, .. } => ([mark.get(), 0, 0, 0], 0),
         };
         RecordKey {
             netns: ns.0,
@@ -238,14 +295,22 @@ mod tests {
     fn addresses_are_in_memory_as_on_the_wire() {
         let v4 = address_words("10.1.2.3".parse().unwrap());
         assert_eq!(v4.map(u32::to_ne_bytes).concat()[..4], [10, 1, 2, 3]);
-        let v6: std::net::Ipv6Addr = "2001:db8::1:2".parse().unwrap();
+        let v6: Ipv6Addr = "2001:db8::1:2".parse().unwrap();
         let words = address_words(v6.into());
         assert_eq!(words.map(u32::to_ne_bytes).concat(), v6.octets());
         assert_eq!(ip_address(Family::Inet6, &words), v6);
     }
 
     #[test]
-    fn a_service_that_no_address_tells_has_no_lookup_key() {
+    fn a_prefix_is_a_mask() {
+        let words = |mask: &str| address_words(mask.parse().unwrap());
+        assert_eq!(prefix_words(128), [u32::MAX; 4]);
+        assert_eq!(prefix_words(65), words("ffff:ffff:ffff:ffff:8000::"));
+        assert_eq!(prefix_words(1), words("8000::"));
+    }
+
+    #[test]
+    fn a_service_of_no_protocol_has_no_lookup_key() {
         let ns = Namespace(1);
         let addr = "10.0.0.1".parse().unwrap();
         let key = |protocol, port| ServiceKey::Address {
@@ -254,8 +319,10 @@ mod tests {
             port,
         };
         assert!(lookup_key(ns, &key(6, 80)).is_some());
-        assert!(lookup_key(ns, &key(6, 0)).is_none());
+        assert!(lookup_key(ns, &key(6, 0)).is_some());
+        assert!(lookup_key(ns, &key(0, 80)).is_none());
         assert!(lookup_key(ns, &key(262, 80)).is_none());
-        assert!(lookup_key(ns, &ServiceKey::from_fwmark(Family::Inet, 7)).is_none());
+        let mark = lookup_key(ns, &ServiceKey::from_fwmark(Family::Inet, 7)).unwrap();
+        assert_eq!((mark.address, mark.protocol), ([7, 0, 0, 0], 0));
     }
 }

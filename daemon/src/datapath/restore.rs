@@ -10,7 +10,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use sockvs_ebpf_common::{Segment, Selection};
+use sockvs_ebpf_common::{Globals, Segment, Selection, Terms};
 
 use super::{
     Error, MapPath,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::ipvs::{
     self, Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
-    RouteType, Service, ServiceId, Stats,
+    RouteType, Service, ServiceId, Stats, Timeouts, TimeoutsUpdate,
 };
 
 impl MapPath {
@@ -32,6 +32,7 @@ impl MapPath {
     ///
     /// When the map of addresses cannot be read or mended.
     pub fn restore(&mut self, ipvs: &mut Ipvs) -> Result<usize, Error> {
+        self.restore_namespaces(ipvs)?;
         let mut services: Vec<u32> = (0..self.service_records.len())
             .filter(|index| self.service(*index).is_some_and(LiveService::is_live))
             .collect();
@@ -70,6 +71,24 @@ impl MapPath {
         });
         self.mend_addresses()?;
         Ok(self.services.len())
+    }
+
+    fn restore_namespaces(&mut self, ipvs: &mut Ipvs) -> Result<(), Error> {
+        let kept = self.common.kept().map_err(|error| Error::Map {
+            name: "NAMESPACES",
+            error,
+        })?;
+        for (ns, [tcp, tcp_fin, udp]) in kept {
+            let update = TimeoutsUpdate {
+                tcp: Some(tcp),
+                tcp_fin: Some(tcp_fin),
+                udp: Some(udp),
+            };
+            if let Err(error) = ipvs.table_mut(ns).set_timeouts(update, self) {
+                tracing::error!(namespace = ns.0, %error, "timeouts of an earlier daemon are lost");
+            }
+        }
+        Ok(())
     }
 
     fn service(&self, index: u32) -> Option<LiveService<'_>> {
@@ -158,7 +177,11 @@ impl MapPath {
         };
         let servers = self.servers_of(published.index, service)?;
         let plan = Plan::resumed(records::settings(service), &servers);
-        let settled = if self.holds(selection, &plan) {
+        let terms = records::terms(service, false);
+        let same_terms = self
+            .service(published.index)
+            .is_some_and(|record| record.terms() == terms);
+        let settled = if same_terms && self.holds(selection, &plan) {
             published.plan = plan;
             published.servers = servers;
             Ok(())
@@ -220,7 +243,7 @@ impl MapPath {
             self.free_destination(*server);
         }
         if let Some(record) = self.service(index) {
-            record.bring_into_force(Selection::default());
+            record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
         }
     }
@@ -236,6 +259,12 @@ impl MapPath {
             .values()
             .filter_map(|published| Some((published.lookup?, published.index)))
             .collect();
+        let mut rare = Globals::default();
+        for key in wanted.keys() {
+            let kinds = records::rare(key);
+            rare.all_ports += kinds.all_ports;
+            rare.ftp += kinds.ftp;
+        }
         let mut stale = Vec::new();
         for entry in self.by_address.iter() {
             let (key, index) = entry.map_err(failed)?;
@@ -251,6 +280,7 @@ impl MapPath {
         for (key, index) in wanted {
             self.by_address.insert(key, index, 0).map_err(failed)?;
         }
+        self.common.count(rare);
         Ok(())
     }
 }
@@ -294,6 +324,10 @@ impl DataPath for Adopting<'_> {
     }
 
     fn withdraw(&mut self, _ns: Namespace, _service: &Service) {}
+
+    fn set_timeouts(&mut self, _ns: Namespace, _timeouts: &Timeouts) {}
+
+    fn forget_namespace(&mut self, _ns: Namespace) {}
 
     fn forget(&mut self, _id: DestinationId) {}
 

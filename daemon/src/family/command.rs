@@ -26,11 +26,14 @@ pub(super) fn change(
     let path = path.as_mut();
     match command {
         IpvsCommand::Flush => table.flush(path),
-        IpvsCommand::SetConfig => table.set_timeouts(TimeoutsUpdate {
-            tcp: attrs.timeout_tcp,
-            tcp_fin: attrs.timeout_tcp_fin,
-            udp: attrs.timeout_udp,
-        })?,
+        IpvsCommand::SetConfig => {
+            let update = TimeoutsUpdate {
+                tcp: attrs.timeout_tcp,
+                tcp_fin: attrs.timeout_tcp_fin,
+                udp: attrs.timeout_udp,
+            };
+            table.set_timeouts(update, path)?;
+        }
         IpvsCommand::Zero if attrs.service.is_none() => table.zero_all(path),
         IpvsCommand::NewService => {
             table.add_service(request::service(attrs.service)?, path)?;

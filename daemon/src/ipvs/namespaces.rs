@@ -44,6 +44,7 @@ impl Ipvs {
         if let Some(mut table) = self.tables.remove(&ns) {
             table.flush(path);
         }
+        path.forget_namespace(ns);
     }
 
     /// The namespaces that have a table, by cookie.

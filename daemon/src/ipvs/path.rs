@@ -1,7 +1,7 @@
 //! How the table's word reaches the connections. The `datapath` module implements this; tests
 //! have a fake. Nothing here decides anything.
 
-use super::{DestinationId, DestinationReading, Namespace, Service, ServiceId, Stats};
+use super::{DestinationId, DestinationReading, Namespace, Service, ServiceId, Stats, Timeouts};
 
 /// What carries the table's word to the connections, and brings back what became of them.
 pub trait DataPath {
@@ -23,6 +23,12 @@ pub trait DataPath {
     /// Ends the service for new connections. Its counters may go; those of its destinations stay
     /// until [`Table::expire_trash`](super::Table::expire_trash) names them.
     fn withdraw(&mut self, ns: Namespace, service: &Service);
+
+    /// The namespace's connections time out after these spans from now on.
+    fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts);
+
+    /// The namespace is gone, and its services have been withdrawn.
+    fn forget_namespace(&mut self, ns: Namespace);
 
     /// A deleted destination's counters are no longer wanted
     /// ([`Table::expire_trash`](super::Table::expire_trash) named it).

@@ -14,6 +14,9 @@
 //! it is first needed, never moves and is never freed, so a record has one address for its whole
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
+//! `GLOBALS` and `NAMESPACES` hold what belongs to no service, `TEMPLATES` which client got which
+//! server of a persistent service. `ORIGINS` and `FLOWS` are the sockets' own memory.
+//!
 //! # How an edit becomes visible at once
 //!
 //! A service has two [`Selection`]s. The one in force is `selections[generation % 2]`. The daemon
@@ -24,18 +27,25 @@
 #![no_std]
 
 mod destination;
+mod flow;
 mod hash;
 pub mod netlink;
 mod selection;
 mod service;
+mod template;
 
 pub use destination::{Destination, DestinationConfig};
+pub use flow::{COUNTED_ACTIVE, COUNTED_INACTIVE, FLOWS, Flow, Flows, Origin, UNCOUNTED};
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
-pub use service::{Service, ServiceConfig, ServiceKey};
+pub use service::{
+    Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET,
+    TERMS_PERSISTENT, Terms,
+};
+pub use template::{Template, TemplateKey};
 
 /// The layout of everything in this crate. Pinned maps of another layout are not ours to read.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Services in one chunk of `SERVICE_RECORDS`; a power of two, so that an index splits by shifting.
 pub const SERVICES_PER_CHUNK: u32 = 256;
@@ -69,37 +79,40 @@ pub const AF_INET: u8 = 2;
 pub const AF_INET6: u8 = 10;
 /// The protocol number of TCP.
 pub const IPPROTO_TCP: u8 = 6;
+/// The protocol number of UDP.
+pub const IPPROTO_UDP: u8 = 17;
+/// The port of FTP's control connections.
+pub const FTP_PORT: u16 = 21;
 /// The third word of an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`), in network order.
 pub const V4_MAPPED_WORD: u32 = 0xffff_u32.to_be();
 
-/// What a socket asked for and what it got: kept with the socket, so that `getpeername(2)` can
-/// answer with the address that the program connected to, and the connection is counted as long as
-/// it exists. All zero for a socket that goes to no service.
+/// What a program knows of all services before it looks for one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The virtual address, in the form the socket used (IPv4-mapped stays mapped).
-    pub virtual_address: AddressWords,
-    /// The server's address, in the form the socket sees it.
-    pub server_address: AddressWords,
-    /// The virtual port, network order.
-    pub virtual_port: u16,
-    /// The server's port, network order.
-    pub server_port: u16,
-    /// The index of the destination's record.
-    pub destination: u32,
-    /// The index of the service's record.
-    pub service: u32,
-    /// As what the connection is counted: [`UNCOUNTED`], [`COUNTED_ACTIVE`], [`COUNTED_INACTIVE`].
-    pub counted: u32,
+pub struct Globals {
+    /// How many services there are for all ports of an address (the kernel's `nullsvc_counter`, of
+    /// all namespaces).
+    pub all_ports: u32,
+    /// How many services there are on the port of FTP (`ftpsvc_counter`).
+    pub ftp: u32,
 }
 
-/// A connection that no counter has.
-pub const UNCOUNTED: u32 = 0;
-/// A connection that is being made or is established.
-pub const COUNTED_ACTIVE: u32 = 1;
-/// A connection that is ending.
-pub const COUNTED_INACTIVE: u32 = 2;
+/// What is kept of a network namespace besides its services, for the next daemon. The map
+/// `NAMESPACES` leads to it from the namespace's cookie.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// The timeouts of established TCP connections, of those that are ending, and of UDP, in
+    /// seconds.
+    pub timeouts: [u32; 3],
+    /// Zero.
+    pub zero: u32,
+}
+
+/// Most entries of `NAMESPACES`.
+pub const MAX_NAMESPACES: u32 = 65536;
+/// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
+pub const MAX_TEMPLATES: u32 = 1 << 20;
 
 #[cfg(feature = "aya")]
 mod pod {
@@ -112,6 +125,14 @@ mod pod {
     unsafe impl aya::Pod for super::Destination {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Origin {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::TemplateKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Template {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Globals {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Namespace {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::netlink::HookSettings {}
 }

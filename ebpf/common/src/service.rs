@@ -1,8 +1,11 @@
-//! A service's record: its key, its configuration and what new connections follow.
+//! A service's record: its key, its configuration, what new connections follow and on what terms.
 
 use crate::{AddressWords, Selection};
 
 /// Where a connection must be going to belong to a service. The key of the map `SERVICES`.
+///
+/// A service for every port has port zero. One for a firewall mark has protocol and port zero, and
+/// the mark, in host order, as the address's first word.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceKey {
@@ -19,6 +22,29 @@ pub struct ServiceKey {
     /// Zero: a map compares keys byte by byte.
     pub zero: u32,
 }
+
+/// On what terms a service gives servers to connections.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// `TERMS_*`.
+    pub flags: u32,
+    /// Zero.
+    pub zero: u32,
+    /// How long a client's server is remembered, in nanoseconds; see [`TERMS_PERSISTENT`].
+    pub persistence: u64,
+    /// Which bits of clients' addresses make a difference there, in network order.
+    pub netmask: AddressWords,
+}
+
+/// A client that comes again gets the same server (`IP_VS_SVC_F_PERSISTENT`).
+pub const TERMS_PERSISTENT: u32 = 1;
+/// Each datagram gets a server of its own (`IP_VS_SVC_F_ONEPACKET`).
+pub const TERMS_ONE_PACKET: u32 = 2;
+/// The service is for a firewall mark.
+pub const TERMS_FWMARK: u32 = 4;
+/// A server of weight zero is taken from the clients that had it (`expire_quiescent_template`).
+pub const TERMS_EXPIRE_QUIESCENT: u32 = 8;
 
 /// What a client configured beyond the key. Not read by the programs; kept for the next daemon.
 #[repr(C)]
@@ -54,6 +80,11 @@ pub struct Service {
     pub generation: u64,
     /// The selection in force and the one that the daemon prepares.
     pub selections: [Selection; 2],
+    /// The terms in force and those that the daemon prepares; they go with the selections.
+    pub terms: [Terms; 2],
+    /// After this many nanoseconds without a datagram a socket may get another server for its next
+    /// one. Written by the daemon.
+    pub udp_timeout: u64,
     /// Connections that were sent to a server. Counted by the programs, as all up to `outbytes`;
     /// see the destination's fields of the same names.
     pub conns: u64,

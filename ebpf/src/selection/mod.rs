@@ -15,7 +15,7 @@ use core::{
     ptr::{addr_of, addr_of_mut},
 };
 
-use sockvs_ebpf_common::{Destination, Selection, SelectionKind, Service};
+use sockvs_ebpf_common::{Destination, DestinationConfig, Selection, SelectionKind, Service};
 
 use crate::{
     address::{Client, Endpoint},
@@ -30,7 +30,7 @@ const TRIES: u32 = 8;
 const GO_ON: c_long = 0;
 const STOP: c_long = 1;
 /// No server: no record has this index.
-const NOBODY: u32 = u32::MAX;
+pub(crate) const NOBODY: u32 = u32::MAX;
 /// Not an index, but word that the service was edited while a server was chosen. Taken for an index
 /// it is `NOBODY`.
 const EDITED: u64 = u64::MAX;
@@ -123,8 +123,13 @@ fn choose_once(service: *mut Service, generation: u64, client: &Client) -> u32 {
 }
 
 #[inline(always)]
-fn chosen(index: u32) -> Option<Choice> {
-    let destination = table::destination(index)?;
+pub(crate) fn chosen(index: u32) -> Option<Choice> {
+    Some(choice_of(index, table::destination(index)?))
+}
+
+/// The destination with this index, as a choice.
+#[inline(always)]
+pub(crate) fn choice_of(index: u32, destination: *mut Destination) -> Choice {
     // SAFETY: chunks are never freed; address, port and family do not change while the service's
     // generation stays what it was.
     let address = unsafe { addr_of!((*destination).address).read_volatile() };
@@ -132,11 +137,24 @@ fn chosen(index: u32) -> Option<Choice> {
     let port = unsafe { addr_of!((*destination).port).read_volatile() };
     // SAFETY: as above.
     let family = unsafe { addr_of!((*destination).family).read_volatile() };
-    Some(Choice {
+    Choice {
         destination: index,
         family,
         server: Endpoint { address, port },
-    })
+    }
+}
+
+/// A destination's weight.
+#[inline(always)]
+pub(crate) fn weight(destination: *mut Destination) -> i32 {
+    // SAFETY: chunks are never freed, and the word is read whole.
+    let which = unsafe { addr_of!((*destination).config).read_volatile() };
+    // SAFETY: both configurations are within the record.
+    let configs = unsafe { addr_of!((*destination).configs) }.cast::<DestinationConfig>();
+    // SAFETY: the index is zero or one.
+    let config = unsafe { configs.add((which & 1) as usize) };
+    // SAFETY: a field within the record; the word is read whole.
+    unsafe { addr_of!((*config).weight).read_volatile() }
 }
 
 /// Whether a destination has as many connections as it may have.

@@ -106,8 +106,14 @@ impl Table {
     /// # Errors
     ///
     /// [`Error::TimeoutOutOfRange`] if any of them is too long; then all stay as they are.
-    pub fn set_timeouts(&mut self, update: TimeoutsUpdate) -> Result<(), Error> {
-        self.timeouts.update(update)
+    pub fn set_timeouts(
+        &mut self,
+        update: TimeoutsUpdate,
+        path: &mut dyn DataPath,
+    ) -> Result<(), Error> {
+        self.timeouts.update(update)?;
+        path.set_timeouts(self.ns, &self.timeouts);
+        Ok(())
     }
 
     /// Starts a sync daemon (`ip_vs_genl_new_daemon`, `start_sync_thread`).

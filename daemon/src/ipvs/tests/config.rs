@@ -1,6 +1,6 @@
 //! Timeouts and what IPVS says of itself.
 
-use super::fake::Fixture;
+use super::fake::{Fixture, NS};
 use crate::ipvs::{Error, TimeoutsUpdate};
 
 fn shown(fixture: &Fixture) -> (u32, u32, u32) {
@@ -57,8 +57,13 @@ fn what_is_absent_or_zero_stays() {
         ),
     ];
     for (update, expected) in steps {
-        fixture.table.set_timeouts(update).unwrap();
+        fixture
+            .table
+            .set_timeouts(update, &mut fixture.path)
+            .unwrap();
         assert_eq!(shown(&fixture), expected);
+        let told = Some((NS, fixture.table.timeouts()));
+        assert_eq!(fixture.path.timeouts, told, "the data path is told");
     }
 }
 
@@ -95,7 +100,11 @@ fn one_that_is_too_long_refuses_all() {
         ];
         for (update, expected) in cases {
             let mut fixture = Fixture::default();
-            let error = fixture.table.set_timeouts(update).unwrap_err();
+            let error = fixture
+                .table
+                .set_timeouts(update, &mut fixture.path)
+                .unwrap_err();
+            assert_eq!(fixture.path.timeouts, None, "the data path is not told");
             assert_eq!(error.errno(), libc::EINVAL);
             assert!(
                 matches!(error, Error::TimeoutOutOfRange { which, seconds, .. }

@@ -18,6 +18,7 @@ pub(super) const NS: Namespace = Namespace(7);
 pub(super) struct FakePath {
     pub(super) published: Vec<(Namespace, Service, Cause)>,
     pub(super) withdrawn: Vec<(Namespace, ServiceKey)>,
+    pub(super) timeouts: Option<(Namespace, Timeouts)>,
     pub(super) refuses: Option<DataPathFull>,
     pub(super) services: HashMap<ServiceId, Stats>,
     pub(super) destinations: HashMap<DestinationId, DestinationReading>,
@@ -49,6 +50,12 @@ impl DataPath for FakePath {
     fn withdraw(&mut self, ns: Namespace, service: &Service) {
         self.withdrawn.push((ns, *service.key()));
     }
+
+    fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts) {
+        self.timeouts = Some((ns, *timeouts));
+    }
+
+    fn forget_namespace(&mut self, _ns: Namespace) {}
 
     fn forget(&mut self, _id: DestinationId) {}
 

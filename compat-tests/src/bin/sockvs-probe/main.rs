@@ -1,13 +1,18 @@
 //! An application that connects where a test tells it to, and says where it got.
 //!
 //! It uses the socket calls as they are, and knows nothing of sockvs. Requests come line by line:
-//! `open ID KIND ADDRESS`, `say ID`, `peer ID`, `close ID`, `hammer ADDRESS THREADS`, `rest`.
+//! `open ID KIND ADDRESS`, `say ID`, `peer ID`, `close ID`, `hammer ADDRESS THREADS`, `rest`; and for
+//! UDP `udp ID KIND ADDRESS` (of which only the family counts), `connect ID ADDRESS`,
+//! `ask ID [ADDRESS]`, `ask-many ID ADDRESS NUMBER`. What a KIND is, says `kind`.
+
+mod datagrams;
+mod kind;
 
 use std::{
     collections::HashMap,
     io::{self, BufRead as _, BufReader, Write as _},
-    net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream},
-    os::fd::AsRawFd as _,
+    net::{SocketAddr, TcpStream},
+    os::fd::{AsRawFd as _, OwnedFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,13 +21,11 @@ use std::{
 };
 
 use compat_tests::conversation;
+use kind::Kind;
 use nix::{
     errno::Errno,
     sys::{
-        socket::{
-            AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getpeername, setsockopt,
-            socket, sockopt,
-        },
+        socket::{SockType, SockaddrStorage, connect, getpeername, setsockopt, sockopt},
         time::{TimeVal, TimeValLike as _},
     },
     time::{ClockId, clock_gettime},
@@ -36,6 +39,7 @@ fn main() -> io::Result<()> {
 #[derive(Default)]
 struct Probe {
     connections: HashMap<String, TcpStream>,
+    sockets: HashMap<String, (String, OwnedFd)>,
     stop: Arc<AtomicBool>,
     hammers: Vec<JoinHandle<Vec<String>>>,
 }
@@ -44,7 +48,7 @@ impl Probe {
     fn answer(&mut self, verb: &str, words: &[&str]) -> Result<Vec<String>, Errno> {
         match (verb, words) {
             ("open", &[id, kind, address]) => {
-                let (connection, name) = open(kind, parse(address)?)?;
+                let (connection, name) = open(&Kind::parse(kind)?, parse(address)?)?;
                 self.connections.insert(id.to_owned(), connection);
                 Ok(vec![name])
             }
@@ -56,12 +60,42 @@ impl Probe {
                 Ok(vec![name.to_owned()])
             }
             ("peer", &[id]) => {
-                let peer: SockaddrStorage = getpeername(self.connection(id)?.as_raw_fd())?;
+                let descriptor = match self.sockets.get(id) {
+                    Some((_, socket)) => socket.as_raw_fd(),
+                    None => self.connection(id)?.as_raw_fd(),
+                };
+                let peer: SockaddrStorage = getpeername(descriptor)?;
                 Ok(vec![peer.to_string()])
             }
             ("close", &[id]) => {
-                self.connections.remove(id).ok_or(Errno::EBADF)?;
+                let connection = self.connections.remove(id).map(drop);
+                let socket = self.sockets.remove(id).map(drop);
+                connection.or(socket).ok_or(Errno::EBADF)?;
                 Ok(vec![])
+            }
+            ("udp", &[id, kind, address]) => {
+                let socket = datagrams::open(&Kind::parse(kind)?, parse(address)?)?;
+                self.sockets
+                    .insert(id.to_owned(), (kind.to_owned(), socket));
+                Ok(vec![])
+            }
+            ("connect", &[id, address]) => {
+                let (kind, socket) = self.socket(id)?;
+                datagrams::connect_to(socket, &kind, parse(address)?)?;
+                Ok(vec![])
+            }
+            ("ask", &[id]) => {
+                let (kind, socket) = self.socket(id)?;
+                Ok(vec![datagrams::ask(socket, &kind, None)?])
+            }
+            ("ask", &[id, address]) => {
+                let (kind, socket) = self.socket(id)?;
+                Ok(vec![datagrams::ask(socket, &kind, Some(parse(address)?))?])
+            }
+            ("ask-many", &[id, address, number]) => {
+                let (kind, socket) = self.socket(id)?;
+                let number = number.parse().map_err(|_| Errno::EINVAL)?;
+                datagrams::ask_many(socket, &kind, parse(address)?, number)
             }
             ("hammer", &[address, threads]) => {
                 let address = parse(address)?;
@@ -84,6 +118,11 @@ impl Probe {
         }
     }
 
+    fn socket(&self, id: &str) -> Result<(Kind<'_>, &OwnedFd), Errno> {
+        let (kind, socket) = self.sockets.get(id).ok_or(Errno::EBADF)?;
+        Ok((Kind::parse(kind)?, socket))
+    }
+
     fn connection(&self, id: &str) -> Result<&TcpStream, Errno> {
         self.connections.get(id).ok_or(Errno::EBADF)
     }
@@ -92,9 +131,12 @@ impl Probe {
 /// Connects until told to stop. Each line says when it began and ended, and what it reached.
 fn hammer(address: SocketAddr, stop: &AtomicBool) -> Vec<String> {
     let mut attempts = Vec::new();
+    let Ok(plain) = Kind::parse("plain") else {
+        return attempts;
+    };
     while !stop.load(Ordering::Relaxed) {
         let started = now();
-        let reached = match open("plain", address) {
+        let reached = match open(&plain, address) {
             Ok((_, name)) => name,
             Err(errno) => format!("errno {}", errno as i32),
         };
@@ -111,36 +153,20 @@ fn now() -> i64 {
 
 /// Connects, and reads the server's name. A connection leaves no trace when it is closed: otherwise
 /// a fast application is soon out of ports.
-fn open(kind: &str, address: SocketAddr) -> Result<(TcpStream, String), Errno> {
-    let (family, address) = match (kind, address) {
-        ("plain", SocketAddr::V4(_)) => (AddressFamily::Inet, address),
-        ("plain", SocketAddr::V6(_)) => (AddressFamily::Inet6, address),
-        ("inet6" | "inet6-only", _) => (AddressFamily::Inet6, in_inet6(address)),
-        _ => return Err(Errno::EINVAL),
-    };
-    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    if family == AddressFamily::Inet6 {
-        setsockopt(&socket, sockopt::Ipv6V6Only, &(kind == "inet6-only"))?;
-    }
-    let patience = TimeVal::seconds(10);
-    setsockopt(&socket, sockopt::SendTimeout, &patience)?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
+fn open(kind: &Kind<'_>, address: SocketAddr) -> Result<(TcpStream, String), Errno> {
+    let socket = kind.socket(SockType::Stream, address, TimeVal::seconds(10))?;
     let at_once = libc::linger {
         l_onoff: 1,
         l_linger: 0,
     };
     setsockopt(&socket, sockopt::Linger, &at_once)?;
-    connect(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    connect(
+        socket.as_raw_fd(),
+        &SockaddrStorage::from(kind.address(address)),
+    )?;
     let connection = TcpStream::from(socket);
     let name = read_line(&connection)?;
     Ok((connection, name))
-}
-
-fn in_inet6(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) => SocketAddrV6::new(ip.to_ipv6_mapped(), address.port(), 0, 0).into(),
-        IpAddr::V6(_) => address,
-    }
 }
 
 /// A server says one line at a time, so nothing of the next one is lost.

@@ -1,0 +1,65 @@
+//! Real servers of UDP, on threads of the test. Each answers every datagram with its name.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crate::Namespace;
+
+/// How often a server looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A server. It is gone when it is dropped.
+#[derive(Debug)]
+pub struct DatagramServer {
+    end: Arc<AtomicBool>,
+    answering: Option<JoinHandle<()>>,
+}
+
+impl DatagramServer {
+    /// Starts one at `address` in `namespace`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot have the address.
+    #[must_use]
+    #[track_caller]
+    pub fn start(namespace: &Namespace, name: &str, address: SocketAddr) -> Self {
+        let socket = namespace
+            .enter(|| UdpSocket::bind(address))
+            .unwrap_or_else(|error| panic!("server {name} cannot have {address}: {error}"));
+        socket
+            .set_read_timeout(Some(LOOK))
+            .expect("a socket has a time-out");
+        let end = Arc::new(AtomicBool::new(false));
+        let (told, name) = (Arc::clone(&end), name.to_owned());
+        let answering = thread::spawn(move || {
+            let mut buffer = [0; 2048];
+            while !told.load(Ordering::Relaxed) {
+                if let Ok((_, client)) = socket.recv_from(&mut buffer) {
+                    // Whoever asked may be gone.
+                    let _ = socket.send_to(name.as_bytes(), client);
+                }
+            }
+        });
+        Self {
+            end,
+            answering: Some(answering),
+        }
+    }
+}
+
+impl Drop for DatagramServer {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        if let Some(answering) = self.answering.take() {
+            let _ = answering.join();
+        }
+    }
+}

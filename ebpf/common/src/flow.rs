@@ -1,0 +1,59 @@
+//! What sockets remember of their way: the address that they asked for and the server that they got.
+
+use crate::AddressWords;
+
+/// What a socket asked for and what it got: kept with the socket, so that `getpeername(2)` can
+/// answer with the address that the program connected to, and the connection is counted as long as
+/// it exists. All zero for a socket that goes to no service.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The virtual address, in the form the socket used (IPv4-mapped stays mapped).
+    pub virtual_address: AddressWords,
+    /// The server's address, in the form the socket sees it.
+    pub server_address: AddressWords,
+    /// The virtual port, network order.
+    pub virtual_port: u16,
+    /// The server's port, network order.
+    pub server_port: u16,
+    /// The index of the destination's record.
+    pub destination: u32,
+    /// The index of the service's record.
+    pub service: u32,
+    /// As what the connection is counted: [`UNCOUNTED`], [`COUNTED_ACTIVE`], [`COUNTED_INACTIVE`].
+    pub counted: u32,
+    /// The client as in the key of the template that gave it this server; zero if none did.
+    pub client: AddressWords,
+}
+
+/// A connection that no counter has.
+pub const UNCOUNTED: u32 = 0;
+/// A connection that is being made or is established.
+pub const COUNTED_ACTIVE: u32 = 1;
+/// A connection that is ending; or one of datagrams, which are neither.
+pub const COUNTED_INACTIVE: u32 = 2;
+
+/// Datagrams between a socket that is not connected and one server. The addresses are never
+/// IPv4-mapped here.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Whereto, and where they really go.
+    pub origin: Origin,
+    /// When the last one was sent, by the monotonic clock in nanoseconds.
+    pub last: u64,
+}
+
+/// How many flows a socket remembers at once; a power of two. When there are more, the oldest are
+/// forgotten: answers of those servers then come from the servers' own addresses.
+pub const FLOWS: u32 = 16;
+
+/// The flows of a socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// How many there have ever been; the next one goes to place `begun % FLOWS`.
+    pub begun: u64,
+    /// The flows. Those that were never begun have port zero.
+    pub flows: [Flow; FLOWS as usize],
+}

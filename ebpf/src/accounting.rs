@@ -1,0 +1,168 @@
+//! Counting connections at their destination and their service.
+//!
+//! A connection is counted where its destination's record is, which stays that destination's until
+//! no connection is counted there.
+
+use core::ptr::{addr_of, addr_of_mut};
+
+use sockvs_ebpf_common::{Destination, Origin, Service};
+
+use crate::{counter, persistence, table};
+
+/// What a connection has carried.
+pub(crate) struct Carried {
+    /// Packets to the server.
+    pub(crate) inpkts: u64,
+    /// Packets from the server.
+    pub(crate) outpkts: u64,
+    /// Bytes of data that the server has acknowledged.
+    pub(crate) inbytes: u64,
+    /// Bytes of data from the server.
+    pub(crate) outbytes: u64,
+}
+
+/// A connection begins. False if it cannot be counted: its destination's record is not there.
+#[inline(always)]
+pub(crate) fn begin(origin: &Origin, active: bool) -> bool {
+    sockvs_begin(origin, active.into()) != 0
+}
+
+/// `begin`, as a function of its own for the verifier's sake; so `sockvs_end`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_begin(origin: *const Origin, active: u32) -> u32 {
+    if origin.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, so the caller's.
+    let counted = begin_one(unsafe { &*origin }, active != 0);
+    counted.into()
+}
+
+#[inline(always)]
+fn begin_one(origin: &Origin, active: bool) -> bool {
+    let Some(destination) = table::destination(origin.destination) else {
+        return false;
+    };
+    count_chosen(origin, destination);
+    if active {
+        // SAFETY: a field within the record.
+        counter::add(unsafe { addr_of_mut!((*destination).active) }, 1);
+    }
+    // SAFETY: as above.
+    let total = counter::add(unsafe { addr_of_mut!((*destination).total) }, 1) + 1;
+    // SAFETY: as above; the word is read whole.
+    let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
+    if total == u64::from(upper) {
+        set_overloaded(destination, 1);
+    }
+    if let Some(service) = table::service_at(origin.service) {
+        persistence::control(origin, service);
+    }
+    true
+}
+
+/// A datagram got a server that nothing will remember.
+#[inline(always)]
+pub(crate) fn pass(origin: &Origin) {
+    if let Some(destination) = table::destination(origin.destination) {
+        count_chosen(origin, destination);
+    }
+}
+
+#[inline(always)]
+fn count_chosen(origin: &Origin, destination: *mut Destination) {
+    // SAFETY: a field within the record.
+    counter::add(unsafe { addr_of_mut!((*destination).conns) }, 1);
+    if let Some(service) = table::service_at(origin.service) {
+        // SAFETY: as above.
+        counter::add(unsafe { addr_of_mut!((*service).conns) }, 1);
+    }
+}
+
+/// A connection that was active is so no longer.
+#[inline(always)]
+pub(crate) fn inactive(origin: &Origin) {
+    if let Some(destination) = table::destination(origin.destination) {
+        // SAFETY: a field within the record.
+        counter::take_one(unsafe { addr_of_mut!((*destination).active) });
+    }
+}
+
+/// A connection is over.
+#[inline(always)]
+pub(crate) fn end(origin: &Origin) {
+    sockvs_end(origin);
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_end(origin: *const Origin) -> u32 {
+    if !origin.is_null() {
+        // SAFETY: not null, so the caller's.
+        end_one(unsafe { &*origin });
+    }
+    0
+}
+
+#[inline(always)]
+fn end_one(origin: &Origin) {
+    let Some(destination) = table::destination(origin.destination) else {
+        return;
+    };
+    // SAFETY: a field within the record.
+    let total = counter::take_one(unsafe { addr_of_mut!((*destination).total) });
+    // SAFETY: as above; the word is read whole.
+    let recovery = unsafe { addr_of!((*destination).recovery_threshold).read_volatile() };
+    if total == u64::from(recovery) {
+        set_overloaded(destination, 0);
+    }
+    if let Some(service) = table::service_at(origin.service) {
+        persistence::release(origin, service);
+    }
+}
+
+/// Adds what a connection has carried.
+#[inline(always)]
+pub(crate) fn carried(origin: &Origin, carried: &Carried) {
+    if let Some(destination) = table::destination(origin.destination) {
+        let destination: *mut Destination = destination;
+        // SAFETY: fields within the record.
+        let words = unsafe {
+            [
+                addr_of_mut!((*destination).inpkts),
+                addr_of_mut!((*destination).outpkts),
+                addr_of_mut!((*destination).inbytes),
+                addr_of_mut!((*destination).outbytes),
+            ]
+        };
+        add_carried(words, carried);
+    }
+    if let Some(service) = table::service_at(origin.service) {
+        let service: *mut Service = service;
+        // SAFETY: fields within the record.
+        let words = unsafe {
+            [
+                addr_of_mut!((*service).inpkts),
+                addr_of_mut!((*service).outpkts),
+                addr_of_mut!((*service).inbytes),
+                addr_of_mut!((*service).outbytes),
+            ]
+        };
+        add_carried(words, carried);
+    }
+}
+
+#[inline(always)]
+fn add_carried([inpkts, outpkts, inbytes, outbytes]: [*mut u64; 4], carried: &Carried) {
+    counter::add(inpkts, carried.inpkts);
+    counter::add(outpkts, carried.outpkts);
+    counter::add(inbytes, carried.inbytes);
+    counter::add(outbytes, carried.outbytes);
+}
+
+#[inline(always)]
+fn set_overloaded(destination: *mut Destination, overloaded: u32) {
+    // SAFETY: a field within a record; it is written whole.
+    unsafe { addr_of_mut!((*destination).overloaded).write_volatile(overloaded) };
+}

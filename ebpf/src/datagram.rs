@@ -1,0 +1,193 @@
+//! Datagrams of sockets that are not connected: `sendmsg(2)` to a virtual address goes to a server,
+//! `recvmsg(2)` of the server's answer names the virtual address.
+//!
+//! A socket keeps its server for as long as it sends something now and then, and the server is in
+//! the table; with one-packet scheduling each datagram gets a server of its own.
+
+use core::ptr::addr_of;
+
+use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::SockAddrContext};
+use sockvs_ebpf_common::{AF_INET, AF_INET6, COUNTED_INACTIVE, Flow, IPPROTO_UDP, UNCOUNTED};
+
+use crate::{
+    PROCEED, accounting,
+    address::{self, Endpoint},
+    balance::{self, ENETUNREACH, Verdict},
+    flows, origin, persistence,
+    services::{self, Found},
+    table,
+};
+
+/// `sendmsg(2)` to an IPv4 address, from a socket of either family.
+#[inline(always)]
+pub(crate) fn sendmsg4(ctx: &SockAddrContext) -> i32 {
+    let asked = address::read4(ctx);
+    match server(ctx, AF_INET, &asked) {
+        Sent::To(server) => address::write4(ctx, &server),
+        Sent::AsIs => {}
+        Sent::Not(errno) => return balance::refuse(errno),
+    }
+    PROCEED
+}
+
+/// `sendmsg(2)` to an IPv6 address. (To an IPv4-mapped one it is `sendmsg4`.)
+#[inline(always)]
+pub(crate) fn sendmsg6(ctx: &SockAddrContext) -> i32 {
+    let asked = address::read6(ctx);
+    match server(ctx, AF_INET6, &asked) {
+        Sent::To(server) => address::write6(ctx, &server),
+        Sent::AsIs => {}
+        Sent::Not(errno) => return balance::refuse(errno),
+    }
+    PROCEED
+}
+
+/// What becomes of a datagram.
+enum Sent {
+    /// It goes to a server.
+    To(Endpoint),
+    /// It goes where it was sent to.
+    AsIs,
+    /// It is not sent.
+    Not(i32),
+}
+
+#[inline(always)]
+fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
+    if address::protocol(ctx) != u32::from(IPPROTO_UDP) {
+        return Sent::AsIs;
+    }
+    let Some(found) = services::find(ctx, family, IPPROTO_UDP, asked) else {
+        return Sent::AsIs;
+    };
+    let one_packet = balance::is_one_packet(found.record);
+    // SAFETY: the helper takes nothing.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let Some(flows) = flows::of_or_new(ctx) else {
+        return Sent::Not(balance::ENOMEM);
+    };
+    let known = flows::to(flows, asked);
+    if !one_packet
+        && let Some(flow) = known
+        && let Some(server) = going_on(flow, &found, now)
+    {
+        flows::touch(flow, now);
+        return Sent::To(server);
+    }
+    let chosen = match balance::balance(ctx, &found, asked) {
+        Verdict::Server(chosen) => chosen,
+        Verdict::Pass => return Sent::AsIs,
+        Verdict::Fail(errno) => return Sent::Not(errno),
+    };
+    if chosen.choice.family != family {
+        // The kernel sends a datagram of an IPv6 socket to IPv6 addresses only, once it has begun.
+        return Sent::Not(ENETUNREACH);
+    }
+    let mut origin = chosen.origin(&found, asked, UNCOUNTED);
+    let server = Endpoint {
+        address: origin.server_address,
+        port: origin.server_port,
+    };
+    if one_packet {
+        accounting::pass(&origin);
+        let flow = flows::from(flows, &server)
+            .filter(|flow| is_to(*flow, asked))
+            .unwrap_or_else(|| flows::next(flows));
+        flows::write(flow, &origin, now);
+        return Sent::To(server);
+    }
+    let flow = match known {
+        Some(flow) => {
+            flows::end(flow);
+            flow
+        }
+        None => flows::next(flows),
+    };
+    if accounting::begin(&origin, false) {
+        origin.counted = COUNTED_INACTIVE;
+    }
+    flows::write(flow, &origin, now);
+    Sent::To(server)
+}
+
+/// The flow's server, if the next datagram still goes there.
+#[inline(always)]
+fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
+    // SAFETY: plain data within the socket's storage.
+    let last = unsafe { addr_of!((*flow).last).read_volatile() };
+    // SAFETY: as above.
+    let service = unsafe { addr_of!((*flow).origin.service).read_volatile() };
+    // SAFETY: as above.
+    let counted = unsafe { addr_of!((*flow).origin.counted).read_volatile() };
+    // SAFETY: as above.
+    let destination = unsafe { addr_of!((*flow).origin.destination).read_volatile() };
+    // SAFETY: a field within the record, read whole.
+    let timeout = unsafe { addr_of!((*found.record).udp_timeout).read_volatile() };
+    if counted == UNCOUNTED || service != found.index || now - last > timeout {
+        return None;
+    }
+    let destination = table::destination(destination)?;
+    // SAFETY: a field within the record, read whole.
+    let owner = unsafe { addr_of!((*destination).service).read_volatile() };
+    // A record is not used again while something is counted there, so it is this destination's.
+    if !persistence::is_available(destination) || owner != found.index {
+        return None;
+    }
+    // SAFETY: plain data within the socket's storage.
+    let address = unsafe { addr_of!((*flow).origin.server_address).read_volatile() };
+    // SAFETY: as above.
+    let port = unsafe { addr_of!((*flow).origin.server_port).read_volatile() };
+    Some(Endpoint { address, port })
+}
+
+#[inline(always)]
+fn is_to(flow: *mut Flow, asked: &Endpoint) -> bool {
+    // SAFETY: fields within the socket's storage.
+    let port = unsafe { addr_of!((*flow).origin.virtual_port).read_volatile() };
+    // SAFETY: as above.
+    let address = unsafe { addr_of!((*flow).origin.virtual_address).read_volatile() };
+    port == asked.port
+        && address[0] == asked.address[0]
+        && address[1] == asked.address[1]
+        && address[2] == asked.address[2]
+        && address[3] == asked.address[3]
+}
+
+/// `recvmsg(2)` of an IPv4 socket.
+#[inline(always)]
+pub(crate) fn recvmsg4(ctx: &SockAddrContext) -> i32 {
+    let from = address::read4(ctx);
+    if let Some(asked) = origin::asked_for(ctx, &from).or_else(|| flow_of(ctx, &from)) {
+        address::write4(ctx, &asked);
+    }
+    PROCEED
+}
+
+/// `recvmsg(2)` of an IPv6 socket, from an IPv6 or an IPv4-mapped address.
+#[inline(always)]
+pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
+    let from = address::read6(ctx);
+    if let Some(asked) = origin::asked_for(ctx, &from) {
+        address::write6(ctx, &asked);
+        return PROCEED;
+    }
+    let (family, searched) = services::as_searched(&from);
+    if let Some(mut asked) = flow_of(ctx, &searched) {
+        if family == AF_INET {
+            asked.address = address::to_v4_mapped(asked.address[0]);
+        }
+        address::write6(ctx, &asked);
+    }
+    PROCEED
+}
+
+/// The virtual address that datagrams went to which this server may be answering.
+#[inline(always)]
+fn flow_of(ctx: &SockAddrContext, server: &Endpoint) -> Option<Endpoint> {
+    let flow = flows::from(flows::of(ctx)?, server)?;
+    // SAFETY: fields within the socket's storage.
+    let address = unsafe { addr_of!((*flow).origin.virtual_address).read_volatile() };
+    // SAFETY: as above.
+    let port = unsafe { addr_of!((*flow).origin.virtual_port).read_volatile() };
+    Some(Endpoint { address, port })
+}
