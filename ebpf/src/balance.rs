@@ -4,15 +4,14 @@ use core::ptr::addr_of;
 
 use aya_ebpf::{helpers::bpf_set_retval, programs::SockAddrContext};
 use sockvs_ebpf_common::{
-    AddressWords, FTP_PORT, Origin, Service, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT,
-    Terms,
+    FTP_PORT, Origin, Service, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms, UNCOUNTED,
 };
 
 use crate::{
     REFUSE,
     address::{self, Endpoint},
-    persistence::{self, Refusal},
-    selection::{self, Choice},
+    persistence::{self, NoMemory},
+    selection,
     services::Found,
 };
 
@@ -25,77 +24,62 @@ pub(crate) const ENETUNREACH: i32 = 101;
 
 /// What becomes of a call.
 pub(crate) enum Verdict {
-    /// It goes to this server.
-    Server(Chosen),
+    /// It goes to a server of this family.
+    Server(u8),
     /// It is not the service's business after all.
     Pass,
     /// It fails with this error.
     Fail(i32),
 }
 
-/// A server for a call.
-pub(crate) struct Chosen {
-    /// The server. Port zero means the port that was asked for.
-    pub(crate) choice: Choice,
-    /// The client as in the key of the template that gave it this server; zero if none did.
-    client: AddressWords,
-}
-
-impl Chosen {
-    /// What the socket is to remember.
-    #[inline(always)]
-    pub(crate) fn origin(&self, found: &Found, asked: &Endpoint, counted: u32) -> Origin {
-        let server = self.choice.server;
-        Origin {
-            virtual_address: asked.address,
-            server_address: server.address,
-            virtual_port: asked.port,
-            server_port: if server.port == 0 {
-                asked.port
-            } else {
-                server.port
-            },
-            destination: self.choice.destination,
-            service: found.index,
-            counted,
-            client: self.client,
-        }
-    }
-}
-
-/// Gives the call a server.
+/// What a socket is to remember that asked for this address, before it has a server.
 #[inline(always)]
-pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, asked: &Endpoint) -> Verdict {
-    let flags = flags(terms(found.record));
-    let port = own_port(found.record);
-    if flags & TERMS_PERSISTENT != 0 {
-        return match persistence::choose(ctx, found, asked) {
-            Ok((mut choice, client)) => {
-                if asked.port != port {
-                    choice.server.port = asked.port;
-                }
-                Verdict::Server(Chosen { choice, client })
-            }
-            Err(Refusal::NoServer) => Verdict::Fail(ECONNREFUSED),
-            Err(Refusal::NoMemory) => Verdict::Fail(ENOMEM),
-        };
+pub(crate) fn unserved(found: &Found, asked: &Endpoint) -> Origin {
+    Origin {
+        virtual_address: asked.address,
+        server_address: [0; 4],
+        virtual_port: asked.port,
+        server_port: 0,
+        destination: 0,
+        service: found.index,
+        counted: UNCOUNTED,
+        client: [0; 4],
     }
-    if flags & TERMS_FWMARK == 0 && asked.port != port {
+}
+
+/// Gives the call a server, which is noted in `origin`, not IPv4-mapped.
+#[inline(always)]
+pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> Verdict {
+    let flags = flags(terms(found.record));
+    let (asked, own) = (origin.virtual_port, own_port(found.record));
+    let persistent = flags & TERMS_PERSISTENT != 0;
+    if !persistent && flags & TERMS_FWMARK == 0 && asked != own {
         // Data of FTP, and all ports, are for persistent services only (`ip_vs_schedule`); other
         // connections to an address with FTP are let through (`ip_vs_leave`).
-        return if port == FTP_PORT.to_be() {
+        return if own == FTP_PORT.to_be() {
             Verdict::Pass
         } else {
             Verdict::Fail(ECONNREFUSED)
         };
     }
-    match selection::choose(found.record, &address::client(ctx)) {
-        Some(choice) => Verdict::Server(Chosen {
-            choice,
-            client: [0; 4],
-        }),
-        None => Verdict::Fail(ECONNREFUSED),
+    let index = if persistent {
+        match persistence::choose(ctx, found, origin) {
+            Ok(index) => index,
+            Err(NoMemory) => return Verdict::Fail(ENOMEM),
+        }
+    } else {
+        selection::choose(found.record, &address::client(ctx))
+    };
+    let Some(choice) = selection::chosen(index) else {
+        return Verdict::Fail(ECONNREFUSED);
+    };
+    origin.destination = index;
+    origin.server_address = choice.server.address;
+    origin.server_port = choice.server.port;
+    if choice.server.port == 0 || (persistent && asked != own) {
+        origin.server_port = asked;
     }
+    Verdict::Server(choice.family)
 }
 
 /// Whether each datagram to the service gets a server of its own.

@@ -64,22 +64,22 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
         origin::forget(ctx, is_udp);
         return Connect::AsIs;
     };
-    let chosen = match balance::balance(ctx, &found, searched) {
-        Verdict::Server(chosen) => chosen,
+    let mut origin = balance::unserved(&found, asked);
+    let server = match balance::balance(ctx, &found, &mut origin) {
+        Verdict::Server(family) => family,
         Verdict::Pass => {
             origin::forget(ctx, is_udp);
             return Connect::AsIs;
         }
         Verdict::Fail(errno) => return Connect::Not(errno),
     };
-    let mut origin = chosen.origin(&found, asked, UNCOUNTED);
     if address::is_inet6(ctx) {
-        if chosen.choice.family == AF_INET {
+        if server == AF_INET {
             // An IPv6 socket reaches an IPv4 server by its mapped address, unless it is IPv6-only;
             // the kernel then answers ENETUNREACH by itself.
             origin.server_address = address::to_v4_mapped(origin.server_address[0]);
         }
-    } else if chosen.choice.family == AF_INET6 {
+    } else if server == AF_INET6 {
         return Connect::Not(ENETUNREACH);
     }
     if is_udp {

@@ -68,45 +68,44 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
     };
     let known = flows::to(flows, asked);
     if !one_packet
-        && let Some(flow) = known
-        && let Some(server) = going_on(flow, &found, now)
+        && known < flows::NOWHERE
+        && let Some(server) = going_on(flows::at(flows, known), &found, now)
     {
-        flows::touch(flow, now);
+        flows::touch(flows::at(flows, known), now);
         return Sent::To(server);
     }
-    let chosen = match balance::balance(ctx, &found, asked) {
-        Verdict::Server(chosen) => chosen,
+    let mut origin = balance::unserved(&found, asked);
+    match balance::balance(ctx, &found, &mut origin) {
+        Verdict::Server(its) if its == family => {}
+        // The kernel sends a datagram of an IPv6 socket to IPv6 addresses only, once it has begun.
+        Verdict::Server(_) => return Sent::Not(ENETUNREACH),
         Verdict::Pass => return Sent::AsIs,
         Verdict::Fail(errno) => return Sent::Not(errno),
-    };
-    if chosen.choice.family != family {
-        // The kernel sends a datagram of an IPv6 socket to IPv6 addresses only, once it has begun.
-        return Sent::Not(ENETUNREACH);
     }
-    let mut origin = chosen.origin(&found, asked, UNCOUNTED);
     let server = Endpoint {
         address: origin.server_address,
         port: origin.server_port,
     };
     if one_packet {
         accounting::pass(&origin);
-        let flow = flows::from(flows, &server)
-            .filter(|flow| is_to(*flow, asked))
-            .unwrap_or_else(|| flows::next(flows));
-        flows::write(flow, &origin, now);
+        let mut place = flows::from(flows, &server);
+        if place >= flows::NOWHERE || !is_to(flows::at(flows, place), asked) {
+            place = flows::next(flows);
+        }
+        flows::end(flows, place);
+        flows::write(flows::at(flows, place), &origin, now);
         return Sent::To(server);
     }
-    let flow = match known {
-        Some(flow) => {
-            flows::end(flow);
-            flow
-        }
-        None => flows::next(flows),
+    let place = if known < flows::NOWHERE {
+        known
+    } else {
+        flows::next(flows)
     };
+    flows::end(flows, place);
     if accounting::begin(&origin, false) {
         origin.counted = COUNTED_INACTIVE;
     }
-    flows::write(flow, &origin, now);
+    flows::write(flows::at(flows, place), &origin, now);
     Sent::To(server)
 }
 
@@ -184,7 +183,12 @@ pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
 /// The virtual address that datagrams went to which this server may be answering.
 #[inline(always)]
 fn flow_of(ctx: &SockAddrContext, server: &Endpoint) -> Option<Endpoint> {
-    let flow = flows::from(flows::of(ctx)?, server)?;
+    let flows = flows::of(ctx)?;
+    let place = flows::from(flows, server);
+    if place >= flows::NOWHERE {
+        return None;
+    }
+    let flow = flows::at(flows, place);
     // SAFETY: fields within the socket's storage.
     let address = unsafe { addr_of!((*flow).origin.virtual_address).read_volatile() };
     // SAFETY: as above.

@@ -15,8 +15,12 @@ use crate::{accounting, address::Endpoint, words};
 #[btf_map]
 static FLOWS: SkStorage<Flows> = SkStorage::new();
 
-/// No place among the flows.
-const NOWHERE: u32 = MOST;
+/// No place among the flows. Places have the size of a register, because Linux 6.1 would forget the
+/// bounds of a smaller number that comes from a function.
+///
+/// The programs carry places and not pointers or options: what Linux 6.1 knows of a pointer does not
+/// survive a way on which there may be none.
+pub(crate) const NOWHERE: u64 = MOST as u64;
 
 /// The socket's flows, if it ever had any.
 #[inline(always)]
@@ -53,41 +57,44 @@ pub(crate) fn of_socket(sk: *mut aya_ebpf::bindings::bpf_sock) -> Option<*mut Fl
 
 /// The flow at a place.
 #[inline(always)]
-pub(crate) fn at(flows: *mut Flows, place: u32) -> *mut Flow {
+pub(crate) fn at(flows: *mut Flows, place: u64) -> *mut Flow {
+    // Read anew, so that the compiler cannot leave out the bound because it knows of it from before:
+    // the verifier wants to see it here.
+    // SAFETY: a variable of this function's.
+    let place = unsafe { core::ptr::addr_of!(place).read_volatile() } & (NOWHERE - 1);
     // SAFETY: the place is below the number of flows.
     unsafe {
         addr_of_mut!((*flows).flows)
             .cast::<Flow>()
-            .add((place & (MOST - 1)) as usize)
+            .add(place as usize)
     }
 }
 
-/// The flow to a virtual address: the one that was used last.
+/// The place of the flow to a virtual address, the one that was used last; or `NOWHERE`.
 #[inline(always)]
-pub(crate) fn to(flows: *mut Flows, asked: &Endpoint) -> Option<*mut Flow> {
+pub(crate) fn to(flows: *mut Flows, asked: &Endpoint) -> u64 {
     let [a, b, c, d] = asked.address;
-    let place = sockvs_find_flow(
+    sockvs_find_flow(
         flows,
         u64::from(a) << 32 | u64::from(b),
         u64::from(c) << 32 | u64::from(d),
         asked.port.into(),
         1,
-    );
-    (place < NOWHERE).then(|| at(flows, place))
+    )
 }
 
-/// The flow that a datagram from this server belongs to: the one that was used last.
+/// The place of the flow that a datagram from this server belongs to, the one that was used last; or
+/// `NOWHERE`.
 #[inline(always)]
-pub(crate) fn from(flows: *mut Flows, server: &Endpoint) -> Option<*mut Flow> {
+pub(crate) fn from(flows: *mut Flows, server: &Endpoint) -> u64 {
     let [a, b, c, d] = server.address;
-    let place = sockvs_find_flow(
+    sockvs_find_flow(
         flows,
         u64::from(a) << 32 | u64::from(b),
         u64::from(c) << 32 | u64::from(d),
         server.port.into(),
         0,
-    );
-    (place < NOWHERE).then(|| at(flows, place))
+    )
 }
 
 /// Finds a flow by its virtual address or its server's: its place, or `NOWHERE`.
@@ -101,13 +108,13 @@ extern "C" fn sockvs_find_flow(
     lower: u64,
     port: u32,
     virtually: u32,
-) -> u32 {
+) -> u64 {
     if flows.is_null() {
         return NOWHERE;
     }
     let mut found = NOWHERE;
     let mut latest = 0;
-    for place in 0..MOST {
+    for place in 0..NOWHERE {
         let flow = at(flows, place);
         // SAFETY: fields within the socket's storage.
         let last = unsafe { addr_of!((*flow).last).read_volatile() };
@@ -148,17 +155,17 @@ extern "C" fn sockvs_find_flow(
     found
 }
 
-/// Where a new flow goes: a place that was never used, or the oldest one, whose flow ends.
+/// Where a new flow goes: a place that was never used, or the oldest one. What was there is still to
+/// be ended.
 #[inline(always)]
-pub(crate) fn next(flows: *mut Flows) -> *mut Flow {
+pub(crate) fn next(flows: *mut Flows) -> u64 {
     // SAFETY: a field within the socket's storage.
     let begun = unsafe { addr_of_mut!((*flows).begun) };
     // SAFETY: as above.
     let place = unsafe { begun.read_volatile() };
     // SAFETY: as above.
     unsafe { begun.write_volatile(place + 1) };
-    sockvs_end_flow(flows, place as u32);
-    at(flows, place as u32)
+    place & (NOWHERE - 1)
 }
 
 /// A flow begins in the place of whatever was there.
@@ -176,10 +183,16 @@ pub(crate) fn touch(flow: *mut Flow, now: u64) {
     unsafe { addr_of_mut!((*flow).last).write_volatile(now) };
 }
 
+/// The flow at this place ends, if there is one.
+#[inline(always)]
+pub(crate) fn end(flows: *mut Flows, place: u64) {
+    sockvs_end_flow(flows, place);
+}
+
 /// All flows end.
 #[inline(always)]
 pub(crate) fn end_all(flows: *mut Flows) {
-    for place in 0..MOST {
+    for place in 0..NOWHERE {
         sockvs_end_flow(flows, place);
     }
 }
@@ -187,16 +200,16 @@ pub(crate) fn end_all(flows: *mut Flows) {
 /// The flow at this place ends, if it was counted. A function of its own for the verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_end_flow(flows: *mut Flows, place: u32) -> u32 {
+extern "C" fn sockvs_end_flow(flows: *mut Flows, place: u64) -> u32 {
     if !flows.is_null() {
-        end(at(flows, place));
+        end_one(at(flows, place));
     }
     0
 }
 
 /// The flow ends, if it was counted.
 #[inline(always)]
-pub(crate) fn end(flow: *mut Flow) {
+fn end_one(flow: *mut Flow) {
     // SAFETY: plain data within the socket's storage.
     let origin = unsafe { &*addr_of!((*flow).origin) };
     if origin.counted == UNCOUNTED {

@@ -14,9 +14,8 @@ use sockvs_ebpf_common::{
 };
 
 use crate::{
-    address::{self, Endpoint},
-    balance, counter,
-    selection::{self, Choice, NOBODY},
+    address, balance, counter,
+    selection::{self, NOBODY},
     services::Found,
     table,
 };
@@ -25,37 +24,30 @@ use crate::{
 #[repr(C)]
 struct Known(AddressWords);
 
-/// Why a client gets no server.
-pub(crate) enum Refusal {
-    /// There is none.
-    NoServer,
-    /// It could not be remembered.
-    NoMemory,
-}
+/// The client's server could not be remembered.
+pub(crate) struct NoMemory;
 
-/// The client's server, and the client as its template knows it.
+/// The client's server: the index of its record, or `NOBODY`. The client is noted in `origin`.
 #[inline(always)]
 pub(crate) fn choose(
     ctx: &SockAddrContext,
     found: &Found,
-    asked: &Endpoint,
-) -> Result<(Choice, AddressWords), Refusal> {
-    let client = Known(client(ctx, found.record));
-    let (port, index) = (asked.port.into(), found.index);
-    let mut destination = sockvs_known(&raw const client, found.record, index, port);
-    if destination == NOBODY {
-        let Some(choice) = selection::choose(found.record, &address::client(ctx)) else {
-            return Err(Refusal::NoServer);
-        };
-        let chosen = choice.destination;
-        destination = sockvs_enter(&raw const client, found.record, index, port, chosen);
-        if destination == NOBODY {
-            return Err(Refusal::NoMemory);
-        }
+    origin: &mut Origin,
+) -> Result<u32, NoMemory> {
+    origin.client = client(ctx, found.record);
+    let (port, index) = (origin.virtual_port.into(), found.index);
+    let client = (&raw const origin.client).cast::<Known>();
+    let known = sockvs_known(client, found.record, index, port);
+    if known != NOBODY {
+        return Ok(known);
     }
-    match selection::chosen(destination) {
-        Some(choice) => Ok((choice, client.0)),
-        None => Err(Refusal::NoServer),
+    let chosen = selection::choose(found.record, &address::client(ctx));
+    if chosen == NOBODY {
+        return Ok(NOBODY);
+    }
+    match sockvs_enter(client, found.record, index, port, chosen) {
+        NOBODY => Err(NoMemory),
+        entered => Ok(entered),
     }
 }
 
@@ -94,7 +86,7 @@ fn known(key: &TemplateKey, service: *mut Service, index: u32) -> u32 {
     let Some(destination) = table::destination(known.destination) else {
         return NOBODY;
     };
-    let server = selection::choice_of(known.destination, destination).server;
+    let server = selection::choice_of(destination).server;
     if !is_available(destination)
         || server.port != known.port
         || server.address[0] != known.address[0]
@@ -127,7 +119,7 @@ extern "C" fn sockvs_enter(
     let Some(destination) = table::destination(chosen) else {
         return NOBODY;
     };
-    let server = selection::choice_of(chosen, destination).server;
+    let server = selection::choice_of(destination).server;
     let template = Template {
         expires: now() + lasts(service),
         destination: chosen,

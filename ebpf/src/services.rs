@@ -53,30 +53,30 @@ pub(crate) fn find(
         family,
         zero: 0,
     };
-    let mut index = sockvs_find(&raw mut key, mark, asked.port.into());
+    let mut index = sockvs_find(&raw const key, mark);
     let node_wide = node_wide();
     if index == NOTHING && node_wide != 0 {
         key.netns = node_wide;
-        index = sockvs_find(&raw mut key, mark, asked.port.into());
+        index = sockvs_find(&raw const key, mark);
     }
     let record = table::service_at(index)?;
     Some(Found { index, record })
 }
 
-/// The service in the key's namespace: that of the mark, of the address, of FTP's data, of all
-/// ports. The index of its record, or `NOTHING`; what the key is afterwards means nothing, but for
-/// its namespace.
+/// The service in the namespace of `asked`: that of the mark, of the address, of FTP's data, of all
+/// ports. The index of its record, or `NOTHING`.
 ///
 /// A function of its own, so that the verifier goes through all this once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_find(key: *mut ServiceKey, mark: u32, port: u32) -> u32 {
-    if key.is_null() {
+extern "C" fn sockvs_find(asked: *const ServiceKey, mark: u32) -> u32 {
+    if asked.is_null() {
         return NOTHING;
     }
+    // Linux 6.1 looks up only what is on the function's own stack.
     // SAFETY: not null, so the caller's.
-    let key = unsafe { &mut *key };
-    let asked = port as u16;
+    let mut key = unsafe { asked.read_volatile() };
+    let port = key.port;
     if mark != 0
         && let Some(index) = table::service(&ServiceKey {
             netns: key.netns,
@@ -89,23 +89,22 @@ extern "C" fn sockvs_find(key: *mut ServiceKey, mark: u32, port: u32) -> u32 {
     {
         return index;
     }
-    key.port = asked;
-    if let Some(index) = table::service(key) {
+    if let Some(index) = table::service(&key) {
         return index;
     }
     let globals = table::globals();
     if globals.ftp != 0 && key.protocol == IPPROTO_TCP {
-        let port = u16::from_be(asked);
+        let port = u16::from_be(port);
         if port == FTP_DATA_PORT || port >= FIRST_UNPRIVILEGED {
             key.port = FTP_PORT.to_be();
-            if let Some(index) = table::service(key) {
+            if let Some(index) = table::service(&key) {
                 return index;
             }
         }
     }
     if globals.all_ports != 0 {
         key.port = 0;
-        if let Some(index) = table::service(key) {
+        if let Some(index) = table::service(&key) {
             return index;
         }
     }

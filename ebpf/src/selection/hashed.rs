@@ -16,14 +16,22 @@ use sockvs_ebpf_common::{
 use super::{GO_ON, NOBODY, STOP, is_overloaded};
 use crate::{address::Client, table};
 
+/// A table, and a client that has its place there.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Table {
+    kind: u32,
+    first_at: u32,
+    len: u32,
+    client: u32,
+}
+
 /// Going round the table from the client's place.
 #[repr(C)]
 struct Search {
-    selection: Selection,
-    client: u32,
+    table: Table,
     start: u32,
     found: u32,
-    zero: u32,
 }
 
 /// The server at the client's place, or with the fallback option another one if that takes no
@@ -34,19 +42,23 @@ pub(super) fn find(selection: &Selection, client: &Client) -> Option<u32> {
     if selection.options & OPTION_PORT != 0 {
         hashed = hashed.wrapping_add(client.port.into());
     }
-    let start = place(selection, hashed, 0)?;
-    if let Some(index) = usable_at(selection, start) {
+    let table = Table {
+        kind: selection.kind,
+        first_at: selection.first_at,
+        len: selection.first_len,
+        client: hashed,
+    };
+    let start = place(&table, 0)?;
+    if let Some(index) = usable_at(&table, start) {
         return Some(index);
     }
     if selection.options & OPTION_FALLBACK == 0 {
         return None;
     }
     let mut search = Search {
-        selection: *selection,
-        client: hashed,
+        table,
         start,
         found: NOBODY,
-        zero: 0,
     };
     let look: unsafe extern "C" fn(u32, *mut Search) -> c_long = look;
     // SAFETY: the helper calls `look` with each index below the given one, and with `search`.
@@ -69,11 +81,9 @@ pub(super) fn find(selection: &Selection, client: &Client) -> Option<u32> {
 unsafe extern "C" fn look(nth: u32, search: *mut Search) -> c_long {
     // SAFETY: as the caller promises.
     let search = unsafe { &mut *search };
-    let offset = nth
-        .wrapping_add(search.start)
-        .checked_rem(search.selection.first_len);
-    let place = offset.and_then(|offset| place(&search.selection, search.client, offset));
-    match place.and_then(|place| usable_at(&search.selection, place)) {
+    let offset = nth.wrapping_add(search.start).checked_rem(search.table.len);
+    let place = offset.and_then(|offset| place(&search.table, offset));
+    match place.and_then(|place| usable_at(&search.table, place)) {
         Some(index) => {
             search.found = index;
             STOP
@@ -83,19 +93,19 @@ unsafe extern "C" fn look(nth: u32, search: *mut Search) -> c_long {
 }
 
 #[inline(always)]
-fn place(selection: &Selection, client: u32, offset: u32) -> Option<u32> {
-    if selection.kind == SelectionKind::SourceHash as u32 {
-        source_hash(client)
+fn place(table: &Table, offset: u32) -> Option<u32> {
+    if table.kind == SelectionKind::SourceHash as u32 {
+        source_hash(table.client)
             .wrapping_add(offset)
-            .checked_rem(selection.first_len)
+            .checked_rem(table.len)
     } else {
-        maglev_hash(client.wrapping_add(offset), MAGLEV_KEY).checked_rem(selection.first_len)
+        maglev_hash(table.client.wrapping_add(offset), MAGLEV_KEY).checked_rem(table.len)
     }
 }
 
 #[inline(always)]
-fn usable_at(selection: &Selection, place: u32) -> Option<u32> {
-    let slot = table::slot(selection.first_at + place)?;
+fn usable_at(table: &Table, place: u32) -> Option<u32> {
+    let slot = table::slot(table.first_at + place)?;
     let (index, weight) = (slot as u32, slot >> 32);
     (weight != 0 && !is_overloaded(table::destination(index)?)).then_some(index)
 }

@@ -37,17 +37,16 @@ const EDITED: u64 = u64::MAX;
 
 /// A chosen server.
 pub(crate) struct Choice {
-    /// The index of the destination's record.
-    pub(crate) destination: u32,
     /// `AF_INET` or `AF_INET6`.
     pub(crate) family: u8,
     /// The server's address and port; port zero means the port that was asked for.
     pub(crate) server: Endpoint,
 }
 
-/// Chooses a server, or none if no destination of the service can be used.
+/// Chooses a server: the index of its record, or `NOBODY` if no destination of the service can be
+/// used.
 #[inline(always)]
-pub(crate) fn choose(service: *mut Service, client: &Client) -> Option<Choice> {
+pub(crate) fn choose(service: *mut Service, client: &Client) -> u32 {
     let mut index = EDITED;
     for _ in 0..TRIES {
         index = sockvs_choose(service, client.address, client.port.into());
@@ -57,7 +56,7 @@ pub(crate) fn choose(service: *mut Service, client: &Client) -> Option<Choice> {
     }
     // The record is still this destination's, if it was deleted just now: the daemon uses no record
     // again for a while.
-    chosen(index as u32)
+    index as u32
 }
 
 /// Chooses once: the index of the server's record, `NOBODY`, or `EDITED`.
@@ -111,8 +110,7 @@ fn choose_once(service: *mut Service, generation: u64, client: &Client) -> u32 {
     const MAGLEV: u32 = SelectionKind::Maglev as u32;
     const LOCALITY: u32 = SelectionKind::Locality as u32;
     let index = match selection.kind {
-        // SAFETY: the field is within the record.
-        SEQUENCE => sequence::next(&selection, unsafe { addr_of_mut!((*at).cursor) }),
+        SEQUENCE => sequence::next(at, &selection),
         TWO_CHOICES => drawn::find(&selection),
         // SAFETY: the field is within the record.
         LOCALITY.. => locality::find(&selection, unsafe { addr_of_mut!((*at).cursor) }),
@@ -122,14 +120,15 @@ fn choose_once(service: *mut Service, generation: u64, client: &Client) -> u32 {
     index.unwrap_or(NOBODY)
 }
 
+/// The server of a record, if there is one.
 #[inline(always)]
 pub(crate) fn chosen(index: u32) -> Option<Choice> {
-    Some(choice_of(index, table::destination(index)?))
+    Some(choice_of(table::destination(index)?))
 }
 
-/// The destination with this index, as a choice.
+/// A destination as a choice.
 #[inline(always)]
-pub(crate) fn choice_of(index: u32, destination: *mut Destination) -> Choice {
+pub(crate) fn choice_of(destination: *mut Destination) -> Choice {
     // SAFETY: chunks are never freed; address, port and family do not change while the service's
     // generation stays what it was.
     let address = unsafe { addr_of!((*destination).address).read_volatile() };
@@ -138,7 +137,6 @@ pub(crate) fn choice_of(index: u32, destination: *mut Destination) -> Choice {
     // SAFETY: as above.
     let family = unsafe { addr_of!((*destination).family).read_volatile() };
     Choice {
-        destination: index,
         family,
         server: Endpoint { address, port },
     }

@@ -19,22 +19,20 @@ const PASSES: u32 = 4096;
 /// Looking for a server that is not overloaded, from one place to the next.
 #[repr(C)]
 struct Search {
-    selection: Selection,
-    cursor: *mut u64,
+    at: *mut Selection,
     found: u32,
     zero: u32,
 }
 
-/// The next server that is not overloaded.
+/// The next server that is not overloaded, of the selection that stands at `at`.
 #[inline(always)]
-pub(super) fn next(selection: &Selection, cursor: *mut u64) -> Option<u32> {
-    let index = next_place(selection, cursor)?;
+pub(super) fn next(at: *mut Selection, selection: &Selection) -> Option<u32> {
+    let index = next_place(at, selection)?;
     if !is_overloaded(table::destination(index)?) {
         return Some(index);
     }
     let mut search = Search {
-        selection: *selection,
-        cursor,
+        at,
         found: NOBODY,
         zero: 0,
     };
@@ -52,7 +50,9 @@ pub(super) fn next(selection: &Selection, cursor: *mut u64) -> Option<u32> {
 unsafe extern "C" fn pass(_nth: u32, search: *mut Search) -> c_long {
     // SAFETY: as the caller promises.
     let search = unsafe { &mut *search };
-    let Some(index) = next_place(&search.selection, search.cursor) else {
+    // SAFETY: chunks are never freed. (Read again, because it has no room on the stack.)
+    let selection = unsafe { search.at.read_volatile() };
+    let Some(index) = next_place(search.at, &selection) else {
         return STOP;
     };
     match table::destination(index) {
@@ -67,7 +67,9 @@ unsafe extern "C" fn pass(_nth: u32, search: *mut Search) -> c_long {
 
 /// The server at the next place. (Divisions are checked, because a panic has no place here.)
 #[inline(always)]
-fn next_place(selection: &Selection, cursor: *mut u64) -> Option<u32> {
+fn next_place(at: *mut Selection, selection: &Selection) -> Option<u32> {
+    // SAFETY: a field of the record that the selection stands in.
+    let cursor = unsafe { addr_of_mut!((*at).cursor) };
     let place = counter::add(cursor, 1).checked_rem(selection.period)?;
     let slot = if selection.segments <= 1 {
         let turn = place.checked_rem(selection.first_len.into())?;
