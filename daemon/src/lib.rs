@@ -4,8 +4,9 @@
 //! client ── intercept ── family ── ipvs ── datapath ── connect(2)
 //! ```
 //!
-//! [`intercept`] takes a client's request on its way to the kernel, [`family`] reads and answers it,
-//! [`ipvs`] holds the tables and the rules, [`datapath`] brings them to where connections are made.
+//! [`intercept`] takes a client's request on its way to the kernel, [`family`] reads and answers it
+//! ([`sockopt`] does if it is a socket option), [`ipvs`] holds the tables and the rules,
+//! [`datapath`] brings them to where connections are made.
 //! Dependencies point to the right; `ipvs` knows nothing of its neighbours. [`daemon`] puts the parts
 //! together, [`control`] is how `sockvs` asks a running daemon, [`doctor`] looks at the machine.
 
@@ -17,3 +18,4 @@ pub mod family;
 pub mod intercept;
 pub mod ipvs;
 pub mod privileges;
+pub mod sockopt;

@@ -11,6 +11,8 @@ in network namespaces of its own, and compares standard output, standard error a
 every step byte for byte. Needs root, a kernel with ip_vs, and no running sockvsd.
 
   --wrapped            run the second side under `sockvs exec`, instead of the transparent interceptor
+  --socket-options     take generic netlink from the clients of both sides, so that they use the
+                       socket options of IPVS; implies --wrapped
   --only NAME          only this scenario (its file's name without .txt); may be repeated
   --kernel-only FILE   only ask the kernel, and write down what it says
   --sockvs-only FILE   only ask sockvs, and write down what it says (needs no ip_vs)
@@ -26,6 +28,8 @@ pub struct Arguments {
     pub help: bool,
     /// Sockvs' side runs under `sockvs exec`.
     pub wrapped: bool,
+    /// The clients have no generic netlink.
+    pub socket_options: bool,
     /// The scenarios to run; all if there is none.
     pub only: Vec<String>,
     /// Where to write what the kernel says, and no more than that.
@@ -50,6 +54,10 @@ impl Arguments {
             match word.as_str() {
                 "-h" | "--help" => arguments.help = true,
                 "--wrapped" => arguments.wrapped = true,
+                "--socket-options" => {
+                    arguments.socket_options = true;
+                    arguments.wrapped = true;
+                }
                 "--only" => arguments.only.push(value()?),
                 "--kernel-only" => arguments.kernel_only = Some(value()?.into()),
                 "--sockvs-only" => arguments.sockvs_only = Some(value()?.into()),
@@ -80,6 +88,12 @@ mod tests {
         assert!(arguments.wrapped);
         assert_eq!(arguments.only, ["a", "b"]);
         assert_eq!(arguments.files, ["a.txt", "b.txt"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn socket_options_need_the_wrapper() {
+        let arguments = parse("--socket-options a.txt").unwrap();
+        assert!(arguments.socket_options && arguments.wrapped);
     }
 
     #[test]

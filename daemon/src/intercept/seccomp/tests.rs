@@ -5,5 +5,6 @@ mod commands;
 mod daemon;
 mod datagrams;
 mod library;
+mod options;
 mod peers;
 mod supervision;
