@@ -56,7 +56,9 @@ fn the_fallback_is_in_use() {
     // What the options cannot say, libipvs does not even try.
     let outcome = fallback.ipvsadm("-A -t [fd00:9::1]:80 -s rr");
     assert!(
-        outcome.stderr.contains("Address family not supported"),
+        outcome
+            .stderr
+            .contains("Operation not supported with specified address family"),
         "{outcome}"
     );
 }
@@ -81,11 +83,23 @@ fn services_and_servers_are_added_edited_and_deleted() {
     fallback.must("-D -u 10.9.0.1:53");
 
     fallback.must("-E -t 10.9.0.1:80 -s lc -p 300");
-    fallback.must("-e -t 10.9.0.1:80 -r 10.1.0.11:8080 -g -w 0 -x 20 -y 10");
+    fallback.must("-e -t 10.9.0.1:80 -r 10.1.0.11:8080 -m -w 0 -x 20 -y 10");
     fallback.expect(&[
         "-A -t 10.9.0.1:80 -s lc -p 300",
-        "-a -t 10.9.0.1:80 -r 10.1.0.11:8080 -g -w 0 -x 20 -y 10",
+        "-a -t 10.9.0.1:80 -r 10.1.0.11:8080 -m -w 0",
     ]);
+    let thresholds = fallback.must("-Ln --thresholds");
+    let found: Vec<_> = thresholds
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    assert_eq!(
+        found,
+        ["->", "10.1.0.11:8080", "20", "10", "0", "0"],
+        "{thresholds}"
+    );
     fallback.must("-d -t 10.9.0.1:80 -r 10.1.0.11:8080");
     fallback.expect(&["-A -t 10.9.0.1:80 -s lc -p 300"]);
     fallback.must("-C");
@@ -138,14 +152,10 @@ fn timeouts_and_sync_daemons_are_set() {
     fallback.must("--set 10 0 30");
     let found = fallback.must("-L --timeout");
     assert_eq!(found, "Timeout (tcp tcpfin udp): 10 120 30\n");
-    let namespace = &fallback.testbed.namespace;
-    namespace.ip(&["link", "add", "dummy0", "type", "dummy"]);
-    namespace.ip(&["link", "set", "dummy0", "up"]);
-    namespace.ip(&["address", "add", "192.0.2.1/24", "dev", "dummy0"]);
-    fallback.must("--start-daemon master --mcast-interface dummy0 --syncid 7");
+    fallback.must("--start-daemon master --mcast-interface lo --syncid 7");
     let found = fallback.must("-L --daemon");
     assert!(
-        found.contains("master sync daemon (mcast=dummy0, syncid=7"),
+        found.contains("master sync daemon (mcast=lo, syncid=7"),
         "{found}"
     );
     assert!(!fallback.ipvsadm("--stop-daemon backup").status.success());

@@ -8,7 +8,8 @@
 //! ([`sockopt`] does if it is a socket option), [`ipvs`] holds the tables and the rules,
 //! [`datapath`] brings them to where connections are made.
 //! Dependencies point to the right; `ipvs` knows nothing of its neighbours. [`daemon`] puts the parts
-//! together, [`control`] is how `sockvs` asks a running daemon, [`doctor`] looks at the machine.
+//! together, [`control`] is how `sockvs` asks a running daemon, [`procfs`] says what it gets to read,
+//! [`doctor`] looks at the machine.
 
 pub mod control;
 pub mod daemon;
@@ -18,4 +19,5 @@ pub mod family;
 pub mod intercept;
 pub mod ipvs;
 pub mod privileges;
+pub mod procfs;
 pub mod sockopt;

@@ -9,6 +9,7 @@ mod names;
 mod namespaces;
 mod services;
 mod services_refused;
+mod settings;
 mod statistics;
 mod sync_daemons;
 mod trash;
