@@ -14,8 +14,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Facts, STATUS, Status};
-use crate::family;
+use super::{Facts, Status, request::Request};
+use crate::{
+    family,
+    ipvs::{Namespace, Setting},
+    procfs::File,
+};
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -83,16 +87,51 @@ impl Drop for Listener {
     }
 }
 
+/// A text, or why there is none.
+fn text(result: Result<String, String>) -> String {
+    match result {
+        Ok(text) => serde_json::json!({ "text": text }),
+        Err(error) => serde_json::json!({ "error": error }),
+    }
+    .to_string()
+}
+
+fn file_text(server: &family::Server, ns: Namespace, file: File) -> String {
+    let mut serving = server.table();
+    let family::Table { ipvs, path } = &mut *serving;
+    file.text(ipvs.table_mut(ns), path.as_ref())
+}
+
+fn setting_text(
+    server: &family::Server,
+    ns: Namespace,
+    setting: Setting,
+    given: Option<&str>,
+) -> Result<String, String> {
+    let mut serving = server.table();
+    let settings = serving.ipvs.table_mut(ns).settings_mut();
+    if let Some(given) = given {
+        settings
+            .set(setting, given)
+            .map_err(|error| error.to_string())?;
+        tracing::info!(namespace = ns.0, setting = setting.name(), given, "changed");
+    }
+    Ok(settings.text(setting))
+}
+
 async fn answer(stream: UnixStream, facts: &Facts, server: &family::Server) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     let mut line = String::new();
     BufReader::new(tokio::io::AsyncReadExt::take(from, 256))
         .read_line(&mut line)
         .await?;
-    let reply = if line.trim_end() == STATUS {
-        serde_json::to_string(&Status::now(facts, server))?
-    } else {
-        serde_json::json!({ "error": "unknown request" }).to_string()
+    let reply = match Request::of(&line) {
+        Some(Request::Status) => serde_json::to_string(&Status::now(facts, server))?,
+        Some(Request::File(ns, file)) => text(Ok(file_text(server, ns, file))),
+        Some(Request::Setting(ns, setting, given)) => {
+            text(setting_text(server, ns, setting, given.as_deref()))
+        }
+        None => text(Err("unknown request".to_owned())),
     };
     to.write_all(reply.as_bytes()).await?;
     to.write_all(b"\n").await
