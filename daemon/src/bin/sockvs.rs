@@ -35,6 +35,10 @@ enum Command {
     ///
     /// Example: sockvs exec -- ipvsadm -A -t 10.0.0.1:80 -s rr
     Exec {
+        /// Let the daemon answer for the files of IPVS in /proc/net and /proc/sys/net/ipv4/vs, too,
+        /// for reading. Every opening of any file then takes some microseconds longer.
+        #[arg(long)]
+        proc: bool,
         /// The command and its arguments.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
@@ -75,7 +79,7 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { socket, command } = Arguments::parse();
     match command {
-        Command::Exec { command } => exec(&command, &socket),
+        Command::Exec { proc, command } => exec(&command, &socket, proc),
         Command::Status { json } => status(&socket, json),
         Command::Proc { file, write_to } => exit(files(&socket, file, write_to.as_deref())),
         Command::Setting { settings } => exit(show_settings(&socket, &settings)),
@@ -83,8 +87,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn exec(command: &[OsString], socket: &Path) -> ExitCode {
-    let error = seccomp::exec(command, &exec_socket(socket));
+fn exec(command: &[OsString], socket: &Path, proc: bool) -> ExitCode {
+    let files = if proc {
+        seccomp::Files::Ours
+    } else {
+        seccomp::Files::Kernels
+    };
+    let error = seccomp::exec(command, &exec_socket(socket), files);
     eprintln!("sockvs: {error}");
     ExitCode::from(error.exit_code())
 }

@@ -18,7 +18,7 @@ use super::{Facts, Status, request::Request};
 use crate::{
     family,
     ipvs::{Namespace, Setting},
-    procfs::File,
+    procfs::Place,
 };
 
 /// How long a client may take to say what it wants.
@@ -96,12 +96,6 @@ fn text(result: Result<String, String>) -> String {
     .to_string()
 }
 
-fn file_text(server: &family::Server, ns: Namespace, file: File) -> String {
-    let mut serving = server.table();
-    let family::Table { ipvs, path } = &mut *serving;
-    file.text(ipvs.table_mut(ns), path.as_ref())
-}
-
 fn setting_text(
     server: &family::Server,
     ns: Namespace,
@@ -127,7 +121,7 @@ async fn answer(stream: UnixStream, facts: &Facts, server: &family::Server) -> i
         .await?;
     let reply = match Request::of(&line) {
         Some(Request::Status) => serde_json::to_string(&Status::now(facts, server))?,
-        Some(Request::File(ns, file)) => text(Ok(file_text(server, ns, file))),
+        Some(Request::File(ns, file)) => text(Ok(Place::File(file).text(server, ns))),
         Some(Request::Setting(ns, setting, given)) => {
             text(setting_text(server, ns, setting, given.as_deref()))
         }

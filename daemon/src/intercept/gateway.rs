@@ -3,14 +3,18 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
 use super::{Departures, bpf, seccomp};
 use crate::{
-    family::{Client, NamespaceSockets, Namespaces, Server, namespace_of_socket},
+    family::{
+        Client, NamespaceSockets, Namespaces, Server, inside, namespace_cookie, namespace_of_socket,
+    },
     ipvs::Namespace,
+    procfs::Place,
     sockopt,
 };
 
@@ -88,6 +92,17 @@ impl seccomp::Handler for Gateway {
             may_administer: caller.may_administer,
         };
         sockopt::carry_out(&self.server, &caller, call)
+    }
+
+    fn file(&self, namespace: BorrowedFd<'_>, place: Place) -> Result<String, i32> {
+        let cookie = inside(namespace, || {
+            namespace_cookie(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
+        });
+        let cookie = cookie.map_err(|error| {
+            tracing::debug!(%error, "a reader's network namespace cannot be entered");
+            libc::ENOENT
+        })?;
+        Ok(place.text(&self.server, Namespace(cookie)))
     }
 }
 

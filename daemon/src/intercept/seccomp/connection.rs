@@ -16,6 +16,7 @@ use super::Handler;
 use super::client::Supervisor;
 use super::packet::{self, Packet};
 use super::wire::{self, Answer, Kind, LARGEST_PIECE, Request, State};
+use crate::procfs::Place;
 
 /// The most requests of one supervisor that are not done. A supervisor of ours stops earlier.
 const MOST_OUTSTANDING: usize = 1024;
@@ -141,22 +142,31 @@ impl Connection<'_> {
         }
         let [socket] = <[OwnedFd; 1]>::try_from(packet.descriptors)
             .map_err(|_| nonsense("not exactly one descriptor"))?;
-        let refused = |errno: Errno| State::Refused(errno as i32);
-        match request.kind {
+        let value = match request.kind {
             Kind::Netlink => {
                 let state = self.datagram(request, contents, socket);
-                Ok((answer(state.unwrap_or_else(refused)), Vec::new()))
+                let refused = |errno: Errno| State::Refused(errno as i32);
+                return Ok((answer(state.unwrap_or_else(refused)), Vec::new()));
             }
             Kind::Option => {
                 let call = wire::decode_call(contents).ok_or_else(|| nonsense("not a call"))?;
-                let value = self.supervisor.option_caller(request.tid, socket);
-                let value = value.map_err(|errno| errno as i32);
-                match value.and_then(|caller| self.handler.option(&caller, &call)) {
-                    Ok(value) => Ok((answer(State::Done), wire::encode_value(&value))),
-                    Err(errno) => Ok((answer(State::Refused(errno)), Vec::new())),
-                }
+                let caller = self.supervisor.option_caller(request.tid, socket);
+                let caller = caller.map_err(|errno| errno as i32);
+                let value = caller.and_then(|caller| self.handler.option(&caller, &call));
+                value.map(|value| wire::encode_value(&value))
             }
-        }
+            Kind::File => {
+                let path = str::from_utf8(contents).ok();
+                let place = path.and_then(Place::of_path);
+                let place = place.ok_or_else(|| nonsense("not a place"))?;
+                let text = self.handler.file(socket.as_fd(), place);
+                text.map(String::into_bytes)
+            }
+        };
+        Ok(match value {
+            Ok(value) => (answer(State::Done), value),
+            Err(errno) => (answer(State::Refused(errno)), Vec::new()),
+        })
     }
 
     fn datagram(

@@ -2,7 +2,8 @@
 //!
 //! Of calls that send it looks at the number only: whether one is about netlink can be seen neither
 //! from its arguments nor from a filter, so that is the supervisor's to find out. Of calls about
-//! socket options it looks at the option, too, so that no other option pays for those of IPVS.
+//! socket options it looks at the option, too, so that no other option pays for those of IPVS. Calls
+//! that open files it takes only where that is asked for, as it cannot see which file it is.
 
 use std::mem::offset_of;
 use std::os::fd::OwnedFd;
@@ -10,7 +11,7 @@ use std::os::fd::OwnedFd;
 use nix::Result;
 use nix::errno::Errno;
 
-use super::sys;
+use super::{Files, file, sys};
 use crate::sockopt;
 
 /// `AUDIT_ARCH_…` of the calls that are looked at: those of 64-bit programs of this machine.
@@ -30,22 +31,42 @@ const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// Instructions that are jumped to, by their places in [`program`].
-mod place {
-    pub(super) const SET: usize = 8;
-    pub(super) const GET: usize = 13;
-    pub(super) const ALLOW: usize = 18;
-    pub(super) const NOTIFY: usize = 19;
+/// The program as far as it is written.
+struct Program {
+    instructions: Vec<libc::sock_filter>,
+    places: Places,
 }
 
-/// The program as far as it is written.
-#[derive(Default)]
-struct Program(Vec<libc::sock_filter>);
+/// Instructions that are jumped to.
+#[derive(Clone, Copy)]
+struct Places {
+    set: usize,
+    get: usize,
+    allow: usize,
+    notify: usize,
+}
+
+impl Places {
+    /// In a program that looks at so many numbers of calls.
+    fn after(calls: usize) -> Self {
+        /// What comes before the first number.
+        const BEGINNING: usize = 3;
+        /// How long the part about one of the two calls about options is.
+        const OPTION: usize = 5;
+        let set = BEGINNING + calls;
+        Self {
+            set,
+            get: set + OPTION,
+            allow: set + 2 * OPTION,
+            notify: set + 2 * OPTION + 1,
+        }
+    }
+}
 
 impl Program {
     fn add(&mut self, code: u32, k: u32, yes: u8, no: u8) -> Result<()> {
         let code = u16::try_from(code).map_err(|_| Errno::EINVAL)?;
-        self.0.push(libc::sock_filter {
+        self.instructions.push(libc::sock_filter {
             code,
             jt: yes,
             jf: no,
@@ -63,7 +84,7 @@ impl Program {
     /// Compares what was loaded. Each outcome leads to a place, or without one to the next
     /// instruction.
     fn compare(&mut self, code: u32, k: u32, yes: Option<usize>, no: Option<usize>) -> Result<()> {
-        let next = self.0.len() + 1;
+        let next = self.instructions.len() + 1;
         let skip = |place: Option<usize>| {
             let skipped = place.unwrap_or(next).checked_sub(next);
             let skipped = skipped.and_then(|skipped| u8::try_from(skipped).ok());
@@ -77,49 +98,39 @@ impl Program {
     fn option(&mut self, last: i32) -> Result<()> {
         let argument = |n: usize| offset_of!(libc::seccomp_data, args) + n * size_of::<u64>();
         let number = |n: i32| u32::try_from(n).map_err(|_| Errno::EINVAL);
+        let (allow, notify) = (Some(self.places.allow), Some(self.places.notify));
         self.load(argument(1))?;
-        self.compare(
-            IF_EQUAL,
-            number(libc::IPPROTO_IP)?,
-            None,
-            Some(place::ALLOW),
-        )?;
+        self.compare(IF_EQUAL, number(libc::IPPROTO_IP)?, None, allow)?;
         self.load(argument(2))?;
-        self.compare(
-            IF_AT_LEAST,
-            number(sockopt::BASE)?,
-            None,
-            Some(place::ALLOW),
-        )?;
-        let (beyond, ours) = (Some(place::ALLOW), Some(place::NOTIFY));
-        self.compare(IF_AT_LEAST, number(last + 1)?, beyond, ours)
+        self.compare(IF_AT_LEAST, number(sockopt::BASE)?, None, allow)?;
+        self.compare(IF_AT_LEAST, number(last + 1)?, allow, notify)
     }
 }
 
-/// The program: notify for [`CALLS`] of [`ARCHITECTURE`] and for the options of IPVS, allow
-/// everything else. The numbers of x32 calls have a bit of their own and equal none of ours.
-fn program() -> Result<Vec<libc::sock_filter>> {
+/// The program: notify for `calls` of [`ARCHITECTURE`] and for the options of IPVS, allow everything
+/// else. The numbers of x32 calls have a bit of their own and equal none of ours.
+fn program(calls: &[libc::c_long]) -> Result<Vec<libc::sock_filter>> {
     let number = |n: libc::c_long| u32::try_from(n).map_err(|_| Errno::EINVAL);
-    let mut program = Program::default();
+    let places = Places::after(calls.len() + 2);
+    let mut program = Program {
+        instructions: Vec::new(),
+        places,
+    };
+    let allow = Some(places.allow);
     program.load(offset_of!(libc::seccomp_data, arch))?;
-    program.compare(IF_EQUAL, ARCHITECTURE, None, Some(place::ALLOW))?;
+    program.compare(IF_EQUAL, ARCHITECTURE, None, allow)?;
     program.load(offset_of!(libc::seccomp_data, nr))?;
-    for call in CALLS {
-        program.compare(IF_EQUAL, number(call)?, Some(place::NOTIFY), None)?;
+    for call in calls {
+        program.compare(IF_EQUAL, number(*call)?, Some(places.notify), None)?;
     }
-    let (set, get) = (Some(place::SET), Some(place::GET));
+    let (set, get) = (Some(places.set), Some(places.get));
     program.compare(IF_EQUAL, number(libc::SYS_setsockopt)?, set, None)?;
-    program.compare(
-        IF_EQUAL,
-        number(libc::SYS_getsockopt)?,
-        get,
-        Some(place::ALLOW),
-    )?;
+    program.compare(IF_EQUAL, number(libc::SYS_getsockopt)?, get, allow)?;
     program.option(sockopt::LAST_SET)?;
     program.option(sockopt::LAST_GET)?;
     program.add(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0)?;
     program.add(RETURN, libc::SECCOMP_RET_USER_NOTIF, 0, 0)?;
-    Ok(program.0)
+    Ok(program.instructions)
 }
 
 /// Puts the calling thread, and all it will start, under a filter, and returns the filter's
@@ -128,8 +139,12 @@ fn program() -> Result<Vec<libc::sock_filter>> {
 ///
 /// With CAP_SYS_ADMIN this leaves `no_new_privs` alone, so that set-user-id programs still work
 /// below; without it the kernel insists on `no_new_privs`.
-pub(super) fn install() -> Result<OwnedFd> {
-    let mut program = program()?;
+pub(super) fn install(files: Files) -> Result<OwnedFd> {
+    let opening: &[_] = match files {
+        Files::Kernels => &[],
+        Files::Ours => &file::CALLS,
+    };
+    let mut program = program(&[&CALLS, opening].concat())?;
     match load(&mut program) {
         Err(Errno::EACCES) => {
             nix::sys::prctl::set_no_new_privs()?;

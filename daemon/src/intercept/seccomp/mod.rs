@@ -4,7 +4,8 @@
 //!
 //! * `sockvs exec -- COMMAND…` ([`exec()`]) leaves a *supervisor* behind and becomes the command.
 //!   The supervisor is told of every `sendto`, `sendmsg` and `sendmmsg` of the command and of all
-//!   its children, and of their `setsockopt` and `getsockopt` with an option of IPVS. What is not an
+//!   its children, of their `setsockopt` and `getsockopt` with an option of IPVS, and, where asked
+//!   for ([`Files`]), of each file that they open. What is not an
 //!   IPVS request goes on to the kernel untouched; what is one travels to the daemon, together with
 //!   the client's socket.
 //! * `sockvsd` ([`Listener`]) takes the requests from all supervisors, finds out for itself who
@@ -27,7 +28,7 @@
 //! Where the pieces are: `launch` (become the command) installs `filter`; `supervisor` reads each
 //! `notification`, looks at its `target` and `socket`, reads the `call`, cuts each `datagram` into
 //! ours and theirs, and works through the resulting `job` with the daemon behind `link`; a call about
-//! an `option` it hands on as it is. `wire` is what the two processes say to each other; `listener`,
+//! an `option`, or one that opens a `file`, it hands on as it is (`question`). `wire` is what the two processes say to each other; `listener`,
 //! `connection`, `packet` and `client` are the daemon's end, and `standing` says what a process may
 //! do. `process` and `sys` ask the system.
 
@@ -35,6 +36,7 @@ mod call;
 mod client;
 mod connection;
 mod datagram;
+mod file;
 mod filter;
 mod job;
 mod launch;
@@ -44,6 +46,7 @@ mod notification;
 mod option;
 mod packet;
 mod process;
+mod question;
 mod socket;
 mod standing;
 mod supervisor;
@@ -57,12 +60,23 @@ pub use connection::Done;
 pub use launch::{ExecError, exec};
 pub use listener::{Error, Listener};
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::{
     family::FAMILY_ID,
+    procfs::Place,
     sockopt::{Call, Value},
 };
+
+/// Who answers for the files that the kernel's IPVS has in /proc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// The kernel.
+    Kernels,
+    /// The daemon. Each opening of any file then waits for the supervisor, which takes a few
+    /// microseconds.
+    Ours,
+}
 
 /// Who asks, as the daemon itself found out from the socket and from /proc.
 #[derive(Debug)]
@@ -112,4 +126,11 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// The error number, positive, that the caller is to see.
     fn option(&self, caller: &OptionCaller, call: &Call) -> Result<Value, i32>;
+
+    /// What is read at a place of /proc in a network namespace. It is for everybody to read there.
+    ///
+    /// # Errors
+    ///
+    /// The error number, positive, that the caller is to see.
+    fn file(&self, namespace: BorrowedFd<'_>, place: Place) -> Result<String, i32>;
 }

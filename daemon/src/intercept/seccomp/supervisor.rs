@@ -19,12 +19,11 @@ use super::datagram::{self, Mark};
 use super::job::{Job, Step};
 use super::link::{Failure, Link};
 use super::notification::{Notification, Notifier, Verdict};
-use super::option::{self, InternetSocket, OptionCall};
 use super::process;
+use super::question::{self, Question};
 use super::socket::ClientSocket;
 use super::target::Target;
-use super::wire::{self, Answer, Kind, Request, State};
-use crate::sockopt::Direction;
+use super::wire::{Answer, Kind, Request, State};
 
 /// The most requests whose last reply is still to come, and the most bytes that waiting calls hold.
 /// Beyond, a request fails with ENOBUFS.
@@ -34,9 +33,6 @@ const MOST_BYTES: usize = 16 << 20;
 const ANSWERS_AT_ONCE: usize = 64;
 /// The most messages of one substitute datagram.
 const SUBSTITUTES_AT_ONCE: usize = 256;
-/// What a kernel without IPVS says to its options. It would be asked itself, if an ip_vs that was
-/// loaded without need could not answer in earnest.
-const NO_SUCH_OPTION: Errno = Errno::ENOPROTOOPT;
 
 /// A request that the daemon has.
 enum Outstanding {
@@ -46,7 +42,7 @@ enum Outstanding {
         socket: Rc<ClientSocket>,
         marks: Vec<Mark>,
     },
-    Option(OptionCall),
+    Question(Question),
 }
 
 impl Outstanding {
@@ -54,7 +50,7 @@ impl Outstanding {
     fn weight(&self) -> usize {
         match self {
             Self::Netlink { job, .. } => job.as_ref().map_or(0, |job| job.weight),
-            Self::Option(call) => call.weight(),
+            Self::Question(question) => question.weight(),
         }
     }
 }
@@ -62,7 +58,7 @@ impl Outstanding {
 /// What becomes of a call that is not decided at once.
 enum Work {
     Job(Job),
-    Option(OptionCall),
+    Question(Question),
 }
 
 /// The loop's state.
@@ -143,15 +139,19 @@ impl Supervisor {
 
     /// Decides about a call. Should there be a mistake in here, the call goes through.
     fn look_at(&mut self, notification: &Notification) {
-        let work = catch_unwind(AssertUnwindSafe(|| match option::direction(notification) {
-            Some(direction) => self
-                .recognise_option(notification, direction)
-                .map(Work::Option),
-            None => self.recognise(notification).map(Work::Job),
+        let work = catch_unwind(AssertUnwindSafe(|| {
+            if question::is_one(notification) {
+                question::read(notification)
+                    .filter(|_| self.notifier.still_waits(notification.id))
+                    .map(Work::Question)
+                    .ok_or(Verdict::Continue)
+            } else {
+                self.recognise(notification).map(Work::Job)
+            }
         }));
         match work {
             Ok(Ok(Work::Job(job))) => self.ready.push_back(job),
-            Ok(Ok(Work::Option(call))) => self.ask_about(call),
+            Ok(Ok(Work::Question(question))) => self.pass_on(question),
             Ok(Err(verdict)) => self.notifier.respond(notification.id, verdict),
             Err(_) => self.notifier.respond(notification.id, Verdict::Continue),
         }
@@ -195,31 +195,17 @@ impl Supervisor {
         ))
     }
 
-    /// The call about an option, if it is one that the daemon can answer.
-    fn recognise_option(
-        &self,
-        notification: &Notification,
-        direction: Direction,
-    ) -> Result<OptionCall, Verdict> {
-        let target = Target::new(notification.tid);
-        option::read(notification, direction, &target)
-            .filter(|_| self.notifier.still_waits(notification.id))
-            .ok_or(Verdict::Continue)
-    }
-
-    /// Hands a call about an option to the daemon.
-    fn ask_about(&mut self, call: OptionCall) {
-        let contents = wire::encode_call(&call.call);
-        let socket: Rc<dyn AsFd> = Rc::<InternetSocket>::clone(&call.socket);
-        match self.submit(Kind::Option, call.tid, call.weight(), &contents, &socket) {
-            Ok(Some(id)) => drop(self.outstanding.insert(id, Outstanding::Option(call))),
-            Ok(None) => self.respond_to(&call, Verdict::Fails(NO_SUCH_OPTION)),
-            Err(errno) => self.respond_to(&call, Verdict::Fails(errno)),
+    /// Hands a call to the daemon as it is.
+    fn pass_on(&mut self, question: Question) {
+        let (contents, descriptor) = (question.contents(), question.descriptor());
+        let (kind, tid, weight) = (question.kind(), question.tid(), question.weight());
+        match self.submit(kind, tid, weight, &contents, &descriptor) {
+            Ok(Some(id)) => {
+                self.outstanding.insert(id, Outstanding::Question(question));
+            }
+            Ok(None) => question.fail_without_daemon(&self.notifier),
+            Err(errno) => question.fail(&self.notifier, errno),
         }
-    }
-
-    fn respond_to(&self, call: &OptionCall, verdict: Verdict) {
-        self.notifier.respond(call.notification, verdict);
     }
 
     /// Works on a call until it is over or has to wait for the daemon.
@@ -317,17 +303,13 @@ impl Supervisor {
     fn apply(&mut self, answer: Answer, contents: &[u8]) {
         let over = matches!(answer.state, State::Done | State::Refused(_));
         let job = match self.outstanding.get_mut(&answer.id) {
-            Some(Outstanding::Option(call)) => {
+            Some(Outstanding::Question(question)) => {
                 match answer.state {
                     State::Taken => {}
-                    State::Piece => call.take(contents),
-                    State::Done => {
-                        let verdict = call.succeed(&self.notifier);
-                        self.notifier.respond(call.notification, verdict);
-                    }
+                    State::Piece => question.take(contents),
+                    State::Done => question.succeed(&self.notifier),
                     State::Refused(errno) => {
-                        let verdict = Verdict::Fails(Errno::from_raw(errno));
-                        self.notifier.respond(call.notification, verdict);
+                        question.fail(&self.notifier, Errno::from_raw(errno));
                     }
                 }
                 None
@@ -354,9 +336,7 @@ impl Supervisor {
         self.link.close();
         for outstanding in std::mem::take(&mut self.outstanding).into_values() {
             match outstanding {
-                Outstanding::Option(call) => {
-                    self.respond_to(&call, Verdict::Fails(NO_SUCH_OPTION));
-                }
+                Outstanding::Question(question) => question.fail_without_daemon(&self.notifier),
                 Outstanding::Netlink {
                     job: Some(job),
                     socket,

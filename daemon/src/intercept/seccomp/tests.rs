@@ -4,6 +4,7 @@
 mod commands;
 mod daemon;
 mod datagrams;
+mod files;
 mod library;
 mod options;
 mod peers;

@@ -1,8 +1,8 @@
 //! What a supervisor and the daemon say to each other: fixed headers in the machine's byte order,
 //! one packet of a `SOCK_SEQPACKET` connection each.
 //!
-//! A request carries netlink bytes, or a call that is about a socket option, and, as ancillary data,
-//! exactly one descriptor: the client's socket.
+//! A request carries netlink bytes, a call that is about a socket option, or a file's path, and, as
+//! ancillary data, exactly one descriptor: the client's socket, or the network namespace.
 
 use crate::sockopt::{Call, Direction, Value};
 
@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Netlink,
     /// A call to change or read a socket option ([`encode_call`]).
     Option,
+    /// What is in the file of a path; the descriptor is that of a network namespace.
+    File,
 }
 
 /// Supervisor to daemon; what it is about follows it.
@@ -43,6 +45,7 @@ impl Request {
         let kind = match self.kind {
             Kind::Netlink => 0_u16,
             Kind::Option => 1,
+            Kind::File => 2,
         };
         let mut packet = Vec::with_capacity(Self::HEADER + contents.len());
         packet.extend(VERSION.to_ne_bytes());
@@ -65,6 +68,7 @@ impl Request {
             kind: match u16::from_ne_bytes(*kind) {
                 0 => Kind::Netlink,
                 1 => Kind::Option,
+                2 => Kind::File,
                 _ => return None,
             },
         };
@@ -129,7 +133,7 @@ pub(super) enum State {
     Refused(i32),
     /// Nothing more will come. Stands for `Taken` too where there was none.
     Done,
-    /// More of the option's value follows in the packet; the rest comes before `Done`.
+    /// More of the option's value or the file follows in the packet; the rest comes before `Done`.
     Piece,
 }
 
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_request_survives_the_way() {
-        for kind in [Kind::Netlink, Kind::Option] {
+        for kind in [Kind::Netlink, Kind::Option, Kind::File] {
             let request = Request {
                 id: u64::MAX - 1,
                 tid: 77,
@@ -210,7 +214,7 @@ mod tests {
             kind: Kind::Netlink,
         };
         let good = request(1).encode(b"x");
-        for (at, value) in [(0, 9), (2, 2)] {
+        for (at, value) in [(0, 9), (2, 3)] {
             let mut packet = good.clone();
             packet[at] = value;
             assert_eq!(Request::decode(&packet), None, "byte {at}");

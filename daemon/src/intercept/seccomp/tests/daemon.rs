@@ -1,7 +1,7 @@
 //! A fake daemon: the real [`Listener`], and a handler that knows just enough of IPVS.
 
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::library::folder;
 use crate::intercept::seccomp::{Client, Done, FAMILY_ID, Handler, Listener, OptionCaller};
+use crate::procfs::Place;
 use crate::sockopt::{Call, Value};
 
 /// What the handler does with a dump.
@@ -186,6 +187,10 @@ impl Handler for Shared {
             bytes: vec![7; length - 1],
             length: call.length - 1,
         })
+    }
+
+    fn file(&self, _: BorrowedFd<'_>, place: Place) -> Result<String, i32> {
+        Ok(format!("{place:?}\n"))
     }
 }
 
