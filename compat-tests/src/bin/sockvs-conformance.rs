@@ -50,11 +50,11 @@ fn conform() -> Result<bool, String> {
         return write(file, &scenarios, &answers);
     }
     if let Some(file) = &arguments.sockvs_only {
-        let answers = sockvs(&scenarios, arguments.wrapped, launcher)?;
+        let answers = sockvs(&scenarios, &arguments, launcher)?;
         return write(file, &scenarios, &answers);
     }
     let kernel = kernel(&scenarios, launcher)?;
-    let ours = sockvs(&scenarios, arguments.wrapped, launcher)?;
+    let ours = sockvs(&scenarios, &arguments, launcher)?;
     let mut report = Report::default();
     for (scenario, (kernel, ours)) in scenarios.iter().zip(kernel.iter().zip(&ours)) {
         for difference in report.compare(scenario, kernel, ours) {
@@ -99,10 +99,11 @@ fn kernel(scenarios: &[Scenario], launcher: Option<&PathBuf>) -> Result<Vec<Vec<
 /// What sockvs says.
 fn sockvs(
     scenarios: &[Scenario],
-    wrapped: bool,
+    arguments: &Arguments,
     launcher: Option<&PathBuf>,
 ) -> Result<Vec<Vec<Answer>>, String> {
     let (namespace, cgroup, folder) = (Namespace::new(), Cgroup::new(), Folder::new());
+    let wrapped = arguments.wrapped;
     let (intercept, more): (_, &[&str]) = if wrapped {
         (Intercept::Seccomp, &[])
     } else {
@@ -111,7 +112,9 @@ fn sockvs(
     let daemon = Daemon::start(Place::new(&namespace), &cgroup, &folder, intercept, more);
     let side = if wrapped {
         let words = ["--socket".into(), daemon.socket().into()];
-        let exec = [PathBuf::from("exec"), "--".into()];
+        let proc = arguments.proc.then(|| PathBuf::from("--proc"));
+        let exec = [PathBuf::from("exec")].into_iter().chain(proc);
+        let exec = exec.chain([PathBuf::from("--")]);
         let program = [binaries::ours("sockvs")];
         Side::Wrapped(program.into_iter().chain(words).chain(exec).collect())
     } else {

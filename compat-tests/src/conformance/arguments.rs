@@ -13,6 +13,7 @@ every step byte for byte. Needs root, a kernel with ip_vs, and no running sockvs
   --wrapped            run the second side under `sockvs exec`, instead of the transparent interceptor
   --socket-options     take generic netlink from the clients of both sides, so that they use the
                        socket options of IPVS; implies --wrapped
+  --proc               let the daemon answer for the files of IPVS in /proc, too; implies --wrapped
   --only NAME          only this scenario (its file's name without .txt); may be repeated
   --kernel-only FILE   only ask the kernel, and write down what it says
   --sockvs-only FILE   only ask sockvs, and write down what it says (needs no ip_vs)
@@ -30,6 +31,8 @@ pub struct Arguments {
     pub wrapped: bool,
     /// The clients have no generic netlink.
     pub socket_options: bool,
+    /// The daemon answers for files in /proc.
+    pub proc: bool,
     /// The scenarios to run; all if there is none.
     pub only: Vec<String>,
     /// Where to write what the kernel says, and no more than that.
@@ -56,6 +59,10 @@ impl Arguments {
                 "--wrapped" => arguments.wrapped = true,
                 "--socket-options" => {
                     arguments.socket_options = true;
+                    arguments.wrapped = true;
+                }
+                "--proc" => {
+                    arguments.proc = true;
                     arguments.wrapped = true;
                 }
                 "--only" => arguments.only.push(value()?),
@@ -91,9 +98,11 @@ mod tests {
     }
 
     #[test]
-    fn socket_options_need_the_wrapper() {
+    fn what_only_the_wrapper_offers_implies_it() {
         let arguments = parse("--socket-options a.txt").unwrap();
-        assert!(arguments.socket_options && arguments.wrapped);
+        assert!(arguments.socket_options && arguments.wrapped && !arguments.proc);
+        let arguments = parse("--proc a.txt").unwrap();
+        assert!(arguments.proc && arguments.wrapped && !arguments.socket_options);
     }
 
     #[test]
