@@ -102,15 +102,16 @@ fn setting_text(
     setting: Setting,
     given: Option<&str>,
 ) -> Result<String, String> {
-    let mut serving = server.table();
-    let settings = serving.ipvs.table_mut(ns).settings_mut();
     if let Some(given) = given {
+        let mut serving = server.table();
+        let settings = serving.ipvs.table_mut(ns).settings_mut();
         settings
             .set(setting, given)
             .map_err(|error| error.to_string())?;
         tracing::info!(namespace = ns.0, setting = setting.name(), given, "changed");
     }
-    Ok(settings.text(setting))
+    let text = Place::Setting(setting).text(server, ns);
+    Ok(text.trim_end().to_owned())
 }
 
 async fn answer(stream: UnixStream, facts: &Facts, server: &family::Server) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use super::File;
 use crate::{
-    family::{Server, Table},
-    ipvs::{Namespace, Setting},
+    family::{Server, Table as Serving},
+    ipvs::{Namespace, Setting, Table},
 };
 
 /// What a path leads to.
@@ -32,12 +32,20 @@ impl Place {
         File::from_name(rest.strip_prefix("net/")?).map(Self::File)
     }
 
-    /// What is read there in a network namespace.
+    /// What is read there in a network namespace. Reading does not give it a table: whoever may read
+    /// need not be somebody whose namespace is watched.
     #[must_use]
     pub fn text(self, server: &Server, ns: Namespace) -> String {
-        let mut serving = server.table();
-        let Table { ipvs, path } = &mut *serving;
-        let table = ipvs.table_mut(ns);
+        let serving = server.table();
+        let Serving { ipvs, path } = &*serving;
+        let none;
+        let table = match ipvs.table(ns) {
+            Some(table) => table,
+            None => {
+                none = Table::new(ns);
+                &none
+            }
+        };
         match self {
             Self::File(file) => file.text(table, path.as_ref()),
             Self::Setting(setting) => table.settings().text(setting) + "\n",
