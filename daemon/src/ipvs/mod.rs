@@ -41,7 +41,7 @@ mod timeouts;
 mod trash;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use address::Ipv6Kind;
 pub use destination::{Destination, DestinationSpec, ForwardingMethod, TunnelInfo, TunnelKind};

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::File;
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationKey, DestinationReading,
-    DestinationSpec, Family, ForwardingMethod, Host, Namespace, Netmask, RouteType, Service,
-    ServiceId, ServiceKey, ServiceSpec, Stats, SyncDaemon, Table, TunnelInfo,
+    DestinationSpec, Family, ForwardingMethod, Namespace, Netmask, Service, ServiceId, ServiceKey,
+    ServiceSpec, Stats, Table, TunnelInfo, tests::fake::FakeHost,
 };
 
 struct Path;
@@ -36,26 +36,6 @@ impl DataPath for Path {
             inactive: 3,
             ..DestinationReading::default()
         }
-    }
-}
-
-struct Machine;
-
-impl Host for Machine {
-    fn address_type(&self, _: Ipv4Addr) -> RouteType {
-        RouteType::Unicast
-    }
-
-    fn is_local_v6(&self, _: Ipv6Addr) -> bool {
-        true
-    }
-
-    fn interface_mtu(&self, _: &[u8]) -> Option<u32> {
-        None
-    }
-
-    fn open_sync_socket(&self, _: &SyncDaemon) -> Result<(), i32> {
-        Ok(())
     }
 }
 
@@ -90,7 +70,7 @@ fn add_server(table: &mut Table, key: &ServiceKey, addr: IpAddr, forwarding: For
         tunnel: TunnelInfo::default(),
     };
     table
-        .add_destination(key, spec, &Machine, &mut Path)
+        .add_destination(key, spec, &FakeHost, &mut Path)
         .unwrap();
 }
 

@@ -1,13 +1,13 @@
 //! Calls as programs make them, against the real tables.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use proptest::{arbitrary::any, collection::vec, option, prop_oneof, proptest, strategy::Just};
 
 use super::{BASE, Call, Caller, Direction, Value, argument_length, carry_out};
 use crate::{
     family::{Server, Table},
     ipvs::{
-        Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
-        RouteType, Service, ServiceId, Stats, SyncDaemon,
+        Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Ipvs, Namespace, Service,
+        ServiceId, Stats, tests::fake::FakeHost,
     },
 };
 
@@ -50,27 +50,6 @@ impl DataPath for Path {
     }
 }
 
-/// A machine with one interface, eth0.
-struct Machine;
-
-impl Host for Machine {
-    fn address_type(&self, addr: Ipv4Addr) -> RouteType {
-        RouteType::of_bits(addr).unwrap_or(RouteType::Unicast)
-    }
-
-    fn is_local_v6(&self, _: Ipv6Addr) -> bool {
-        false
-    }
-
-    fn interface_mtu(&self, name: &[u8]) -> Option<u32> {
-        (name == b"eth0").then_some(1500)
-    }
-
-    fn open_sync_socket(&self, _: &SyncDaemon) -> Result<(), i32> {
-        Ok(())
-    }
-}
-
 struct Kernel(Server);
 
 impl Kernel {
@@ -84,7 +63,7 @@ impl Kernel {
     fn call(&self, call: &Call) -> Result<Value, i32> {
         let caller = Caller {
             namespace: Namespace(1),
-            host: &Machine,
+            host: &FakeHost,
             pid: 0,
             may_administer: true,
         };
@@ -308,20 +287,45 @@ fn an_argument_of_another_length_is_refused() {
 #[test]
 fn an_argument_that_cannot_be_read_is_refused() {
     let kernel = Kernel::new();
-    for (direction, option) in [(Direction::Set, 2), (Direction::Get, 1)] {
+    for (direction, option, argument) in [
+        (Direction::Set, 2, None),
+        (Direction::Set, 2, Some(vec![0; 10])),
+        (Direction::Get, 1, None),
+        (Direction::Get, 2, Some(vec![0; 3])),
+    ] {
         let number = BASE + option;
         let length = i32::try_from(argument_length(direction, number)).unwrap();
-        for argument in [None, Some(vec![0; 10])] {
-            if direction == Direction::Get && argument.is_some() {
-                continue;
-            }
-            let call = Call {
-                direction,
-                number,
-                length,
-                argument,
-            };
-            assert_eq!(kernel.call(&call), Err(libc::EFAULT), "{call:?}");
+        let call = Call {
+            direction,
+            number,
+            length,
+            argument,
+        };
+        assert_eq!(kernel.call(&call), Err(libc::EFAULT), "{call:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_call_is_answered(
+        direction in prop_oneof![Just(Direction::Set), Just(Direction::Get)],
+        option in -1..17_i32,
+        length in prop_oneof![any::<i32>(), 0..200_i32],
+        argument in option::of(vec(any::<u8>(), 0..120)),
+    ) {
+        let kernel = Kernel::new();
+        kernel.set(2, &service(RR)).unwrap();
+        let number = BASE + option;
+        // As the interceptor reads it, and as one that lies says that it was.
+        let right = argument_length(direction, number);
+        let exact = argument.clone().map(|mut argument| {
+            argument.resize(right, 0);
+            argument
+        });
+        let lengths = [length, i32::try_from(right).unwrap()];
+        for (length, argument) in lengths.into_iter().zip([argument, exact]) {
+            let call = Call { direction, number, length, argument };
+            let (Ok(_) | Err(1..)) = kernel.call(&call) else { panic!("{call:?}") };
         }
     }
 }
@@ -331,7 +335,7 @@ fn whoever_may_not_administer_is_refused_before_all_else() {
     let kernel = Kernel::new();
     let caller = Caller {
         namespace: Namespace(1),
-        host: &Machine,
+        host: &FakeHost,
         pid: 0,
         may_administer: false,
     };
