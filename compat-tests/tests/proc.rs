@@ -105,7 +105,23 @@ fn settings_are_shown_and_changed_in_their_namespace() {
         "cat /proc/sys/net/ipv4/vs/conn_reuse_mode /proc/sys/net/ipv4/vs/sync_threshold",
     );
     assert_eq!(found.expect_success(), "0\n5\t100\n");
+    // All of this is about the namespace that the command runs in, wherever the daemon does.
     let other = Namespace::new();
+    sockvs_in(&testbed, &other, &["setting", "sloppy_tcp=1"]).expect_success();
+    let here = set(&["sloppy_tcp"]).expect_success();
+    assert_eq!(here, "net.ipv4.vs.sloppy_tcp = 0\n");
+    let there = sockvs_in(
+        &testbed,
+        &other,
+        &[
+            "exec",
+            "--proc",
+            "--",
+            "cat",
+            "/proc/sys/net/ipv4/vs/sloppy_tcp",
+        ],
+    );
+    assert_eq!(there.expect_success(), "1\n");
     let elsewhere = sockvs_in(&testbed, &other, &["setting", "conn_reuse_mode"]);
     assert_eq!(
         elsewhere.expect_success(),

@@ -2,8 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, UdpSocket},
-    os::{fd::AsFd as _, unix::net::UnixStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,11 +10,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{Status, request::Request};
-use crate::{
-    family::namespace_cookie,
-    ipvs::{Namespace, Setting},
-    procfs::File,
-};
+use crate::{ipvs::Setting, procfs::File};
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,9 +24,6 @@ pub enum Error {
     /// Not for this user.
     #[error("only root may ask sockvsd (at {})", .0.display())]
     NotAllowed(PathBuf),
-    /// Our own network namespace cannot be told.
-    #[error("cannot tell the network namespace: {0}")]
-    Namespace(io::Error),
     /// The daemon refuses, for this reason.
     #[error("{0}")]
     Refused(String),
@@ -60,7 +52,7 @@ pub fn ask_status(socket: &Path) -> Result<Status, Error> {
 ///
 /// Those of [`ask_status`].
 pub fn ask_file(socket: &Path, file: File) -> Result<String, Error> {
-    ask_text(socket, |ns| Request::File(ns, file))
+    ask_text(socket, &Request::File(file))
 }
 
 /// Asks for a setting of our own network namespace, as its file shows it.
@@ -69,7 +61,7 @@ pub fn ask_file(socket: &Path, file: File) -> Result<String, Error> {
 ///
 /// Those of [`ask_status`].
 pub fn ask_setting(socket: &Path, setting: Setting) -> Result<String, Error> {
-    ask_text(socket, |ns| Request::Setting(ns, setting, None))
+    ask_text(socket, &Request::Setting(setting, None))
 }
 
 /// Changes a setting of our own network namespace, and gives what its file then shows.
@@ -79,9 +71,7 @@ pub fn ask_setting(socket: &Path, setting: Setting) -> Result<String, Error> {
 /// Those of [`ask_status`], and when the setting cannot have this value.
 pub fn change_setting(socket: &Path, setting: Setting, text: &str) -> Result<String, Error> {
     let text = text.replace('\n', " ");
-    ask_text(socket, |ns| {
-        Request::Setting(ns, setting, Some(text.clone()))
-    })
+    ask_text(socket, &Request::Setting(setting, Some(text)))
 }
 
 /// An answer that is a text.
@@ -92,11 +82,8 @@ enum Answer {
     Error(String),
 }
 
-fn ask_text(socket: &Path, request: impl FnOnce(Namespace) -> Request) -> Result<String, Error> {
-    let own = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|socket| namespace_cookie(socket.as_fd()))
-        .map_err(Error::Namespace)?;
-    match ask(socket, &request(Namespace(own)))? {
+fn ask_text(socket: &Path, request: &Request) -> Result<String, Error> {
+    match ask(socket, request)? {
         Answer::Text(text) => Ok(text),
         Answer::Error(error) => Err(Error::Refused(error)),
     }

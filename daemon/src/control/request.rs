@@ -1,19 +1,16 @@
 //! What can be asked, as the line that asks it.
 
-use crate::{
-    ipvs::{Namespace, Setting},
-    procfs::File,
-};
+use crate::{ipvs::Setting, procfs::File};
 
-/// A request.
+/// A request. It is about the network namespace that the client's socket is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// The daemon's status.
     Status,
-    /// What a file says in a network namespace.
-    File(Namespace, File),
-    /// A setting of a network namespace, after it was changed to the text if there is one.
-    Setting(Namespace, Setting, Option<String>),
+    /// What a file says.
+    File(File),
+    /// A setting, after it was changed to the text if there is one.
+    Setting(Setting, Option<String>),
 }
 
 impl Request {
@@ -21,27 +18,21 @@ impl Request {
     pub(super) fn line(&self) -> String {
         match self {
             Self::Status => "status".to_owned(),
-            Self::File(ns, file) => format!("file {} {}", ns.0, file.name()),
-            Self::Setting(ns, setting, None) => format!("setting {} {}", ns.0, setting.name()),
-            Self::Setting(ns, setting, Some(text)) => {
-                format!("setting {} {} {text}", ns.0, setting.name())
-            }
+            Self::File(file) => format!("file {}", file.name()),
+            Self::Setting(setting, None) => format!("setting {}", setting.name()),
+            Self::Setting(setting, Some(text)) => format!("setting {} {text}", setting.name()),
         }
     }
 
     /// The request of a line, if it is one.
     pub(super) fn of(line: &str) -> Option<Self> {
-        let line = line.trim_end_matches('\n');
-        let mut words = line.splitn(4, ' ');
-        let mut word = || words.next();
-        let (verb, ns, name, text) = (word()?, word(), word(), word());
-        let ns = ns.and_then(|cookie| cookie.parse().ok().map(Namespace));
-        match (verb, ns, name, text) {
-            ("status", None, None, None) => Some(Self::Status),
-            ("file", Some(ns), Some(name), None) => Some(Self::File(ns, File::from_name(name)?)),
-            ("setting", Some(ns), Some(name), text) => {
+        let mut words = line.trim_end_matches('\n').splitn(3, ' ');
+        match (words.next()?, words.next(), words.next()) {
+            ("status", None, None) => Some(Self::Status),
+            ("file", Some(name), None) => File::from_name(name).map(Self::File),
+            ("setting", Some(name), text) => {
                 let setting = Setting::from_name(name)?;
-                Some(Self::Setting(ns, setting, text.map(str::to_owned)))
+                Some(Self::Setting(setting, text.map(str::to_owned)))
             }
             _ => None,
         }
@@ -54,13 +45,12 @@ mod tests {
 
     #[test]
     fn a_request_survives_the_way() {
-        let ns = Namespace(7);
         for request in [
             Request::Status,
-            Request::File(ns, File::Connections),
-            Request::Setting(ns, Setting::ConnReuseMode, None),
-            Request::Setting(ns, Setting::SyncThreshold, Some("3 50".to_owned())),
-            Request::Setting(ns, Setting::SyncThreshold, Some(String::new())),
+            Request::File(File::Connections),
+            Request::Setting(Setting::ConnReuseMode, None),
+            Request::Setting(Setting::SyncThreshold, Some("3 50".to_owned())),
+            Request::Setting(Setting::SyncThreshold, Some(String::new())),
         ] {
             let line = request.line() + "\n";
             assert_eq!(Request::of(&line), Some(request), "{line}");
@@ -72,10 +62,10 @@ mod tests {
         for line in [
             "",
             "file",
-            "file 7 tcp",
-            "file x ip_vs",
-            "setting 7",
-            "setting 7 nosuch",
+            "file tcp",
+            "file ip_vs 7",
+            "setting",
+            "setting nosuch",
         ] {
             assert_eq!(Request::of(line), None, "{line}");
         }
