@@ -126,6 +126,24 @@ impl Daemon {
         self.end(Signal::SIGKILL);
     }
 
+    /// Keeps it from running, as if it got no processor, until it is [thawed](Self::thaw).
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it run again after [`freeze`](Self::freeze).
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     /// `sockvs status --json` of it.
     #[must_use]
     pub fn status(&self) -> Outcome {
@@ -165,10 +183,16 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    fn end(&mut self, signal: Signal) -> ExitStatus {
-        let mut child = self.child.take().expect("the daemon is not running");
-        let pid = i32::try_from(child.id()).expect("process ids are small");
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).expect("process ids are small");
         let _ = kill(Pid::from_raw(pid), signal);
+    }
+
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        // One that was frozen ends only when it runs.
+        self.signal(Signal::SIGCONT);
+        let mut child = self.child.take().expect("the daemon is not running");
         let deadline = Instant::now() + LIMIT;
         loop {
             match child.try_wait() {

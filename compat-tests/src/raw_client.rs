@@ -36,15 +36,21 @@ impl RawClient {
     /// When what comes back is no netlink.
     #[track_caller]
     pub fn send(&mut self, datagram: &[u8]) -> Result<Vec<Reply>, Errno> {
-        let hex = datagram.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        let datagrams = self.0.ask(&format!("send {hex}"))?;
+        let datagrams = self.0.ask(&format!("send {}", to_hex(datagram)))?;
         Ok(datagrams
             .iter()
             .flat_map(|hex| Reply::all(&from_hex(hex)))
             .collect())
+    }
+
+    /// Sends a datagram and does not wait for what comes back.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `sendto`.
+    #[track_caller]
+    pub fn post(&mut self, datagram: &[u8]) -> Result<(), Errno> {
+        self.0.ask(&format!("post {}", to_hex(datagram))).map(drop)
     }
 
     /// The socket's port id.
@@ -89,6 +95,13 @@ impl RawClient {
         };
         find(attributes).expect("the family's id")
     }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn from_hex(hex: &str) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! While the daemon is away, programs see a kernel without IPVS, and nothing else is different.
 
-use std::process::Command;
+use std::{process::Command, thread, time::Duration};
 
 use compat_tests::{Client, Conversation, Outcome, Server, Talk, Testbed, program};
 
@@ -98,6 +98,26 @@ fn after_a_restart_the_table_and_the_connections_agree() {
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
     testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.12:80 -m");
     assert_eq!(application.connect_many("10.9.0.1:80", 4), ["B"; 4]);
+}
+
+#[test]
+fn clients_that_wait_for_an_answer_find_no_ipvs_when_the_daemon_is_killed() {
+    let mut testbed = Testbed::new();
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    testbed.daemon.freeze();
+    let mut command = testbed.client().command("ipvsadm");
+    command.arg("-Ln");
+    let waiting = thread::spawn(move || program::run(command));
+    thread::sleep(Duration::from_millis(500));
+    assert!(!waiting.is_finished(), "a frozen daemon answers nobody");
+    testbed.daemon.kill();
+    let outcome = waiting.join().expect("ipvsadm ends");
+    let later = testbed.client().try_ipvsadm("-Ln");
+    assert_eq!(
+        (outcome.code(), &outcome.stdout, &outcome.stderr),
+        (later.code(), &later.stdout, &later.stderr),
+        "what a client finds that comes later"
+    );
 }
 
 fn other_programs(testbed: &Testbed) {

@@ -1,6 +1,8 @@
 //! A service belongs to the network namespace of the client that added it.
 
-use compat_tests::{Namespace, Server, Talk, Testbed};
+use std::{thread, time::Duration};
+
+use compat_tests::{Namespace, Server, Talk, Testbed, eventually::eventually};
 use nix::errno::Errno;
 
 const SERVICE: &str = "10.9.0.1:80";
@@ -73,4 +75,66 @@ fn node_wide_services_hold_in_every_namespace_but_their_servers_are_its_own() {
         Ok("blue".to_owned()),
         "the service is found; the server's address is looked for where the socket is"
     );
+}
+
+#[test]
+fn fifty_clients_in_five_namespaces_lose_and_mix_up_nothing() {
+    const CLIENTS: usize = 10;
+    let testbed = Testbed::serving_all_namespaces();
+    let others: [_; 4] = std::array::from_fn(|_| Namespace::new());
+    let namespaces: Vec<_> = [&testbed.namespace].into_iter().chain(&others).collect();
+    // The same addresses everywhere; what tells the tables apart is the servers' port.
+    let rules = |place: usize, number: usize| {
+        let service = format!("10.9.0.{number}:80");
+        let server = format!("10.1.0.{number}:{}", 8000 + place);
+        [
+            format!("-A -t {service} -s wrr"),
+            format!("-a -t {service} -r {server} -m -w {}", 1 + number),
+        ]
+    };
+    thread::scope(|scope| {
+        for (place, namespace) in namespaces.iter().enumerate() {
+            for number in 0..CLIENTS {
+                let client = testbed.client_in(namespace);
+                scope.spawn(move || {
+                    for rule in rules(place, number) {
+                        client.ipvsadm(&rule);
+                    }
+                });
+            }
+        }
+    });
+    for (place, namespace) in namespaces.iter().enumerate() {
+        let mut expected: Vec<_> = (0..CLIENTS)
+            .flat_map(|number| rules(place, number))
+            .collect();
+        let saved = testbed.client_in(namespace).saved();
+        let mut saved: Vec<_> = saved.lines().map(str::to_owned).collect();
+        expected.sort_unstable();
+        saved.sort_unstable();
+        assert_eq!(saved, expected, "the table of namespace {place}");
+    }
+}
+
+#[test]
+fn a_namespace_that_ends_is_forgotten() {
+    let testbed = Testbed::serving_all_namespaces();
+    let count = || {
+        let status = testbed.daemon.status().expect_success();
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        status["namespaces"].as_array().map_or(0, Vec::len)
+    };
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    let before = count();
+    let ending = Namespace::new();
+    let client = testbed.client_in(&ending);
+    client.ipvsadm("-A -t 10.9.0.2:80 -s rr");
+    client.ipvsadm("-a -t 10.9.0.2:80 -r 10.1.0.2:80 -m");
+    assert_eq!(count(), before + 1, "a table for each namespace");
+    drop(client);
+    drop(ending);
+    eventually(Duration::from_secs(10), || match count() {
+        now if now == before => Ok(()),
+        now => Err(format!("{now} tables, not {before}")),
+    });
 }

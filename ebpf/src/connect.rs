@@ -58,16 +58,17 @@ pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
         return PROCEED;
     }
     let asked = address::read6(ctx);
-    let service = if address::is_v4_mapped(&asked.address) {
-        let inner = Endpoint {
-            address: [asked.address[3], 0, 0, 0],
-            port: asked.port,
-        };
-        find(ctx, AF_INET, &inner)
+    // One search for both families: the verifier, too, then goes through it once.
+    let (family, searched) = if address::is_v4_mapped(&asked.address) {
+        (AF_INET, [asked.address[3], 0, 0, 0])
     } else {
-        find(ctx, AF_INET6, &asked)
+        (AF_INET6, asked.address)
     };
-    let Some((index, service)) = service else {
+    let searched = Endpoint {
+        address: searched,
+        port: asked.port,
+    };
+    let Some((index, service)) = find(ctx, family, &searched) else {
         origin::forget(ctx);
         return PROCEED;
     };

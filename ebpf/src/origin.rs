@@ -20,9 +20,8 @@ pub(crate) fn remember(ctx: &SockAddrContext, mut origin: Origin) {
     // of a name; the storage is plain data.
     let stored = unsafe { ORIGINS.get_or_insert_ptr_mut(ctx, Some(&mut origin)) };
     if !stored.is_null() {
-        // SAFETY: not null, so it points to the socket's own storage. A socket that connects again
-        // has one already, with the old contents.
-        unsafe { stored.write(origin) };
+        // A socket that connects again has one already, with the old contents.
+        write(stored, &origin);
     }
 }
 
@@ -41,8 +40,22 @@ pub(crate) fn forget(ctx: &SockAddrContext) {
     // SAFETY: as in `remember`.
     let stored = unsafe { ORIGINS.get_ptr_mut(ctx) };
     if !stored.is_null() {
-        // SAFETY: not null, so it points to the socket's own storage.
-        unsafe { stored.write(Origin::default()) };
+        write(stored, &Origin::default());
+    }
+}
+
+/// Writes word by word: of a plain copy the compiler makes a call to a function that goes byte by
+/// byte.
+#[inline(always)]
+fn write(stored: *mut Origin, origin: &Origin) {
+    const WORDS: usize = size_of::<Origin>() / size_of::<u32>();
+    let from = addr_of!(*origin).cast::<u32>();
+    let to = stored.cast::<u32>();
+    for word in 0..WORDS {
+        // SAFETY: the record consists of this many words, none of which is padding.
+        let value = unsafe { from.add(word).read() };
+        // SAFETY: callers pass the socket's own storage, which is as long.
+        unsafe { to.add(word).write_volatile(value) };
     }
 }
 

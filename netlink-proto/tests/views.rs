@@ -118,6 +118,7 @@ fn each_field_is_read_from_its_attribute() {
         mcast_group6: Some([255; 16].into()),
         mcast_port: Some(0x0201),
         mcast_ttl: Some(5),
+        leftover: 0,
     };
     assert_eq!(DaemonAttrs::decode(&bytes), Ok(expected));
 }

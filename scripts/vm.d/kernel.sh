@@ -74,6 +74,11 @@ mirror() {
   printf '%s\n' "$uri"
 }
 
+# Where this machine's own apt takes security updates from, if it does. What people run is the kernel from there.
+security_mirror() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian-Security' | head -n 1
+}
+
 keyring() {
   if [[ -s $CACHE/apt/keyring.gpg ]]; then
     printf '%s\n' "$CACHE/apt/keyring.gpg"
@@ -84,14 +89,20 @@ keyring() {
 
 # Brings the package lists of one suite up to date, at most once a day.
 apt_lists() {
-  local suite=$1 home=$CACHE/apt/$1 uri log
+  local suite=$1 home=$CACHE/apt/$1 uri security log entry
   older_than "$home/fresh" "$KERNEL_MAX_AGE_HOURS" || return 0
   uri=$(mirror) || return 1
   [[ -s $(keyring) ]] || { say "no $SYSTEM_KEYRING here; install debian-archive-keyring"; return 1; }
   mkdir -p "$home/lists/partial" "$home/cache/archives/partial"
   : >"$home/status"
-  printf 'deb [arch=amd64 lang=none target=Packages pdiffs=no signed-by=%s] %s %s main\n' \
-    "$(keyring)" "$uri" "$suite" >"$home/sources.list"
+  entry='deb [arch=amd64 lang=none target=Packages pdiffs=no signed-by=%s] %s %s main\n'
+  # shellcheck disable=SC2059 # the entry is the format
+  printf "$entry" "$(keyring)" "$uri" "$suite" >"$home/sources.list"
+  security=$(security_mirror)
+  if [[ $security && $suite != sid ]]; then
+    # shellcheck disable=SC2059
+    printf "$entry" "$(keyring)" "$security" "$suite-security" >>"$home/sources.list"
+  fi
   say "reading Debian's package list of $suite"
   if ! log=$(own_apt apt-get "$suite" update 2>&1); then
     if [[ $log == *NO_PUBKEY* && $suite != bookworm && $(keyring) == "$SYSTEM_KEYRING" ]]; then

@@ -1,8 +1,8 @@
 //! A client that sends what it is told to, however wrong, and shows what comes back.
 //!
 //! `send HEX` sends one datagram to the kernel. The answer is the datagrams that came back, in hex:
-//! up to a verdict or the end of a list, or none if nothing comes for a while. `port` is the
-//! socket's port id.
+//! up to a verdict or the end of a list, or none if nothing comes for a while. `post HEX` sends one
+//! and does not wait. `port` is the socket's port id.
 
 use std::{io, os::fd::AsRawFd as _};
 
@@ -37,13 +37,18 @@ fn main() -> io::Result<()> {
     bind(fd, &NetlinkAddr::new(0, 0))?;
     conversation::answer(|verb, words| match (verb, words) {
         ("send", [hex]) => {
-            let datagram = from_hex(hex).ok_or(Errno::EINVAL)?;
-            sendto(fd, &datagram, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+            send(fd, hex)?;
             receive(fd)
         }
+        ("post", [hex]) => send(fd, hex).map(|()| Vec::new()),
         ("port", []) => Ok(vec![getsockname::<NetlinkAddr>(fd)?.pid().to_string()]),
         _ => Err(Errno::ENOSYS),
     })
+}
+
+fn send(fd: i32, hex: &str) -> Result<(), Errno> {
+    let datagram = from_hex(hex).ok_or(Errno::EINVAL)?;
+    sendto(fd, &datagram, &NetlinkAddr::new(0, 0), MsgFlags::empty()).map(|_| ())
 }
 
 fn receive(fd: i32) -> Result<Vec<String>, Errno> {

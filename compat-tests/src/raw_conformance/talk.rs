@@ -68,9 +68,9 @@ impl Socket {
 
     /// Sends a datagram, and gives every message that comes back. The port id and the number of the
     /// family are 0 in them. Lists of services are in order of their bytes.
-    pub fn ask(&self, datagram: &[u8]) -> Vec<Vec<u8>> {
+    pub fn ask(&self, asked: &[u8]) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
-        if let Err(errno) = self.send(datagram).and_then(|()| self.send(&question())) {
+        if let Err(errno) = self.send(asked).and_then(|()| self.send(&question())) {
             messages.push(format!("sendto: {errno}").into_bytes());
             return messages;
         }
@@ -95,7 +95,7 @@ impl Socket {
                 if half(&message, 6) & MULTI != 0 {
                     listing = kind != DONE && kind != ERROR;
                 }
-                self.mask(&mut message);
+                self.mask(&mut message, word(asked, 8));
                 messages.push(message);
             }
         }
@@ -105,14 +105,20 @@ impl Socket {
         messages
     }
 
-    /// Hides what must differ.
-    fn mask(&self, message: &mut [u8]) {
+    /// Hides what must differ in an answer to messages of this number.
+    fn mask(&self, message: &mut [u8], number: u32) {
         let is_error = half(message, 4) == ERROR;
         self.mask_kind(&mut message[4..6]);
         message[12..16].fill(0);
-        // An error holds the header of the message that it is about.
-        if is_error && message.len() >= 36 {
-            self.mask_kind(&mut message[24..26]);
+        if !is_error {
+            return;
+        }
+        // An error holds the message that it is about. As long as that claims to be, so that the
+        // datagram's next ones may be in it: wherever a header begins, the number follows.
+        for at in (24..message.len().saturating_sub(7)).step_by(4) {
+            if word(message, at + 4) == number {
+                self.mask_kind(&mut message[at..at + 2]);
+            }
         }
     }
 

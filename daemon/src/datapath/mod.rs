@@ -2,9 +2,9 @@
 //!
 //! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
-//! `records` are the maps' contents; `scheduler` decides what a service's connections go through;
-//! `publish` brings a service's new state into
-//! force, `restore` reads back what an earlier daemon left.
+//! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
+//! what a service's connections go through; `publish` brings a service's new state into force,
+//! `restore` reads back what an earlier daemon left.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -14,6 +14,7 @@ mod cgroup;
 mod chunks;
 mod live;
 mod open;
+mod origins;
 mod programs;
 mod publish;
 mod records;

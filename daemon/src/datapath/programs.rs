@@ -22,7 +22,7 @@ use sockvs_ebpf_common::{
     SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
-use super::{PinDirectory, bpf_call, chunks::Outer, open_cgroup};
+use super::{PinDirectory, bpf_call, chunks::Outer, open_cgroup, origins};
 use crate::ipvs::Namespace;
 
 /// The programs, compiled by the build script.
@@ -172,6 +172,10 @@ impl Programs {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;
         }
+        if let Err(error) = origins::try_remember(&mut ebpf) {
+            let error = chain(&error);
+            tracing::warn!(%error, "connections will be balanced but not counted (sockvs doctor tells more)");
+        }
         Ok(Self { ebpf, pins })
     }
 
@@ -195,6 +199,19 @@ impl Programs {
             load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
         }
         Ok(())
+    }
+
+    /// Makes the maps to see whether sockets can remember where they were going, without which their
+    /// connections are not counted, and drops them again.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn try_remember() -> Result<(), Error> {
+        let mut ebpf = EbpfLoader::new()
+            .load(OBJECT)
+            .map_err(|error| Error::Load(Box::new(error)))?;
+        origins::try_remember(&mut ebpf)
     }
 
     /// Takes a map out, to be used.

@@ -14,13 +14,14 @@ use super::{
     message::{ATTRIBUTES_AT, Generic},
     refusal::Refusal,
     reply::Answering,
+    server::Outcome,
 };
 
 /// `CTRL_CMD_GETFAMILY`.
 const GETFAMILY: u8 = 3;
 
 /// Answers a request to the controller.
-pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Vec<u8>, Refusal> {
+pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Outcome, Refusal> {
     if generic.command != GETFAMILY {
         return Err(Refusal::new(
             libc::EOPNOTSUPP,
@@ -36,7 +37,8 @@ pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Vec<
         (None, None) => return Err(Refusal::new(libc::EINVAL, "no family asked for")),
     };
     if !ours {
-        return Err(Refusal::new(libc::ENOENT, "a family that is not ours"));
+        let refusal = Refusal::new(libc::ENOENT, "a family that is not ours");
+        return Err(refusal.or_text(attrs.warning()));
     }
     let family = new_family(FAMILY_ID);
     let genl = GenlHeader {
@@ -48,5 +50,5 @@ pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Vec<
         writer.emit(&family)
     });
     debug_assert!(bytes.len() > family.buffer_len());
-    Ok(bytes)
+    Ok(Outcome::Reply(bytes, attrs.warning()))
 }

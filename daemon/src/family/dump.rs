@@ -9,9 +9,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use netlink_packet_ipvs::{IpvsCommand, policy::CommandAttrs};
+use netlink_packet_ipvs::{
+    IpvsCommand,
+    policy::{CommandAttrs, PolicyError},
+};
 
-use super::{encode, reply::Answering, request, server::Table as Serving};
+use super::{Client, encode, reply::Answering, request, server::Table as Serving};
 use crate::ipvs::{Namespace, ServiceKey};
 
 /// The largest datagram. The kernel's smallest buffer for a dump (`NLMSG_GOODSIZE`) has this size
@@ -24,6 +27,8 @@ pub(super) struct Dump {
     ns: Namespace,
     what: What,
     answering: Answering,
+    /// What the list's end says about the request.
+    text: Option<&'static str>,
     position: usize,
     ended: bool,
     _running: Running,
@@ -75,25 +80,32 @@ impl Dump {
     pub(super) fn new(
         command: IpvsCommand,
         attributes: &[u8],
-        ns: Namespace,
+        client: &Client,
         answering: Answering,
         running: Running,
     ) -> Option<Self> {
+        let mut text = None;
         let what = match command {
             IpvsCommand::GetService => What::Services,
-            IpvsCommand::GetDest => What::Destinations(
-                CommandAttrs::decode(attributes)
+            IpvsCommand::GetDest => {
+                let attrs = CommandAttrs::decode(attributes);
+                text = match &attrs {
+                    Ok(attrs) => attrs.warning(),
+                    Err(error) => PolicyError::message(error),
+                };
+                let key = attrs
                     .ok()
-                    .and_then(|attrs| request::service_key(attrs.service).ok())
-                    .map(|(key, _)| key),
-            ),
+                    .and_then(|attrs| request::service_key(attrs.service).ok());
+                What::Destinations(key.map(|(key, _)| key))
+            }
             IpvsCommand::GetDaemon => What::SyncDaemons,
             _ => return None,
         };
         Some(Self {
-            ns,
+            ns: client.namespace.namespace(),
             what,
             answering,
+            text: text.filter(|_| client.ext_ack),
             position: 0,
             ended: false,
             _running: running,
@@ -109,7 +121,7 @@ impl Dump {
         self.fill(serving, &mut datagram);
         if datagram.is_empty() {
             self.ended = true;
-            datagram = self.answering.done();
+            datagram = self.answering.done(self.text);
         }
         Some(datagram)
     }

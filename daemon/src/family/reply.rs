@@ -67,10 +67,16 @@ impl Answering {
         Writer::new(buffer).message(self.header(FAMILY_ID, flags), genl, body);
     }
 
-    /// The end of a dump.
-    pub(super) fn done(self) -> Vec<u8> {
-        let mut bytes = self.raw_header(NLMSG_DONE, NLM_F_MULTIPART, 4);
+    /// The end of a dump, with what the kernel says about the request that asked for it.
+    pub(super) fn done(self, text: Option<&'static str>) -> Vec<u8> {
+        let mut explanation = Vec::new();
+        if let Some(text) = text {
+            Writer::new(&mut explanation).put_string(ATTR_MSG, text.as_bytes());
+        }
+        let flags = text.map_or(0, |_| ACK_TLVS) | NLM_F_MULTIPART;
+        let mut bytes = self.raw_header(NLMSG_DONE, flags, 4 + explanation.len());
         bytes.extend(0_i32.to_ne_bytes());
+        bytes.extend(explanation);
         bytes
     }
 

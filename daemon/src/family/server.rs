@@ -51,11 +51,11 @@ pub struct Server {
 }
 
 /// What the family answers to a message that it carries out.
-enum Outcome {
+pub(super) enum Outcome {
     /// Nothing but the acknowledgement, with a warning where there is one.
     Done(Option<&'static str>),
-    /// One reply, and then the acknowledgement.
-    Reply(Vec<u8>),
+    /// One reply, and then the acknowledgement, with a warning where there is one.
+    Reply(Vec<u8>, Option<&'static str>),
     /// A list, which is its own acknowledgement.
     Dump(Dump),
 }
@@ -125,9 +125,9 @@ impl Server {
         let mut items = Vec::new();
         let (refusal, warning) = match outcome {
             Ok(Outcome::Done(warning)) => (None, warning),
-            Ok(Outcome::Reply(bytes)) => {
+            Ok(Outcome::Reply(bytes, warning)) => {
                 items.push(Item::Datagram(bytes));
-                (None, None)
+                (None, warning)
             }
             Ok(Outcome::Dump(dump)) => return vec![Item::Dump(dump)],
             Err(refusal) => {
@@ -154,7 +154,7 @@ impl Server {
         match message.kind {
             GENL_ID_CTRL => {
                 let generic = generic?;
-                controller::answer(&generic, Answering::new(client, message)).map(Outcome::Reply)
+                controller::answer(&generic, Answering::new(client, message))
             }
             FAMILY_ID => self.family(client, message, &generic?),
             kind => Err(Refusal::new(
@@ -191,7 +191,7 @@ impl Server {
             }
             let busy = || Refusal::new(libc::EBUSY, "this socket is being sent a list already");
             let running = self.shared.dumps.begin(ns, client.port).ok_or_else(busy)?;
-            return Dump::new(command, generic.attributes, ns, answering, running)
+            return Dump::new(command, generic.attributes, client, answering, running)
                 .map(Outcome::Dump)
                 .ok_or_else(unsupported);
         }
@@ -200,14 +200,16 @@ impl Server {
         }
         let attrs = CommandAttrs::decode(generic.attributes)
             .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+        let mut warning = attrs.warning();
         if let (IpvsCommand::NewDaemon | IpvsCommand::DelDaemon, Some(nest)) =
             (command, attrs.daemon)
         {
             // The one nest whose violations the kernel explains.
-            DaemonAttrs::decode(nest).map_err(|error| Refusal {
+            let daemon = DaemonAttrs::decode(nest).map_err(|error| Refusal {
                 errno: libc::EINVAL,
                 ..Refusal::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
             })?;
+            warning = daemon.warning().or(warning);
         }
         let mut table = self.shared.table();
         if matches!(
@@ -215,14 +217,14 @@ impl Server {
             IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
         ) {
             return command::read(&mut table, ns, command, &attrs, answering)
-                .map(Outcome::Reply)
-                .map_err(|refusal| refusal.or_text(attrs.warning()));
+                .map(|reply| Outcome::Reply(reply, warning))
+                .map_err(|refusal| refusal.or_text(warning));
         }
         command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
-            .map_err(|refusal| refusal.or_text(attrs.warning()))?;
+            .map_err(|refusal| refusal.or_text(warning))?;
         drop(table);
         tracing::info!(pid = client.pid, namespace = ns.0, ?command, "changed");
-        Ok(Outcome::Done(attrs.warning()))
+        Ok(Outcome::Done(warning))
     }
 }
 

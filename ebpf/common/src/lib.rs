@@ -111,5 +111,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Destination {}
     // SAFETY: as above.
+    unsafe impl aya::Pod for super::Origin {}
+    // SAFETY: as above.
     unsafe impl aya::Pod for super::netlink::HookSettings {}
 }

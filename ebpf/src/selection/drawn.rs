@@ -11,63 +11,85 @@ use sockvs_ebpf_common::Selection;
 use super::{GO_ON, NOBODY, STOP, active, is_overloaded, total};
 use crate::table;
 
-/// Adding up the weights, then going through them until both draws are found.
+/// Adding up the weights.
+#[repr(C)]
+struct Sum {
+    weights: u64,
+    first_at: u32,
+    zero: u32,
+}
+
+/// Going through the weights until they add up to what was drawn.
 #[repr(C)]
 struct Draw {
-    weights: u64,
-    first_left: i64,
-    second_left: i64,
+    left: u64,
     first_at: u32,
-    first: u32,
-    second: u32,
-    drawn: u32,
+    place: u32,
 }
 
 /// The server, unless all are overloaded.
 #[inline(always)]
 pub(super) fn find(selection: &Selection) -> Option<u32> {
-    let mut draw = Draw {
-        weights: 0,
-        first_left: 0,
-        second_left: 0,
-        first_at: selection.first_at,
-        first: NOBODY,
-        second: NOBODY,
-        drawn: 0,
-    };
-    turns(selection.first_len, &mut draw);
-    if draw.weights == 0 {
+    let (at, servers) = (selection.first_at, selection.first_len);
+    let weights = sockvs_weights(at, servers);
+    if weights == 0 {
         return None;
     }
-    draw.first_left = random_up_to(draw.weights);
-    draw.second_left = random_up_to(draw.weights);
-    draw.drawn = 1;
-    turns(selection.first_len, &mut draw);
-    let first = (draw.first != NOBODY).then_some(draw.first)?;
-    let mut place = first;
-    if draw.second != NOBODY {
-        let (one, its_weight) = overhead(selection, first)?;
-        let (other, other_weight) = overhead(selection, draw.second)?;
-        if one * other_weight > other * its_weight {
-            place = draw.second;
+    let mut place = draw(at, servers, weights)?;
+    if let Some(other) = draw(at, servers, weights) {
+        let (one, its_weight) = overhead(selection, place)?;
+        let (another, other_weight) = overhead(selection, other)?;
+        if one * other_weight > another * its_weight {
+            place = other;
         }
     }
-    Some(table::slot(selection.first_at + place)? as u32)
+    Some(table::slot(at + place)? as u32)
 }
 
+/// The place of a server that is drawn by weight.
 #[inline(always)]
-fn turns(servers: u32, draw: &mut Draw) {
-    let look: unsafe extern "C" fn(u32, *mut Draw) -> c_long = look;
-    // SAFETY: the helper calls `look` with each index below the given one, and with `draw`.
-    unsafe { bpf_loop(servers, look as *mut c_void, addr_of_mut!(*draw).cast(), 0) };
+fn draw(at: u32, servers: u32, weights: u64) -> Option<u32> {
+    let place = sockvs_draw(at, servers, random_up_to(weights));
+    (place != NOBODY).then_some(place)
+}
+
+/// What the weights add up to. A function of its own for the verifier, as `sockvs_choose` is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_weights(first_at: u32, servers: u32) -> u64 {
+    let mut sum = Sum {
+        weights: 0,
+        first_at,
+        zero: 0,
+    };
+    let add: unsafe extern "C" fn(u32, *mut Sum) -> c_long = add;
+    // SAFETY: the helper calls `add` with each index below the given one, and with `sum`.
+    unsafe { bpf_loop(servers, add as *mut c_void, addr_of_mut!(sum).cast(), 0) };
+    sum.weights
+}
+
+/// The place at which the weights add up to a number, or `NOBODY`. A function of its own for the
+/// verifier, too.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_draw(first_at: u32, servers: u32, left: u64) -> u32 {
+    let mut draw = Draw {
+        left,
+        first_at,
+        place: NOBODY,
+    };
+    let take: unsafe extern "C" fn(u32, *mut Draw) -> c_long = take;
+    // SAFETY: the helper calls `take` with each index below the given one, and with `draw`.
+    unsafe { bpf_loop(servers, take as *mut c_void, addr_of_mut!(draw).cast(), 0) };
+    draw.place
 }
 
 /// A number from zero to `most`, both included.
 #[inline(always)]
-fn random_up_to(most: u64) -> i64 {
+fn random_up_to(most: u64) -> u64 {
     // SAFETY: the helper takes no arguments.
     let random = u64::from(unsafe { bpf_get_prandom_u32() });
-    ((random * (most + 1)) >> 32) as i64
+    (random * (most + 1)) >> 32
 }
 
 /// A drawn server's overhead and weight.
@@ -78,38 +100,47 @@ fn overhead(selection: &Selection, place: u32) -> Option<(u64, u64)> {
     Some(((active(destination) << 8) + total(destination), slot >> 32))
 }
 
-/// Looks at one server.
+/// Adds one server's weight.
 ///
 /// # Safety
 ///
-/// `draw` points to a draw that nobody else looks at.
-unsafe extern "C" fn look(nth: u32, draw: *mut Draw) -> c_long {
+/// `sum` points to one that nobody else looks at.
+unsafe extern "C" fn add(nth: u32, sum: *mut Sum) -> c_long {
+    // SAFETY: as the caller promises.
+    let sum = unsafe { &mut *sum };
+    // No comparison here: the verifier would follow how far the sum can have come.
+    sum.weights = sum.weights.wrapping_add(usable_weight(sum.first_at, nth));
+    GO_ON
+}
+
+/// Takes one server's weight from what is left.
+///
+/// # Safety
+///
+/// `draw` points to one that nobody else looks at.
+unsafe extern "C" fn take(nth: u32, draw: *mut Draw) -> c_long {
     // SAFETY: as the caller promises.
     let draw = unsafe { &mut *draw };
-    let Some(slot) = table::slot(draw.first_at + nth) else {
-        return STOP;
-    };
-    match table::destination(slot as u32) {
-        Some(destination) if !is_overloaded(destination) => {}
-        Some(_) => return GO_ON,
-        None => return STOP,
-    }
-    let weight = slot >> 32;
-    if draw.drawn == 0 {
-        draw.weights += weight;
+    let weight = usable_weight(draw.first_at, nth);
+    if weight == 0 {
         return GO_ON;
     }
-    draw.first_left -= weight as i64;
-    draw.second_left -= weight as i64;
-    if draw.first_left <= 0 && draw.first == NOBODY {
-        draw.first = nth;
+    if draw.left <= weight {
+        draw.place = nth;
+        return STOP;
     }
-    if draw.second_left <= 0 && draw.second == NOBODY {
-        draw.second = nth;
-    }
-    if draw.first != NOBODY && draw.second != NOBODY {
-        STOP
-    } else {
-        GO_ON
+    draw.left -= weight;
+    GO_ON
+}
+
+/// A server's weight, or zero if it takes no connection.
+#[inline(always)]
+fn usable_weight(first_at: u32, nth: u32) -> u64 {
+    let Some(slot) = table::slot(first_at + nth) else {
+        return 0;
+    };
+    match table::destination(slot as u32) {
+        Some(destination) if !is_overloaded(destination) => slot >> 32,
+        _ => 0,
     }
 }

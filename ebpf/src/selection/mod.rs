@@ -11,11 +11,10 @@ mod locality;
 mod sequence;
 
 use core::{
-    ffi::{c_long, c_void},
+    ffi::c_long,
     ptr::{addr_of, addr_of_mut},
 };
 
-use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{Destination, Selection, SelectionKind, Service};
 
 use crate::{
@@ -32,6 +31,9 @@ const GO_ON: c_long = 0;
 const STOP: c_long = 1;
 /// No server: no record has this index.
 const NOBODY: u32 = u32::MAX;
+/// Not an index, but word that the service was edited while a server was chosen. Taken for an index
+/// it is `NOBODY`.
+const EDITED: u64 = u64::MAX;
 
 /// A chosen server.
 pub(crate) struct Choice {
@@ -43,54 +45,44 @@ pub(crate) struct Choice {
     pub(crate) server: Endpoint,
 }
 
-/// Choosing, from one try to the next.
-#[repr(C)]
-struct Try {
-    service: *mut Service,
-    client: Client,
-    index: u32,
-    zero: u32,
-}
-
 /// Chooses a server, or none if no destination of the service can be used.
 #[inline(always)]
 pub(crate) fn choose(service: *mut Service, client: &Client) -> Option<Choice> {
-    let mut attempt = Try {
-        service,
-        client: *client,
-        index: NOBODY,
-        zero: 0,
-    };
-    let choose: unsafe extern "C" fn(u32, *mut Try) -> c_long = choose_unless_edited;
-    // SAFETY: the helper calls the function with `attempt`, at most as often as it is told.
-    unsafe {
-        bpf_loop(
-            TRIES,
-            choose as *mut c_void,
-            addr_of_mut!(attempt).cast(),
-            0,
-        )
-    };
+    let mut index = EDITED;
+    for _ in 0..TRIES {
+        index = sockvs_choose(service, client.address, client.port.into());
+        if index != EDITED {
+            break;
+        }
+    }
     // The record is still this destination's, if it was deleted just now: the daemon uses no record
     // again for a while.
-    chosen(attempt.index)
+    chosen(index as u32)
 }
 
-/// Chooses, and stops unless the service was edited meanwhile.
+/// Chooses once: the index of the server's record, `NOBODY`, or `EDITED`.
 ///
-/// # Safety
-///
-/// `attempt` points to one that nobody else looks at.
-unsafe extern "C" fn choose_unless_edited(_nth: u32, attempt: *mut Try) -> c_long {
-    // SAFETY: as the caller promises.
-    let attempt = unsafe { &mut *attempt };
-    let before = generation(attempt.service);
-    let index = choose_once(attempt.service, before, &attempt.client);
-    if generation(attempt.service) == before {
-        attempt.index = index;
-        return STOP;
+/// This is a function of its own, known to the verifier by its types, so that the verifier goes
+/// through all the ways of choosing once for each program and not once for each way that leads here
+/// or on from here. For that it has to have a name, and numbers and pointers to records for arguments.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_choose(service: *mut Service, client: u32, port: u32) -> u64 {
+    // The verifier knows the pointer's type only, and asks for this.
+    if service.is_null() {
+        return NOBODY.into();
     }
-    GO_ON
+    let client = Client {
+        address: client,
+        port: port as u16,
+    };
+    let before = generation(service);
+    let index = choose_once(service, before, &client);
+    if generation(service) == before {
+        index.into()
+    } else {
+        EDITED
+    }
 }
 
 #[inline(always)]

@@ -80,25 +80,71 @@ fn next_place(selection: &Selection, cursor: *mut u64) -> Option<u32> {
     Some(table::slot(slot as u32)? as u32)
 }
 
+/// Looking for a segment: it is at `low` or above, and below `high`.
+#[repr(C)]
+struct Halving {
+    place: u64,
+    at: u32,
+    low: u32,
+    high: u32,
+    zero: u32,
+}
+
 /// The last segment that starts at or before `place`.
 #[inline(always)]
 fn segment_at(at: u32, segments: u32, place: u64) -> Option<Segment> {
-    let mut low = 0;
-    let mut high = segments;
-    for _ in 0..HALVINGS {
-        if high - low <= 1 {
-            break;
-        }
-        let middle = low + (high - low) / 2;
-        if table::slot(at + middle * Segment::WORDS)? <= place {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    let at = at + low * Segment::WORDS;
+    let at = at + sockvs_segment(at, segments, place) * Segment::WORDS;
     Some(Segment::from_words([
         table::slot(at)?,
         table::slot(at + 1)?,
     ]))
+}
+
+/// Which segment that is. A function of its own for the verifier, as `sockvs_choose` is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_segment(at: u32, segments: u32, place: u64) -> u32 {
+    let mut halving = Halving {
+        place,
+        at,
+        low: 0,
+        high: segments,
+        zero: 0,
+    };
+    let halve: unsafe extern "C" fn(u32, *mut Halving) -> c_long = halve;
+    // SAFETY: the helper calls `halve` with `halving`, as often as it may be called.
+    unsafe {
+        bpf_loop(
+            HALVINGS,
+            halve as *mut c_void,
+            addr_of_mut!(halving).cast(),
+            0,
+        )
+    };
+    halving.low
+}
+
+/// Halves what is left, unless that is one segment.
+///
+/// # Safety
+///
+/// `halving` points to one that nobody else looks at.
+unsafe extern "C" fn halve(_nth: u32, halving: *mut Halving) -> c_long {
+    // SAFETY: as the caller promises.
+    let halving = unsafe { &mut *halving };
+    let left = halving.high.wrapping_sub(halving.low);
+    if left <= 1 {
+        return STOP;
+    }
+    let middle = halving.low.wrapping_add(left / 2);
+    let Some(first) = table::slot(halving.at.wrapping_add(middle.wrapping_mul(Segment::WORDS)))
+    else {
+        return STOP;
+    };
+    if first <= halving.place {
+        halving.low = middle;
+    } else {
+        halving.high = middle;
+    }
+    GO_ON
 }

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{PolicyError, Rule, Validation, walk};
+use super::{PolicyError, Rule, Validation, error::LEFTOVER, walk};
 use crate::{bytes, constants::*};
 
 const RULES: [Rule; IPVS_DAEMON_ATTR_MAX as usize + 1] = {
@@ -39,6 +39,8 @@ pub struct DaemonAttrs<'a> {
     pub mcast_port: Option<u16>,
     /// Multicast TTL.
     pub mcast_ttl: Option<u8>,
+    /// How many bytes after the last attribute were ignored.
+    pub leftover: usize,
 }
 
 impl<'a> DaemonAttrs<'a> {
@@ -46,7 +48,7 @@ impl<'a> DaemonAttrs<'a> {
     /// extended acknowledgement of this error: see [`PolicyError::within`].
     pub fn decode(attributes: &'a [u8]) -> Result<Self, PolicyError> {
         let mut view = Self::default();
-        walk(
+        view.leftover = walk(
             attributes,
             &RULES,
             Validation::Liberal,
@@ -67,5 +69,11 @@ impl<'a> DaemonAttrs<'a> {
             },
         )?;
         Ok(view)
+    }
+
+    /// What the kernel says in an extended acknowledgement although it accepts the attributes: of
+    /// all nests, only a sync daemon's is parsed with one at hand.
+    pub fn warning(&self) -> Option<&'static str> {
+        (self.leftover > 0).then_some(LEFTOVER)
     }
 }
