@@ -140,7 +140,7 @@ async fn serve(options: &Options) -> Result<()> {
     };
     programs.keep();
     tokio::spawn(listener.serve(gateway));
-    tokio::spawn(control.serve(facts, server.clone()));
+    tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures)));
     tokio::spawn(keep_house(server.clone(), namespaces));
     tokio::spawn(clear_up(server.clone(), departures));
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");

@@ -4,10 +4,12 @@
 //! client ── intercept ── family ── ipvs ── datapath ── connect(2)
 //! ```
 //!
-//! [`intercept`] takes a client's request on its way to the kernel, [`family`] reads and answers it,
-//! [`ipvs`] holds the tables and the rules, [`datapath`] brings them to where connections are made.
+//! [`intercept`] takes a client's request on its way to the kernel, [`family`] reads and answers it
+//! ([`sockopt`] does if it is a socket option), [`ipvs`] holds the tables and the rules,
+//! [`datapath`] brings them to where connections are made.
 //! Dependencies point to the right; `ipvs` knows nothing of its neighbours. [`daemon`] puts the parts
-//! together, [`control`] is how `sockvs` asks a running daemon, [`doctor`] looks at the machine.
+//! together, [`control`] is how `sockvs` asks a running daemon, [`procfs`] says what it gets to read,
+//! [`doctor`] looks at the machine.
 
 pub mod control;
 pub mod daemon;
@@ -17,3 +19,5 @@ pub mod family;
 pub mod intercept;
 pub mod ipvs;
 pub mod privileges;
+pub mod procfs;
+pub mod sockopt;

@@ -42,16 +42,19 @@ fn conform() -> Result<bool, String> {
     }
     root::require();
     let scenarios = scenarios(&arguments)?;
+    let launcher = arguments.socket_options;
+    let launcher = launcher.then(|| binaries::ours("sockvs-without-genetlink"));
+    let launcher = launcher.as_ref();
     if let Some(file) = &arguments.kernel_only {
-        let answers = kernel(&scenarios)?;
+        let answers = kernel(&scenarios, launcher)?;
         return write(file, &scenarios, &answers);
     }
     if let Some(file) = &arguments.sockvs_only {
-        let answers = sockvs(&scenarios, arguments.wrapped)?;
+        let answers = sockvs(&scenarios, &arguments, launcher)?;
         return write(file, &scenarios, &answers);
     }
-    let kernel = kernel(&scenarios)?;
-    let ours = sockvs(&scenarios, arguments.wrapped)?;
+    let kernel = kernel(&scenarios, launcher)?;
+    let ours = sockvs(&scenarios, &arguments, launcher)?;
     let mut report = Report::default();
     for (scenario, (kernel, ours)) in scenarios.iter().zip(kernel.iter().zip(&ours)) {
         for difference in report.compare(scenario, kernel, ours) {
@@ -83,19 +86,24 @@ fn scenarios(arguments: &Arguments) -> Result<Vec<Scenario>, String> {
 }
 
 /// What the kernel's own IPVS says.
-fn kernel(scenarios: &[Scenario]) -> Result<Vec<Vec<Answer>>, String> {
+fn kernel(scenarios: &[Scenario], launcher: Option<&PathBuf>) -> Result<Vec<Vec<Answer>>, String> {
     let loaded = Command::new(binaries::installed("modprobe"))
         .arg("ip_vs")
         .status();
     if !loaded.is_ok_and(|status| status.success()) || !Path::new("/proc/net/ip_vs").exists() {
         return Err("this kernel has no ip_vs to compare with".to_owned());
     }
-    run_all(scenarios, &Side::Kernel, "the kernel")
+    run_all(scenarios, &Side::Kernel, launcher, "the kernel")
 }
 
 /// What sockvs says.
-fn sockvs(scenarios: &[Scenario], wrapped: bool) -> Result<Vec<Vec<Answer>>, String> {
+fn sockvs(
+    scenarios: &[Scenario],
+    arguments: &Arguments,
+    launcher: Option<&PathBuf>,
+) -> Result<Vec<Vec<Answer>>, String> {
     let (namespace, cgroup, folder) = (Namespace::new(), Cgroup::new(), Folder::new());
+    let wrapped = arguments.wrapped;
     let (intercept, more): (_, &[&str]) = if wrapped {
         (Intercept::Seccomp, &[])
     } else {
@@ -104,21 +112,28 @@ fn sockvs(scenarios: &[Scenario], wrapped: bool) -> Result<Vec<Vec<Answer>>, Str
     let daemon = Daemon::start(Place::new(&namespace), &cgroup, &folder, intercept, more);
     let side = if wrapped {
         let words = ["--socket".into(), daemon.socket().into()];
-        let exec = [PathBuf::from("exec"), "--".into()];
+        let proc = arguments.proc.then(|| PathBuf::from("--proc"));
+        let exec = [PathBuf::from("exec")].into_iter().chain(proc);
+        let exec = exec.chain([PathBuf::from("--")]);
         let program = [binaries::ours("sockvs")];
         Side::Wrapped(program.into_iter().chain(words).chain(exec).collect())
     } else {
         Side::Transparent
     };
-    run_all(scenarios, &side, "sockvs")
+    run_all(scenarios, &side, launcher, "sockvs")
 }
 
 /// The answers to each scenario.
-fn run_all(scenarios: &[Scenario], side: &Side, who: &str) -> Result<Vec<Vec<Answer>>, String> {
+fn run_all(
+    scenarios: &[Scenario],
+    side: &Side,
+    launcher: Option<&PathBuf>,
+    who: &str,
+) -> Result<Vec<Vec<Answer>>, String> {
     let mut all = Vec::new();
     for scenario in scenarios {
         let start = Instant::now();
-        let answers = run(scenario, side)?;
+        let answers = run(scenario, side, launcher)?;
         let (name, steps, took) = (&scenario.name, answers.len(), start.elapsed());
         eprintln!(
             "{who}: {name}: {steps} steps in {:.1} s",

@@ -11,6 +11,9 @@ in network namespaces of its own, and compares standard output, standard error a
 every step byte for byte. Needs root, a kernel with ip_vs, and no running sockvsd.
 
   --wrapped            run the second side under `sockvs exec`, instead of the transparent interceptor
+  --socket-options     take generic netlink from the clients of both sides, so that they use the
+                       socket options of IPVS; implies --wrapped
+  --proc               let the daemon answer for the files of IPVS in /proc, too; implies --wrapped
   --only NAME          only this scenario (its file's name without .txt); may be repeated
   --kernel-only FILE   only ask the kernel, and write down what it says
   --sockvs-only FILE   only ask sockvs, and write down what it says (needs no ip_vs)
@@ -26,6 +29,10 @@ pub struct Arguments {
     pub help: bool,
     /// Sockvs' side runs under `sockvs exec`.
     pub wrapped: bool,
+    /// The clients have no generic netlink.
+    pub socket_options: bool,
+    /// The daemon answers for files in /proc.
+    pub proc: bool,
     /// The scenarios to run; all if there is none.
     pub only: Vec<String>,
     /// Where to write what the kernel says, and no more than that.
@@ -50,6 +57,14 @@ impl Arguments {
             match word.as_str() {
                 "-h" | "--help" => arguments.help = true,
                 "--wrapped" => arguments.wrapped = true,
+                "--socket-options" => {
+                    arguments.socket_options = true;
+                    arguments.wrapped = true;
+                }
+                "--proc" => {
+                    arguments.proc = true;
+                    arguments.wrapped = true;
+                }
                 "--only" => arguments.only.push(value()?),
                 "--kernel-only" => arguments.kernel_only = Some(value()?.into()),
                 "--sockvs-only" => arguments.sockvs_only = Some(value()?.into()),
@@ -80,6 +95,14 @@ mod tests {
         assert!(arguments.wrapped);
         assert_eq!(arguments.only, ["a", "b"]);
         assert_eq!(arguments.files, ["a.txt", "b.txt"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn what_only_the_wrapper_offers_implies_it() {
+        let arguments = parse("--socket-options a.txt").unwrap();
+        assert!(arguments.socket_options && arguments.wrapped && !arguments.proc);
+        let arguments = parse("--proc a.txt").unwrap();
+        assert!(arguments.proc && arguments.wrapped && !arguments.socket_options);
     }
 
     #[test]

@@ -43,32 +43,33 @@ pub struct Answer {
     pub status: ExitStatus,
 }
 
-/// Runs a scenario, and gives the answer of each step.
+/// Runs a scenario, and gives the answer of each step. `launcher` is a command that each step is to
+/// run under, whoever answers.
 ///
 /// # Errors
 ///
 /// When a step cannot be run or was answered by the wrong side, or what prepares one fails.
-pub fn run(scenario: &Scenario, side: &Side) -> Result<Vec<Answer>, String> {
+pub fn run(
+    scenario: &Scenario,
+    side: &Side,
+    launcher: Option<&PathBuf>,
+) -> Result<Vec<Answer>, String> {
     let (namespace, folder) = (Namespace::new(), Folder::new());
     let place = Place::new(&namespace);
     let mut answers = Vec::new();
     for line in &scenario.lines {
-        let (text, wrapper) = match (line, side) {
-            (Line::Step(text), Side::Wrapped(wrapper)) => (text, wrapper.as_slice()),
-            (Line::Step(text) | Line::Setup(text), _) => (text, [].as_slice()),
+        let (text, wrapper, launcher) = match (line, side) {
+            (Line::Step(text), Side::Wrapped(wrapper)) => (text, wrapper.as_slice(), launcher),
+            (Line::Step(text), _) => (text, [].as_slice(), launcher),
+            (Line::Setup(text), _) => (text, [].as_slice(), None),
         };
         let problem = |problem: &dyn std::fmt::Display| {
             format!("{} ({side:?}): {text}: {problem}", scenario.name)
         };
-        let mut words = wrapper.iter().cloned();
-        let mut command = match words.next() {
-            Some(first) => place.command(first),
-            None => place.command("sh"),
-        };
+        let shell = PathBuf::from("sh");
+        let mut words = wrapper.iter().chain(launcher).chain([&shell]);
+        let mut command = place.command(words.next().unwrap_or(&shell));
         command.args(words);
-        if !wrapper.is_empty() {
-            command.arg("sh");
-        }
         command.args(["-c", text]).current_dir(folder.path());
         command.env("LC_ALL", "C");
         let answer = finish(command).map_err(|error| problem(&error))?;

@@ -8,9 +8,14 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use sockvs::{
-    control::{DEFAULT_SOCKET, Status, ask_status, exec_socket},
+    control::{
+        self, DEFAULT_SOCKET, Status, ask_file, ask_setting, ask_status, change_setting,
+        exec_socket,
+    },
     doctor::{self, Outcome},
     intercept::seccomp,
+    ipvs::Setting,
+    procfs::File,
 };
 
 /// Looks at a running sockvsd, and runs IPVS clients that it serves.
@@ -30,6 +35,10 @@ enum Command {
     ///
     /// Example: sockvs exec -- ipvsadm -A -t 10.0.0.1:80 -s rr
     Exec {
+        /// Let the daemon answer for the files of IPVS in /proc/net and /proc/sys/net/ipv4/vs, too,
+        /// for reading. Every opening of any file then takes some microseconds longer.
+        #[arg(long)]
+        proc: bool,
         /// The command and its arguments.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
@@ -39,6 +48,25 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Print what a file of IPVS in /proc/net would say in this network namespace.
+    ///
+    /// Example: sockvs proc ip_vs_stats
+    Proc {
+        /// The file's name.
+        #[arg(default_value = "ip_vs", value_parser = file)]
+        file: File,
+        /// Write all of them into this folder instead.
+        #[arg(long, value_name = "DIR", conflicts_with = "file")]
+        write_to: Option<PathBuf>,
+    },
+    /// Show or change settings of this network namespace (net.ipv4.vs.*).
+    ///
+    /// Example: sockvs setting conn_reuse_mode=0
+    Setting {
+        /// A setting to show, or to change; all of them are shown if none is given.
+        #[arg(value_name = "NAME[=VALUE]", value_parser = assignment)]
+        settings: Vec<(Setting, Option<String>)>,
     },
     /// Look at what this machine allows, and say what to do about what is missing.
     Doctor {
@@ -51,16 +79,83 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { socket, command } = Arguments::parse();
     match command {
-        Command::Exec { command } => exec(&command, &socket),
+        Command::Exec { proc, command } => exec(&command, &socket, proc),
         Command::Status { json } => status(&socket, json),
+        Command::Proc { file, write_to } => exit(files(&socket, file, write_to.as_deref())),
+        Command::Setting { settings } => exit(show_settings(&socket, &settings)),
         Command::Doctor { json } => examine(&socket, json),
     }
 }
 
-fn exec(command: &[OsString], socket: &Path) -> ExitCode {
-    let error = seccomp::exec(command, &exec_socket(socket));
+fn exec(command: &[OsString], socket: &Path, proc: bool) -> ExitCode {
+    let files = if proc {
+        seccomp::Files::Ours
+    } else {
+        seccomp::Files::Kernels
+    };
+    let error = seccomp::exec(command, &exec_socket(socket), files);
     eprintln!("sockvs: {error}");
     ExitCode::from(error.exit_code())
+}
+
+fn exit(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sockvs: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn file(name: &str) -> Result<File, String> {
+    File::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = File::ALL.iter().map(|file| file.name()).collect();
+        format!("there is no such file; there are {}", names.join(", "))
+    })
+}
+
+/// Understands `NAME`, `NAME=VALUE`, and both with the prefix that sysctl has.
+fn assignment(text: &str) -> Result<(Setting, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    let name = name.trim();
+    let name = name.strip_prefix("net.ipv4.vs.").unwrap_or(name);
+    let setting = Setting::from_name(name).ok_or("there is no such setting")?;
+    Ok((setting, value))
+}
+
+fn files(socket: &Path, file: File, folder: Option<&Path>) -> Result<(), String> {
+    let ask = |file| ask_file(socket, file).map_err(|error: control::Error| error.to_string());
+    let Some(folder) = folder else {
+        print!("{}", ask(file)?);
+        return Ok(());
+    };
+    for file in File::ALL {
+        let path = folder.join(file.name());
+        std::fs::write(&path, ask(*file)?)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn show_settings(socket: &Path, settings: &[(Setting, Option<String>)]) -> Result<(), String> {
+    let all: Vec<_> = Setting::ALL
+        .iter()
+        .map(|setting| (*setting, None))
+        .collect();
+    let settings = if settings.is_empty() { &all } else { settings };
+    for (setting, value) in settings {
+        let text = match value {
+            Some(value) => change_setting(socket, *setting, value),
+            None => ask_setting(socket, *setting),
+        };
+        let text = text.map_err(|error| error.to_string())?;
+        println!("net.ipv4.vs.{} = {text}", setting.name());
+    }
+    Ok(())
 }
 
 fn status(socket: &Path, json: bool) -> ExitCode {

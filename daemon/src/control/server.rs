@@ -3,8 +3,9 @@
 use std::{
     fs::{self, Permissions},
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::{fd::AsFd as _, unix::fs::PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,8 +15,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Facts, STATUS, Status};
-use crate::family;
+use super::{Facts, Status, request::Request};
+use crate::{
+    family,
+    intercept::Departures,
+    ipvs::{Namespace, Setting},
+    procfs::Place,
+};
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,14 +59,19 @@ impl Listener {
         })
     }
 
-    /// Answers until the daemon ends.
-    pub async fn serve(self, facts: Facts, server: family::Server) {
+    /// Answers until the daemon ends. `departures` hears of each namespace whose settings change.
+    pub async fn serve(self, facts: Facts, server: family::Server, departures: Arc<Departures>) {
+        let answering = Arc::new(Answering {
+            facts,
+            server,
+            departures,
+        });
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let (facts, server) = (facts.clone(), server.clone());
+                    let answering = Arc::clone(&answering);
                     tokio::spawn(async move {
-                        match timeout(PATIENCE, answer(stream, &facts, &server)).await {
+                        match timeout(PATIENCE, answering.answer(stream)).await {
                             Ok(Ok(())) => {}
                             Ok(Err(error)) => tracing::debug!(%error, "control client lost"),
                             Err(_) => tracing::debug!("control client said nothing"),
@@ -83,17 +94,64 @@ impl Drop for Listener {
     }
 }
 
-async fn answer(stream: UnixStream, facts: &Facts, server: &family::Server) -> io::Result<()> {
-    let (from, mut to) = stream.into_split();
-    let mut line = String::new();
-    BufReader::new(tokio::io::AsyncReadExt::take(from, 256))
-        .read_line(&mut line)
-        .await?;
-    let reply = if line.trim_end() == STATUS {
-        serde_json::to_string(&Status::now(facts, server))?
-    } else {
-        serde_json::json!({ "error": "unknown request" }).to_string()
-    };
-    to.write_all(reply.as_bytes()).await?;
-    to.write_all(b"\n").await
+/// What answers are made of.
+struct Answering {
+    facts: Facts,
+    server: family::Server,
+    departures: Arc<Departures>,
+}
+
+impl Answering {
+    async fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
+        let mut line = String::new();
+        BufReader::new(tokio::io::AsyncReadExt::take(&mut stream, 256))
+            .read_line(&mut line)
+            .await?;
+        // The socket's namespace is that of the client who made the connection.
+        let ns = Namespace(family::namespace_cookie(stream.as_fd())?);
+        let reply = match Request::of(&line) {
+            Some(Request::Status) => {
+                serde_json::to_string(&Status::now(&self.facts, &self.server))?
+            }
+            Some(Request::File(file)) => text(Ok(self.text(ns, Place::File(file)))),
+            Some(Request::Setting(setting, None)) => text(Ok(self.setting(ns, setting))),
+            Some(Request::Setting(setting, Some(given))) => {
+                let netns = family::namespace_of_socket(stream.as_fd())?;
+                self.departures.watch(ns, netns.as_fd())?;
+                let changed = self.change(ns, setting, &given);
+                text(changed.map(|()| self.setting(ns, setting)))
+            }
+            None => text(Err("unknown request".to_owned())),
+        };
+        stream.write_all(reply.as_bytes()).await?;
+        stream.write_all(b"\n").await
+    }
+
+    fn text(&self, ns: Namespace, place: Place) -> String {
+        place.text(&self.server, ns)
+    }
+
+    /// A setting's text, without the line's end.
+    fn setting(&self, ns: Namespace, setting: Setting) -> String {
+        self.text(ns, Place::Setting(setting)).trim_end().to_owned()
+    }
+
+    fn change(&self, ns: Namespace, setting: Setting, given: &str) -> Result<(), String> {
+        let mut serving = self.server.table();
+        let settings = serving.ipvs.table_mut(ns).settings_mut();
+        settings
+            .set(setting, given)
+            .map_err(|error| error.to_string())?;
+        tracing::info!(namespace = ns.0, setting = setting.name(), given, "changed");
+        Ok(())
+    }
+}
+
+/// A text, or why there is none.
+fn text(result: Result<String, String>) -> String {
+    match result {
+        Ok(text) => serde_json::json!({ "text": text }),
+        Err(error) => serde_json::json!({ "error": error }),
+    }
+    .to_string()
 }

@@ -1,16 +1,21 @@
 //! Where both interceptors lead to: finds the sockets that answer the client, and passes its
-//! datagram on to the family.
+//! datagram on to the family, or its socket option to where those are served.
 
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
 use super::{Departures, bpf, seccomp};
 use crate::{
-    family::{Client, NamespaceSockets, Namespaces, Server, namespace_of_socket},
+    family::{
+        Client, NamespaceSockets, Namespaces, Server, inside, namespace_cookie, namespace_of_socket,
+    },
     ipvs::Namespace,
+    procfs::Place,
+    sockopt,
 };
 
 /// Passes intercepted datagrams on to the family.
@@ -68,6 +73,36 @@ impl seccomp::Handler for Gateway {
                 tracing::warn!(pid = client.pid, %error, "the client's network namespace cannot be entered");
             }
         }
+    }
+
+    fn option(
+        &self,
+        caller: &seccomp::OptionCaller,
+        call: &sockopt::Call,
+    ) -> Result<sockopt::Value, i32> {
+        let netns = || namespace_of_socket(caller.socket.as_fd());
+        let namespace = self.sockets(caller.namespace, netns).map_err(|error| {
+            tracing::warn!(pid = caller.pid, %error, "the caller's network namespace cannot be entered");
+            libc::ENOPROTOOPT
+        })?;
+        let caller = sockopt::Caller {
+            namespace: namespace.namespace(),
+            host: namespace.as_ref(),
+            pid: caller.pid,
+            may_administer: caller.may_administer,
+        };
+        sockopt::carry_out(&self.server, &caller, call)
+    }
+
+    fn file(&self, namespace: BorrowedFd<'_>, place: Place) -> Result<String, i32> {
+        let cookie = inside(namespace, || {
+            namespace_cookie(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
+        });
+        let cookie = cookie.map_err(|error| {
+            tracing::debug!(%error, "a reader's network namespace cannot be entered");
+            libc::ENOENT
+        })?;
+        Ok(place.text(&self.server, Namespace(cookie)))
     }
 }
 

@@ -15,7 +15,7 @@
 //! Ipvs ── Table (one for each network namespace)
 //!           ├── Service (ServiceKey) ── Destination (DestinationKey), newest first
 //!           ├── trash: destinations deleted a short while ago
-//!           ├── Timeouts
+//!           ├── Timeouts, Settings
 //!           └── SyncDaemon (master, backup)
 //! ```
 //!
@@ -33,6 +33,7 @@ mod path;
 mod persistence_engine;
 mod scheduler;
 mod service;
+mod settings;
 mod stats;
 mod sync_daemon;
 mod table;
@@ -40,7 +41,7 @@ mod timeouts;
 mod trash;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use address::Ipv6Kind;
 pub use destination::{Destination, DestinationSpec, ForwardingMethod, TunnelInfo, TunnelKind};
@@ -53,6 +54,7 @@ pub use path::{Cause, DataPath, DataPathFull};
 pub use persistence_engine::PersistenceEngine;
 pub use scheduler::Scheduler;
 pub use service::{Netmask, Service, ServiceFlags, ServiceSpec};
+pub use settings::{Setting, SettingError, Settings};
 pub use stats::{DestinationReading, Stats};
 pub use sync_daemon::{SyncDaemon, SyncDaemonSpec, SyncState};
 pub use table::{Info, Table};

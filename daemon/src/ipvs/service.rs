@@ -154,6 +154,11 @@ impl Service {
         self.settings.timeout_ticks / HZ
     }
 
+    /// The same in ticks, of which there are 250 in a second.
+    pub fn timeout_ticks(&self) -> u32 {
+        self.settings.timeout_ticks
+    }
+
     /// How long a client stays with its destination, to the tick.
     pub fn persistence_timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.settings.timeout_ticks)) / HZ

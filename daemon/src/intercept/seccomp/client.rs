@@ -1,4 +1,7 @@
 //! Finds out who asks. Takes nobody's word: the socket and /proc say it all.
+//!
+//! Netlink asks for CAP_NET_ADMIN in the initial user namespace, which is taken to be ours; socket
+//! options ask for it in the one that owns the socket's network namespace.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -7,7 +10,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
-use super::{Client, process, socket::ClientSocket, sys};
+use super::option::InternetSocket;
+use super::standing::{Owner, Standing};
+use super::{Client, OptionCaller, process, socket::ClientSocket, sys};
 
 /// `getsockopt` on a netlink socket.
 const NETLINK_CAP_ACK: libc::c_int = 10;
@@ -21,6 +26,7 @@ pub(super) struct Supervisor {
     /// Its thread ids mean the same as ours.
     same_process_namespace: bool,
     may_administer: bool,
+    standing: Option<Standing>,
 }
 
 impl Supervisor {
@@ -35,6 +41,7 @@ impl Supervisor {
             Err(_) => false,
         };
         let may_administer = process::may_administer(pid).unwrap_or(false);
+        let standing = Standing::of(pid).ok();
         // What was read is about the supervisor if it still lives now. Without a pidfd (before
         // Linux 6.5) somebody else could have its process id by now, so only root's word counts.
         let certain = match &pidfd {
@@ -46,6 +53,7 @@ impl Supervisor {
             uid,
             same_process_namespace: same_process_namespace && certain,
             may_administer: same_process_namespace && may_administer && certain,
+            standing: standing.filter(|_| same_process_namespace && certain),
         })
     }
 
@@ -56,24 +64,50 @@ impl Supervisor {
         if port == 0 {
             return Err(Errno::EINVAL);
         }
-        let namespace = sys::option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE)?;
         let set = |name| {
             sys::number_option(socket.as_fd(), libc::SOL_NETLINK, name).is_ok_and(|set| set != 0)
         };
         Ok(Client {
-            namespace: u64::from_ne_bytes(namespace),
+            namespace: namespace(&socket)?,
             port,
-            pid: if self.same_process_namespace {
-                process::group(tid).unwrap_or(0)
-            } else {
-                0
-            },
+            pid: self.process(tid),
             may_administer: self.may_administer && process::may_administer(tid).unwrap_or(false),
             cap_ack: set(NETLINK_CAP_ACK),
             ext_ack: set(NETLINK_EXT_ACK),
             socket: socket.into(),
         })
     }
+
+    /// The caller that it passes a socket of, on which an option is read or changed.
+    pub(super) fn option_caller(
+        &self,
+        tid: libc::pid_t,
+        descriptor: OwnedFd,
+    ) -> Result<OptionCaller> {
+        let socket = InternetSocket::recognise(descriptor).ok_or(Errno::EINVAL)?;
+        let owner = Owner::of_socket(&socket)?;
+        let may = |standing: Standing| standing.may_administer(&owner);
+        Ok(OptionCaller {
+            namespace: namespace(&socket)?,
+            pid: self.process(tid),
+            may_administer: self.standing.is_some_and(may) && Standing::of(tid).is_ok_and(may),
+            socket: socket.into(),
+        })
+    }
+
+    /// The process that a thread belongs to, or 0 where its id means nothing here.
+    fn process(&self, tid: libc::pid_t) -> libc::pid_t {
+        if self.same_process_namespace {
+            process::group(tid).unwrap_or(0)
+        } else {
+            0
+        }
+    }
+}
+
+/// The cookie of the network namespace that a socket is in.
+fn namespace(socket: &impl AsFd) -> Result<u64> {
+    sys::option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).map(u64::from_ne_bytes)
 }
 
 /// Whether the process that a pidfd stands for has not ended.

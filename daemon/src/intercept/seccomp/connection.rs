@@ -15,7 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Handler;
 use super::client::Supervisor;
 use super::packet::{self, Packet};
-use super::wire::{Answer, Request, State};
+use super::wire::{self, Answer, Kind, LARGEST_PIECE, Request, State};
+use crate::procfs::Place;
 
 /// The most requests of one supervisor that are not done. A supervisor of ours stops earlier.
 const MOST_OUTSTANDING: usize = 1024;
@@ -93,12 +94,16 @@ impl Connection<'_> {
     async fn run(&self, mut later: UnboundedReceiver<Answer>) -> io::Result<()> {
         loop {
             tokio::select! {
-                Some(answer) = later.recv() => self.send(answer).await?,
+                Some(answer) = later.recv() => self.send(answer, &[]).await?,
                 packet = self.receive() => match packet? {
                     None => return Ok(()),
                     Some(packet) => {
-                        let answer = self.take(packet)?;
-                        self.send(answer).await?;
+                        let (answer, value) = self.take(packet)?;
+                        for piece in value.chunks(LARGEST_PIECE) {
+                            let state = State::Piece;
+                            self.send(Answer { state, ..answer }, piece).await?;
+                        }
+                        self.send(answer, &[]).await?;
                     }
                 },
             }
@@ -111,8 +116,8 @@ impl Connection<'_> {
             .await
     }
 
-    async fn send(&self, answer: Answer) -> io::Result<()> {
-        let packet = answer.encode();
+    async fn send(&self, answer: Answer, contents: &[u8]) -> io::Result<()> {
+        let packet = answer.encode(contents);
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         let send = || Ok(send(self.stream.as_raw_fd(), &packet, flags)?);
         self.stream
@@ -121,28 +126,59 @@ impl Connection<'_> {
             .map(drop)
     }
 
-    /// Hands a request to the handler and says what to answer. An error is for what no supervisor
-    /// of ours sends.
-    fn take(&self, packet: Packet) -> io::Result<Answer> {
+    /// Hands a request to the handler and says what to answer, and what value goes before. An error
+    /// is for what no supervisor of ours sends.
+    fn take(&self, packet: Packet) -> io::Result<(Answer, Vec<u8>)> {
         let nonsense = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let (Request { id, tid }, netlink) =
+        let (request, contents) =
             Request::decode(&packet.bytes).ok_or_else(|| nonsense("not a request"))?;
-        let refused = |errno: Errno| Answer {
-            id,
-            state: State::Refused(errno as i32),
+        let answer = |state| Answer {
+            id: request.id,
+            state,
         };
         if packet.cut {
-            return Ok(refused(Errno::ENOBUFS));
+            let state = State::Refused(Errno::ENOBUFS as i32);
+            return Ok((answer(state), Vec::new()));
         }
         let [socket] = <[OwnedFd; 1]>::try_from(packet.descriptors)
             .map_err(|_| nonsense("not exactly one descriptor"))?;
-        let client = match self.supervisor.client(tid, socket) {
-            Ok(client) => client,
-            Err(errno) => return Ok(refused(errno)),
+        let value = match request.kind {
+            Kind::Netlink => {
+                let state = self.datagram(request, contents, socket);
+                let refused = |errno: Errno| State::Refused(errno as i32);
+                return Ok((answer(state.unwrap_or_else(refused)), Vec::new()));
+            }
+            Kind::Option => {
+                let call = wire::decode_call(contents).ok_or_else(|| nonsense("not a call"))?;
+                let caller = self.supervisor.option_caller(request.tid, socket);
+                let caller = caller.map_err(|errno| errno as i32);
+                let value = caller.and_then(|caller| self.handler.option(&caller, &call));
+                value.map(|value| wire::encode_value(&value))
+            }
+            Kind::File => {
+                let path = str::from_utf8(contents).ok();
+                let place = path.and_then(Place::of_path);
+                let place = place.ok_or_else(|| nonsense("not a place"))?;
+                let text = self.handler.file(socket.as_fd(), place);
+                text.map(String::into_bytes)
+            }
         };
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            return Ok(refused(Errno::ENOBUFS));
-        };
+        Ok(match value {
+            Ok(value) => (answer(State::Done), value),
+            Err(errno) => (answer(State::Refused(errno)), Vec::new()),
+        })
+    }
+
+    fn datagram(
+        &self,
+        Request { id, tid, .. }: Request,
+        netlink: &[u8],
+        socket: OwnedFd,
+    ) -> nix::Result<State> {
+        let client = self.supervisor.client(tid, socket)?;
+        let permit = Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map_err(|_| Errno::ENOBUFS)?;
         let progress = Arc::new(AtomicU8::new(APPLYING));
         let done = Done {
             id,
@@ -154,9 +190,6 @@ impl Connection<'_> {
         let more = progress
             .compare_exchange(APPLYING, TAKEN, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        Ok(Answer {
-            id,
-            state: if more { State::Taken } else { State::Done },
-        })
+        Ok(if more { State::Taken } else { State::Done })
     }
 }

@@ -28,7 +28,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
 
 use super::socket::ClientSocket;
-use super::{datagram, filter, process, supervisor, sys};
+use super::{Files, datagram, filter, process, supervisor, sys};
 
 /// Why a command was not run.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +76,11 @@ impl ExecError {
 ///
 /// A command that runs under another `sockvs exec` already stays under that one, whatever its
 /// daemon.
-pub fn exec(command: &[OsString], daemon_socket: &Path) -> ExecError {
+pub fn exec(command: &[OsString], daemon_socket: &Path, files: Files) -> ExecError {
     let Some((name, arguments)) = command.split_first() else {
         return ExecError::NoCommand;
     };
-    if let Err(error) = come_under_supervision(daemon_socket) {
+    if let Err(error) = come_under_supervision(daemon_socket, files) {
         return error;
     }
     let source = Command::new(name).args(arguments).exec();
@@ -90,7 +90,7 @@ pub fn exec(command: &[OsString], daemon_socket: &Path) -> ExecError {
     }
 }
 
-pub(super) fn come_under_supervision(daemon_socket: &Path) -> Result<(), ExecError> {
+pub(super) fn come_under_supervision(daemon_socket: &Path, files: Files) -> Result<(), ExecError> {
     if process::threads().map_err(io::Error::from)? != 1 {
         return Err(ExecError::Threads);
     }
@@ -101,7 +101,7 @@ pub(super) fn come_under_supervision(daemon_socket: &Path) -> Result<(), ExecErr
     fork_away(|| supervise(command, from_command, to_command, daemon_socket))?;
 
     sys::allow_tracer(receive(&mut from_supervisor)?);
-    let listener = match filter::install() {
+    let listener = match filter::install(files) {
         Ok(listener) => listener,
         Err(Errno::EBUSY) if is_supervised() => return Ok(()),
         Err(Errno::EBUSY) => return Err(ExecError::Occupied),

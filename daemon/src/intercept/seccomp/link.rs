@@ -13,13 +13,12 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
-use super::socket::ClientSocket;
-use super::wire::{Answer, LARGEST_PACKET, Request};
+use super::wire::{Answer, LARGEST_PACKET, LARGEST_PIECE, Request};
 
 /// A request that did not fit the connection's buffer yet.
 struct Unsent {
     packet: Vec<u8>,
-    socket: Rc<ClientSocket>,
+    socket: Rc<dyn AsFd>,
 }
 
 /// The connection, while there is one.
@@ -76,12 +75,12 @@ impl Link {
     pub(super) fn submit(
         &mut self,
         request: Request,
-        netlink: &[u8],
-        socket: &Rc<ClientSocket>,
+        contents: &[u8],
+        socket: &Rc<dyn AsFd>,
     ) -> std::result::Result<(), Failure> {
         let connection = self.connection.as_ref().ok_or(Failure::Lost)?;
         let unsent = Unsent {
-            packet: request.encode(netlink),
+            packet: request.encode(contents),
             socket: Rc::clone(socket),
         };
         if self.unsent.is_empty() {
@@ -112,17 +111,17 @@ impl Link {
         Ok(())
     }
 
-    /// The next answer, where one is there. What is no answer ends the connection.
-    pub(super) fn receive(&mut self) -> std::result::Result<Option<Answer>, Lost> {
+    /// The next answer with its contents, where one is there. What is no answer ends the connection.
+    pub(super) fn receive(&mut self) -> std::result::Result<Option<(Answer, Vec<u8>)>, Lost> {
         let connection = self.connection.as_ref().ok_or(Lost)?;
-        let mut packet = [0; Answer::LENGTH + 1];
+        let mut packet = [0; Answer::LENGTH + LARGEST_PIECE + 1];
         match recv(connection.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
             Err(_) => Err(Lost),
             Ok(length) => packet
                 .get(..length)
                 .and_then(Answer::decode)
-                .map(Some)
+                .map(|(answer, contents)| Some((answer, contents.to_vec())))
                 .ok_or(Lost),
         }
     }

@@ -4,17 +4,20 @@
 //!
 //! * `sockvs exec -- COMMAND…` ([`exec()`]) leaves a *supervisor* behind and becomes the command.
 //!   The supervisor is told of every `sendto`, `sendmsg` and `sendmmsg` of the command and of all
-//!   its children. What is not an IPVS request to generic netlink goes on to the kernel untouched;
-//!   what is one travels to the daemon, together with the client's socket.
+//!   its children, of their `setsockopt` and `getsockopt` with an option of IPVS, and, where asked
+//!   for ([`Files`]), of each file that they open. What is not an
+//!   IPVS request goes on to the kernel untouched; what is one travels to the daemon, together with
+//!   the client's socket.
 //! * `sockvsd` ([`Listener`]) takes the requests from all supervisors, finds out for itself who
 //!   asks, and hands them to a [`Handler`].
 //!
 //! While no daemon answers, the command sees a kernel without IPVS: the same ENOENT for the family,
-//! given by the kernel itself.
+//! given by the kernel itself, and ENOPROTOOPT for the options.
 //!
 //! What this module does not do:
 //!
-//! * It does not look into IPVS messages and sends no reply to a client; that is the [`Handler`]'s.
+//! * It does not look into IPVS messages or options and sends no reply to a client; that is the
+//!   [`Handler`]'s. What an option leaves in the caller's memory is written there, though.
 //! * It does not see requests sent with `write(2)`, `writev(2)` or io_uring, nor those of 32-bit
 //!   (i386) and x32 programs. The known clients use none of these.
 //! * It needs leave to look into the processes: those that an ordinary user's supervisor may not
@@ -24,23 +27,28 @@
 //!
 //! Where the pieces are: `launch` (become the command) installs `filter`; `supervisor` reads each
 //! `notification`, looks at its `target` and `socket`, reads the `call`, cuts each `datagram` into
-//! ours and theirs, and works through the resulting `job` with the daemon behind `link`. `wire` is
-//! what the two processes say to each other; `listener`, `connection`, `packet` and `client` are
-//! the daemon's end. `process` and `sys` ask the system.
+//! ours and theirs, and works through the resulting `job` with the daemon behind `link`; a call about
+//! an `option`, or one that opens a `file`, it hands on as it is (`question`). `wire` is what the two processes say to each other; `listener`,
+//! `connection`, `packet` and `client` are the daemon's end, and `standing` says what a process may
+//! do. `process` and `sys` ask the system.
 
 mod call;
 mod client;
 mod connection;
 mod datagram;
+mod file;
 mod filter;
 mod job;
 mod launch;
 mod link;
 mod listener;
 mod notification;
+mod option;
 mod packet;
 mod process;
+mod question;
 mod socket;
+mod standing;
 mod supervisor;
 pub(super) mod sys;
 mod target;
@@ -52,9 +60,23 @@ pub use connection::Done;
 pub use launch::{ExecError, exec};
 pub use listener::{Error, Listener};
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::family::FAMILY_ID;
+use crate::{
+    family::FAMILY_ID,
+    procfs::Place,
+    sockopt::{Call, Value},
+};
+
+/// Who answers for the files that the kernel's IPVS has in /proc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// The kernel.
+    Kernels,
+    /// The daemon. Each opening of any file then waits for the supervisor, which takes a few
+    /// microseconds.
+    Ours,
+}
 
 /// Who asks, as the daemon itself found out from the socket and from /proc.
 #[derive(Debug)]
@@ -75,6 +97,19 @@ pub struct Client {
     pub socket: OwnedFd,
 }
 
+/// Who reads or changes a socket option, found out likewise.
+#[derive(Debug)]
+pub struct OptionCaller {
+    /// The network namespace of the socket (`SO_NETNS_COOKIE`).
+    pub namespace: u64,
+    /// The caller's process id, or 0 where it lives in another process namespace than the daemon.
+    pub pid: i32,
+    /// Whether the caller, and the supervisor that speaks for it, may administer that namespace.
+    pub may_administer: bool,
+    /// The socket itself.
+    pub socket: OwnedFd,
+}
+
 /// Serves the requests.
 pub trait Handler: Send + Sync + 'static {
     /// Takes one run of netlink messages, all for the family "IPVS" or asking for it.
@@ -84,4 +119,18 @@ pub trait Handler: Send + Sync + 'static {
     /// return. A long dump goes on from elsewhere and keeps `done` until its last reply is
     /// delivered or given up.
     fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done);
+
+    /// Carries out a call about an option of IPVS. The caller sits in it until this returns.
+    ///
+    /// # Errors
+    ///
+    /// The error number, positive, that the caller is to see.
+    fn option(&self, caller: &OptionCaller, call: &Call) -> Result<Value, i32>;
+
+    /// What is read at a place of /proc in a network namespace. It is for everybody to read there.
+    ///
+    /// # Errors
+    ///
+    /// The error number, positive, that the caller is to see.
+    fn file(&self, namespace: BorrowedFd<'_>, place: Place) -> Result<String, i32>;
 }

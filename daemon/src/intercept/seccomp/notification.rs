@@ -10,6 +10,7 @@ mod ioctl {
     nix::ioctl_readwrite!(receive, b'!', 0, libc::seccomp_notif);
     nix::ioctl_readwrite!(respond, b'!', 1, libc::seccomp_notif_resp);
     nix::ioctl_write_ptr!(is_valid, b'!', 2, u64);
+    nix::ioctl_write_ptr!(add_fd, b'!', 3, libc::seccomp_notif_addfd);
     // Numbered as if it took a pointer to 64 bits; the number itself is the argument.
     nix::ioctl_write_int_bad!(
         set_flags,
@@ -82,6 +83,24 @@ impl Notifier {
     pub(super) fn still_waits(&self, id: u64) -> bool {
         // SAFETY: the kernel reads the one number that the reference points to.
         unsafe { ioctl::is_valid(self.0.as_raw_fd(), &raw const id) }.is_ok()
+    }
+
+    /// Ends the wait: the caller gets a duplicate of a descriptor as its call's result (Linux 5.14).
+    pub(super) fn give(&self, id: u64, fd: &impl AsFd, close_on_exec: bool) -> Result<()> {
+        let number = |n: libc::c_int| u32::try_from(n).map_err(|_| Errno::EINVAL);
+        let request = libc::seccomp_notif_addfd {
+            id,
+            flags: u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).map_err(|_| Errno::EINVAL)?,
+            srcfd: number(fd.as_fd().as_raw_fd())?,
+            newfd: 0,
+            newfd_flags: if close_on_exec {
+                number(libc::O_CLOEXEC)?
+            } else {
+                0
+            },
+        };
+        // SAFETY: the kernel reads the structure that the reference points to.
+        unsafe { ioctl::add_fd(self.0.as_raw_fd(), &raw const request) }.map(drop)
     }
 
     /// Ends the wait. A caller that has gone meanwhile needs no answer.

@@ -34,8 +34,14 @@ fn errno(error: std::io::Error) -> Errno {
 }
 
 /// Device and inode of a namespace's file: two processes share the namespace when they agree.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Namespace(u64, u64);
+
+impl From<libc::stat> for Namespace {
+    fn from(file: libc::stat) -> Self {
+        Self(file.st_dev, file.st_ino)
+    }
+}
 
 /// A namespace that a process is in.
 pub(super) fn namespace(pid: libc::pid_t, kind: &str) -> Result<Namespace> {
@@ -58,10 +64,18 @@ pub(super) fn group(tid: libc::pid_t) -> Result<libc::pid_t> {
 
 /// Whether a thread has CAP_NET_ADMIN in the user namespace that this process itself is in.
 pub(super) fn may_administer(tid: libc::pid_t) -> Result<bool> {
+    Ok(user_and_capability(tid)?.1 && namespace(tid, "user")? == namespace(own_pid(), "user")?)
+}
+
+/// A thread's effective user, and whether it has CAP_NET_ADMIN in its own user namespace.
+pub(super) fn user_and_capability(tid: libc::pid_t) -> Result<(libc::uid_t, bool)> {
     let status = Status::of(tid)?;
     let effective = u64::from_str_radix(status.field("CapEff")?, 16).map_err(|_| Errno::EINVAL)?;
-    Ok(effective & (1 << CAP_NET_ADMIN) != 0
-        && namespace(tid, "user")? == namespace(own_pid(), "user")?)
+    // Real, effective, saved, of the file system.
+    let user = status.field("Uid")?.split_whitespace().nth(1);
+    let user = user.and_then(|user| user.parse().ok());
+    let user = user.ok_or(Errno::EINVAL)?;
+    Ok((user, effective & (1 << CAP_NET_ADMIN) != 0))
 }
 
 /// Whether a thread is to the kernel what this process is: same users, groups and capabilities, in

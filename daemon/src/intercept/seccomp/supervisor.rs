@@ -20,9 +20,10 @@ use super::job::{Job, Step};
 use super::link::{Failure, Link};
 use super::notification::{Notification, Notifier, Verdict};
 use super::process;
+use super::question::{self, Question};
 use super::socket::ClientSocket;
 use super::target::Target;
-use super::wire::{Answer, Request, State};
+use super::wire::{Answer, Kind, Request, State};
 
 /// The most requests whose last reply is still to come, and the most bytes that waiting calls hold.
 /// Beyond, a request fails with ENOBUFS.
@@ -34,11 +35,30 @@ const ANSWERS_AT_ONCE: usize = 64;
 const SUBSTITUTES_AT_ONCE: usize = 256;
 
 /// A request that the daemon has.
-struct Outstanding {
-    /// The call that waits; none once the request was taken.
-    job: Option<Job>,
-    socket: Rc<ClientSocket>,
-    marks: Vec<Mark>,
+enum Outstanding {
+    Netlink {
+        /// The call that waits; none once the request was taken.
+        job: Option<Job>,
+        socket: Rc<ClientSocket>,
+        marks: Vec<Mark>,
+    },
+    Question(Question),
+}
+
+impl Outstanding {
+    /// Bytes that a waiting call holds.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Netlink { job, .. } => job.as_ref().map_or(0, |job| job.weight),
+            Self::Question(question) => question.weight(),
+        }
+    }
+}
+
+/// What becomes of a call that is not decided at once.
+enum Work {
+    Job(Job),
+    Question(Question),
 }
 
 /// The loop's state.
@@ -119,9 +139,19 @@ impl Supervisor {
 
     /// Decides about a call. Should there be a mistake in here, the call goes through.
     fn look_at(&mut self, notification: &Notification) {
-        let job = catch_unwind(AssertUnwindSafe(|| self.recognise(notification)));
-        match job {
-            Ok(Ok(job)) => self.ready.push_back(job),
+        let work = catch_unwind(AssertUnwindSafe(|| {
+            if question::is_one(notification) {
+                question::read(notification)
+                    .filter(|_| self.notifier.still_waits(notification.id))
+                    .map(Work::Question)
+                    .ok_or(Verdict::Continue)
+            } else {
+                self.recognise(notification).map(Work::Job)
+            }
+        }));
+        match work {
+            Ok(Ok(Work::Job(job))) => self.ready.push_back(job),
+            Ok(Ok(Work::Question(question))) => self.pass_on(question),
             Ok(Err(verdict)) => self.notifier.respond(notification.id, verdict),
             Err(_) => self.notifier.respond(notification.id, Verdict::Continue),
         }
@@ -165,6 +195,19 @@ impl Supervisor {
         ))
     }
 
+    /// Hands a call to the daemon as it is.
+    fn pass_on(&mut self, question: Question) {
+        let (contents, descriptor) = (question.contents(), question.descriptor());
+        let (kind, tid, weight) = (question.kind(), question.tid(), question.weight());
+        match self.submit(kind, tid, weight, &contents, &descriptor) {
+            Ok(Some(id)) => {
+                self.outstanding.insert(id, Outstanding::Question(question));
+            }
+            Ok(None) => question.fail_without_daemon(&self.notifier),
+            Err(errno) => question.fail(&self.notifier, errno),
+        }
+    }
+
     /// Works on a call until it is over or has to wait for the daemon.
     fn advance(&mut self, mut job: Job) {
         while let Some(step) = job.next_step() {
@@ -175,21 +218,22 @@ impl Supervisor {
                     Ok(())
                 }
                 Step::Foreign(bytes) => job.socket.send(&bytes),
-                Step::Ours(bytes) => match self.submit(&job, &bytes) {
-                    Ok(Some(id)) => {
-                        let socket = Rc::clone(&job.socket);
-                        let marks = datagram::marks(&bytes);
-                        let outstanding = Outstanding {
-                            job: Some(job),
-                            socket,
-                            marks,
-                        };
-                        self.outstanding.insert(id, outstanding);
-                        return;
+                Step::Ours(bytes) => {
+                    let socket: Rc<dyn AsFd> = Rc::<ClientSocket>::clone(&job.socket);
+                    match self.submit(Kind::Netlink, job.tid, job.weight, &bytes, &socket) {
+                        Ok(Some(id)) => {
+                            let outstanding = Outstanding::Netlink {
+                                socket: Rc::clone(&job.socket),
+                                marks: datagram::marks(&bytes),
+                                job: Some(job),
+                            };
+                            self.outstanding.insert(id, outstanding);
+                            return;
+                        }
+                        Ok(None) => refuse(&job.socket, &datagram::marks(&bytes)),
+                        Err(errno) => Err(errno),
                     }
-                    Ok(None) => refuse(&job.socket, &datagram::marks(&bytes)),
-                    Err(errno) => Err(errno),
-                },
+                }
             };
             if let Err(errno) = result {
                 self.notifier.respond(job.notification, job.failure(errno));
@@ -210,25 +254,30 @@ impl Supervisor {
 
     /// Sends a request to the daemon; `None` means that no daemon is there. A connection that turns
     /// out to be a dead daemon's is replaced once.
-    fn submit(&mut self, job: &Job, netlink: &[u8]) -> Result<Option<u64>, Errno> {
-        let waiting = self
-            .outstanding
-            .values()
-            .filter_map(|outstanding| outstanding.job.as_ref());
-        let bytes = waiting.map(|job| job.weight).sum::<usize>() + job.weight;
+    fn submit(
+        &mut self,
+        kind: Kind,
+        tid: libc::pid_t,
+        weight: usize,
+        contents: &[u8],
+        socket: &Rc<dyn AsFd>,
+    ) -> Result<Option<u64>, Errno> {
+        let waiting = self.outstanding.values().map(Outstanding::weight);
+        let bytes = waiting.sum::<usize>() + weight;
         if self.outstanding.len() >= MOST_OUTSTANDING || bytes > MOST_BYTES {
             return Err(Errno::ENOBUFS);
         }
         self.last_id += 1;
         let request = Request {
             id: self.last_id,
-            tid: job.tid,
+            tid,
+            kind,
         };
         for _ in 0..2 {
             if !self.link.open() {
                 break;
             }
-            match self.link.submit(request, netlink, &job.socket) {
+            match self.link.submit(request, contents, socket) {
                 Ok(()) => return Ok(Some(request.id)),
                 Err(Failure::Refused(errno)) => return Err(errno),
                 Err(Failure::Lost) => self.lose_daemon(),
@@ -241,7 +290,7 @@ impl Supervisor {
     fn hear_daemon(&mut self) {
         for _ in 0..ANSWERS_AT_ONCE {
             match self.link.receive() {
-                Ok(Some(answer)) => self.apply(answer),
+                Ok(Some((answer, contents))) => self.apply(answer, &contents),
                 Ok(None) => break,
                 Err(_) => return self.lose_daemon(),
             }
@@ -251,23 +300,32 @@ impl Supervisor {
         }
     }
 
-    fn apply(&mut self, answer: Answer) {
-        let job = match answer.state {
-            State::Taken => self
-                .outstanding
-                .get_mut(&answer.id)
-                .and_then(|outstanding| outstanding.job.take()),
-            State::Done | State::Refused(_) => self
-                .outstanding
-                .remove(&answer.id)
-                .and_then(|outstanding| outstanding.job),
+    fn apply(&mut self, answer: Answer, contents: &[u8]) {
+        let over = matches!(answer.state, State::Done | State::Refused(_));
+        let job = match self.outstanding.get_mut(&answer.id) {
+            Some(Outstanding::Question(question)) => {
+                match answer.state {
+                    State::Taken => {}
+                    State::Piece => question.take(contents),
+                    State::Done => question.succeed(&self.notifier),
+                    State::Refused(errno) => {
+                        question.fail(&self.notifier, Errno::from_raw(errno));
+                    }
+                }
+                None
+            }
+            Some(Outstanding::Netlink { job, .. }) => job.take(),
+            None => return,
         };
+        if over {
+            self.outstanding.remove(&answer.id);
+        }
         match (job, answer.state) {
             (Some(job), State::Refused(errno)) => {
                 let verdict = job.failure(Errno::from_raw(errno));
                 self.notifier.respond(job.notification, verdict);
             }
-            (Some(job), State::Taken | State::Done) => self.ready.push_back(job),
+            (Some(job), _) => self.ready.push_back(job),
             (None, _) => {}
         }
     }
@@ -277,14 +335,22 @@ impl Supervisor {
     fn lose_daemon(&mut self) {
         self.link.close();
         for outstanding in std::mem::take(&mut self.outstanding).into_values() {
-            match outstanding.job {
-                Some(job) => match refuse(&outstanding.socket, &outstanding.marks) {
+            match outstanding {
+                Outstanding::Question(question) => question.fail_without_daemon(&self.notifier),
+                Outstanding::Netlink {
+                    job: Some(job),
+                    socket,
+                    marks,
+                } => match refuse(&socket, &marks) {
                     Ok(()) => self.ready.push_back(job),
                     Err(errno) => self.notifier.respond(job.notification, job.failure(errno)),
                 },
-                None => {
-                    let marks = datagram::longest_lasting(&outstanding.marks);
-                    let _ = refuse(&outstanding.socket, marks);
+                Outstanding::Netlink {
+                    job: None,
+                    socket,
+                    marks,
+                } => {
+                    let _ = refuse(&socket, datagram::longest_lasting(&marks));
                 }
             }
         }

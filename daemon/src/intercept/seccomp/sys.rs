@@ -106,6 +106,34 @@ pub(super) fn peer_pidfd(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
     made(number_option(socket, libc::SOL_SOCKET, SO_PEERPIDFD)?.into())
 }
 
+mod namespace_ioctl {
+    //! Questions to a namespace's file (`linux/nsfs.h`), as nix's macros make them.
+    const NSIO: u8 = 0xb7;
+    nix::ioctl_none!(owner, NSIO, 1);
+    nix::ioctl_none!(parent, NSIO, 2);
+    nix::ioctl_read_bad!(maker, nix::request_code_none!(NSIO, 4), libc::uid_t);
+}
+
+/// The user namespace that a namespace belongs to.
+pub(super) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: takes no argument.
+    made(unsafe { namespace_ioctl::owner(namespace.as_raw_fd()) }?.into())
+}
+
+/// The user namespace that a user namespace was made in.
+pub(super) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: takes no argument.
+    made(unsafe { namespace_ioctl::parent(namespace.as_raw_fd()) }?.into())
+}
+
+/// The user who made a user namespace.
+pub(super) fn maker_of_namespace(namespace: BorrowedFd<'_>) -> Result<libc::uid_t> {
+    let mut user = 0;
+    // SAFETY: the kernel writes the one number that the reference points to.
+    unsafe { namespace_ioctl::maker(namespace.as_raw_fd(), &raw mut user) }?;
+    Ok(user)
+}
+
 /// Takes back a `connect(2)`.
 pub(super) fn disconnect(socket: BorrowedFd<'_>) -> Result<()> {
     const NOWHERE: [u8; 16] = [0; 16];

@@ -4,6 +4,8 @@
 mod commands;
 mod daemon;
 mod datagrams;
+mod files;
 mod library;
+mod options;
 mod peers;
 mod supervision;

@@ -15,8 +15,8 @@ use self::buckets::Buckets;
 use super::sync_daemon::SyncDaemons;
 use super::trash::Trash;
 use super::{
-    DataPath, DestinationId, Error, Host, Ids, Namespace, Service, ServiceKey, SyncDaemon,
-    SyncDaemonSpec, Timeouts, TimeoutsUpdate,
+    DataPath, DestinationId, Error, Host, Ids, Namespace, Service, ServiceKey, Settings,
+    SyncDaemon, SyncDaemonSpec, Timeouts, TimeoutsUpdate,
 };
 
 /// The IPVS state of one network namespace (`struct netns_ipvs`).
@@ -27,6 +27,7 @@ pub struct Table {
     services: Buckets,
     trash: Trash,
     timeouts: Timeouts,
+    settings: Settings,
     sync_daemons: SyncDaemons,
 }
 
@@ -54,6 +55,7 @@ impl Table {
             services: Buckets::new(),
             trash: Trash::default(),
             timeouts: Timeouts::default(),
+            settings: Settings::default(),
             sync_daemons: SyncDaemons::default(),
         }
     }
@@ -114,6 +116,16 @@ impl Table {
         self.timeouts.update(update)?;
         path.set_timeouts(self.ns, &self.timeouts);
         Ok(())
+    }
+
+    /// The settings of the namespace (`net.ipv4.vs.*`).
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The same, to change them.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// Starts a sync daemon (`ip_vs_genl_new_daemon`, `start_sync_thread`).

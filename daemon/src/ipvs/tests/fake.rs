@@ -70,7 +70,7 @@ impl DataPath for FakePath {
 
 /// A machine with 10.0.0.9, fe80::9, and the interfaces eth0 (MTU 1500), lo (65536), jumbo (9000)
 /// and small (576).
-pub(super) struct FakeHost;
+pub(crate) struct FakeHost;
 
 impl Host for FakeHost {
     fn address_type(&self, addr: Ipv4Addr) -> RouteType {

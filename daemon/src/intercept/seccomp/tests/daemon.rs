@@ -1,7 +1,7 @@
 //! A fake daemon: the real [`Listener`], and a handler that knows just enough of IPVS.
 
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,9 @@ use nix::sys::socket::{
 use tokio::runtime::Runtime;
 
 use super::library::folder;
-use crate::intercept::seccomp::{Client, Done, FAMILY_ID, Handler, Listener};
+use crate::intercept::seccomp::{Client, Done, FAMILY_ID, Handler, Listener, OptionCaller};
+use crate::procfs::Place;
+use crate::sockopt::{Call, Value};
 
 /// What the handler does with a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +170,27 @@ impl Handler for Shared {
                 done.finish();
             });
         }
+    }
+
+    /// Knows one option, which a large value belongs to.
+    fn option(&self, caller: &OptionCaller, call: &Call) -> Result<Value, i32> {
+        self.0.seen.lock().expect("lock").push(Seen {
+            namespace: caller.namespace,
+            pid: caller.pid,
+            may_administer: caller.may_administer,
+        });
+        if !caller.may_administer {
+            return Err(libc::EPERM);
+        }
+        let length = usize::try_from(call.length).expect("length");
+        Ok(Value {
+            bytes: vec![7; length - 1],
+            length: call.length - 1,
+        })
+    }
+
+    fn file(&self, _: BorrowedFd<'_>, place: Place) -> Result<String, i32> {
+        Ok(format!("{place:?}\n"))
     }
 }
 

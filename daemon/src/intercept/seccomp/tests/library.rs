@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::intercept::seccomp::Files;
+
 /// How long something may take that should take no time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,6 +62,16 @@ pub(super) fn client() -> &'static str {
 pub(super) fn command_after(
     daemon: &Path,
     words: &[&str],
+    first: impl FnMut() + Send + Sync + 'static,
+) -> Command {
+    command_with(daemon, words, Files::Kernels, first)
+}
+
+/// The same, and who answers for files.
+pub(super) fn command_with(
+    daemon: &Path,
+    words: &[&str],
+    files: Files,
     mut first: impl FnMut() + Send + Sync + 'static,
 ) -> Command {
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
@@ -67,7 +79,7 @@ pub(super) fn command_after(
     let mut command = Command::new("/nonexistent");
     let become_it = move || {
         first();
-        let error = crate::intercept::seccomp::exec(&words, &daemon);
+        let error = crate::intercept::seccomp::exec(&words, &daemon, files);
         // Not `eprintln`: that is the test harness's.
         let _ = nix::unistd::write(std::io::stderr(), format!("{error}\n").as_bytes());
         // SAFETY: ends the process.

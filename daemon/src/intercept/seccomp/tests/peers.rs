@@ -14,8 +14,9 @@ use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::daemon::{Daemon, Dump};
 use super::library::{client, folder, lines, run};
-use crate::intercept::seccomp::wire::{Answer, Request, State};
+use crate::intercept::seccomp::wire::{Answer, Kind, Request, State, encode_call};
 use crate::intercept::seccomp::{Error, Listener};
+use crate::sockopt as options;
 
 fn dial(path: &Path) -> OwnedFd {
     let fd = socket(
@@ -63,14 +64,22 @@ fn answer(fd: &OwnedFd) -> Option<Answer> {
     let mut packet = [0; 64];
     match recv(fd.as_raw_fd(), &mut packet, MsgFlags::empty()) {
         Ok(0) | Err(Errno::ECONNRESET) => None,
-        Ok(length) => Some(Answer::decode(&packet[..length]).expect("an answer")),
+        Ok(length) => {
+            let (answer, contents) = Answer::decode(&packet[..length]).expect("an answer");
+            assert!(contents.is_empty());
+            Some(answer)
+        }
         Err(errno) => panic!("no answer: {errno}"),
     }
 }
 
 fn request() -> Vec<u8> {
-    let own = i32::try_from(std::process::id()).expect("pid");
-    Request { id: 8, tid: own }.encode(&[0; 20])
+    request_of(Kind::Netlink, &[0; 20])
+}
+
+fn request_of(kind: Kind, contents: &[u8]) -> Vec<u8> {
+    let tid = i32::try_from(std::process::id()).expect("pid");
+    Request { id: 8, tid, kind }.encode(contents)
 }
 
 #[test]
@@ -81,7 +90,7 @@ fn nonsense_ends_that_connection_only() {
     let descriptor = [socket.as_raw_fd()];
     let mut other_version = request();
     other_version[0] ^= 0x40;
-    let too_long = Request { id: 1, tid: 1 }.encode(&vec![0; (1 << 20) + 1]);
+    let too_long = request_of(Kind::Netlink, &vec![0; (1 << 20) + 1]);
     for (packet, descriptors) in [
         (&b"x"[..], &descriptor[..]),
         (&other_version, &descriptor),
@@ -89,6 +98,7 @@ fn nonsense_ends_that_connection_only() {
         (&request(), &[descriptor[0], descriptor[0]]),
         (&request(), &[descriptor[0]; 253]),
         (&too_long, &descriptor),
+        (&request_of(Kind::Option, b"no call"), &descriptor),
     ] {
         let culprit = dial(&daemon.socket);
         setsockopt(&culprit, sockopt::SndBufForce, &(8 << 20)).expect("buffer");
@@ -128,6 +138,27 @@ fn a_descriptor_that_is_no_netlink_socket_is_refused_and_closed() {
     let mut rest = Vec::new();
     // Comes to an end only when nobody has the other side any more.
     assert_eq!(reader.read_to_end(&mut rest).expect("read"), 0);
+}
+
+#[test]
+fn a_socket_that_has_no_such_options_is_refused() {
+    let daemon = Daemon::start(Dump::Empty);
+    let peer = dial(&daemon.socket);
+    let call = encode_call(&options::Call {
+        direction: options::Direction::Get,
+        number: options::BASE,
+        length: 64,
+        argument: Some(vec![0; 64]),
+    });
+    for descriptor in [netlink(), dial(&daemon.socket)] {
+        send(
+            &peer,
+            &request_of(Kind::Option, &call),
+            &[descriptor.as_raw_fd()],
+        );
+        let state = State::Refused(libc::EINVAL);
+        assert_eq!(answer(&peer), Some(Answer { id: 8, state }));
+    }
 }
 
 #[test]

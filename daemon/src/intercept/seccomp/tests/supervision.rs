@@ -171,7 +171,11 @@ fn a_command_under_another_supervisor_is_left_to_that_one() {
 
 /// Puts this process under supervision without becoming a command.
 fn supervise_only(socket: &std::path::Path) -> Option<crate::intercept::seccomp::ExecError> {
-    crate::intercept::seccomp::launch::come_under_supervision(socket).err()
+    crate::intercept::seccomp::launch::come_under_supervision(
+        socket,
+        crate::intercept::seccomp::Files::Kernels,
+    )
+    .err()
 }
 
 #[test]

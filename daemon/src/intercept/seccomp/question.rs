@@ -1,0 +1,114 @@
+//! A call that the daemon answers as a whole, unlike a datagram, which may be partly the kernel's.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+use super::file::{self, FileCall};
+use super::notification::{Notification, Notifier, Verdict};
+use super::option::{self, InternetSocket, OptionCall};
+use super::target::Target;
+use super::wire::{self, Kind};
+
+/// A call that waits for the daemon.
+pub(super) enum Question {
+    Option(OptionCall),
+    File(FileCall),
+}
+
+/// Whether a call may be such a one.
+pub(super) fn is_one(notification: &Notification) -> bool {
+    option::direction(notification).is_some() || file::opens(notification)
+}
+
+/// Reads a call. "No" leaves it to the kernel.
+pub(super) fn read(notification: &Notification) -> Option<Question> {
+    let target = Target::new(notification.tid);
+    match option::direction(notification) {
+        Some(direction) => option::read(notification, direction, &target).map(Question::Option),
+        None => file::read(notification, &target).map(Question::File),
+    }
+}
+
+impl Question {
+    pub(super) fn notification(&self) -> u64 {
+        match self {
+            Self::Option(call) => call.notification,
+            Self::File(call) => call.notification,
+        }
+    }
+
+    pub(super) fn tid(&self) -> libc::pid_t {
+        match self {
+            Self::Option(call) => call.tid,
+            Self::File(call) => call.tid,
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Option(_) => Kind::Option,
+            Self::File(_) => Kind::File,
+        }
+    }
+
+    /// What the daemon is told of it.
+    pub(super) fn contents(&self) -> Vec<u8> {
+        match self {
+            Self::Option(call) => wire::encode_call(&call.call),
+            Self::File(call) => call.path.clone().into_bytes(),
+        }
+    }
+
+    /// What goes to the daemon with it.
+    pub(super) fn descriptor(&self) -> Rc<dyn AsFd> {
+        match self {
+            Self::Option(call) => Rc::<InternetSocket>::clone(&call.socket),
+            Self::File(call) => Rc::<OwnedFd>::clone(&call.namespace),
+        }
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Option(call) => call.weight(),
+            Self::File(call) => call.weight(),
+        }
+    }
+
+    /// Takes a piece of the answer.
+    pub(super) fn take(&mut self, piece: &[u8]) {
+        match self {
+            Self::Option(call) => call.take(piece),
+            Self::File(call) => call.take(piece),
+        }
+    }
+
+    /// Ends the call as the daemon's answer, which is complete, has it.
+    pub(super) fn succeed(&self, notifier: &Notifier) {
+        let verdict = match self {
+            Self::Option(call) => call.succeed(notifier),
+            Self::File(call) => match call.succeed(notifier) {
+                Ok(()) => return,
+                Err(errno) => Verdict::Fails(errno),
+            },
+        };
+        notifier.respond(self.notification(), verdict);
+    }
+
+    /// Ends the call with an error.
+    pub(super) fn fail(&self, notifier: &Notifier, errno: Errno) {
+        notifier.respond(self.notification(), Verdict::Fails(errno));
+    }
+
+    /// Ends the call as a kernel without IPVS would. It would be asked itself, if an ip_vs that was
+    /// loaded without need could not answer in earnest.
+    pub(super) fn fail_without_daemon(&self, notifier: &Notifier) {
+        let errno = match self {
+            Self::Option(_) => Errno::ENOPROTOOPT,
+            Self::File(_) => Errno::ENOENT,
+        };
+        self.fail(notifier, errno);
+    }
+}

@@ -1,0 +1,101 @@
+//! What a process may do in a network namespace that belongs to its own or another user namespace
+//! (`cap_capable` in `security/commoncap.c`).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::Result;
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+
+use super::process::{self, Namespace};
+use super::sys;
+use crate::family::namespace_of_socket;
+
+/// The user namespace that owns a network namespace.
+pub(super) struct Owner(OwnedFd);
+
+impl Owner {
+    /// Of the network namespace that a socket is in.
+    pub(super) fn of_socket(socket: &impl AsFd) -> Result<Self> {
+        let network = namespace_of_socket(socket.as_fd())
+            .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        sys::owner_of_namespace(network.as_fd()).map(Self)
+    }
+}
+
+/// A process's place in the tree of user namespaces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    user: libc::uid_t,
+    namespace: Namespace,
+    net_admin: bool,
+}
+
+impl Standing {
+    /// That of a thread as it is now.
+    pub(super) fn of(tid: libc::pid_t) -> Result<Self> {
+        // The capabilities first: whoever changes to a user namespace below has all of them there.
+        let (user, net_admin) = process::user_and_capability(tid)?;
+        Ok(Self {
+            user,
+            namespace: process::namespace(tid, "user")?,
+            net_admin,
+        })
+    }
+
+    /// Whether it has CAP_NET_ADMIN in what belongs to `owner`. Within its own user namespace its
+    /// capabilities say so; in those below it has all, by way of being the user who made them or of
+    /// having the capability here.
+    pub(super) fn may_administer(self, owner: &Owner) -> bool {
+        let Ok(mut namespace) = owner.0.try_clone() else {
+            return false;
+        };
+        loop {
+            let Ok(found) = fstat(&namespace) else {
+                return false;
+            };
+            if Namespace::from(found) == self.namespace {
+                return self.net_admin;
+            }
+            // There is none above the first, nor one that we may see above our own.
+            let Ok(parent) = sys::parent_of_namespace(namespace.as_fd()) else {
+                return false;
+            };
+            let is_maker = fstat(&parent).is_ok_and(|it| Namespace::from(it) == self.namespace)
+                && sys::maker_of_namespace(namespace.as_fd()) == Ok(self.user);
+            if is_maker {
+                return true;
+            }
+            namespace = parent;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn root_may_administer_its_own_network() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let owner = Owner::of_socket(&socket).unwrap();
+        let mut standing = Standing::of(process::own_pid()).unwrap();
+        assert!(standing.may_administer(&owner));
+        standing.net_admin = false;
+        assert!(!standing.may_administer(&owner));
+    }
+
+    #[test]
+    fn somebody_of_a_namespace_that_is_not_above_may_not() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let owner = Owner::of_socket(&socket).unwrap();
+        let elsewhere = Standing {
+            user: 0,
+            namespace: process::namespace(process::own_pid(), "net").unwrap(),
+            net_admin: true,
+        };
+        assert!(!elsewhere.may_administer(&owner));
+    }
+}

@@ -1,0 +1,107 @@
+//! The options that change a table, from where the argument is known to be as long as it must
+//! (`do_ip_vs_set_ctl`).
+
+use super::{
+    argument::{self, DaemonArgument, ServiceArgument},
+    option::SetOption,
+    refusal::Refusal,
+};
+use crate::{
+    family::Table as Serving,
+    ipvs::{DataPath, Error, Host, Namespace, Table},
+};
+
+const TCP: u16 = 6;
+const UDP: u16 = 17;
+const SCTP: u16 = 132;
+
+/// Carries out an option.
+pub(super) fn change(
+    serving: &mut Serving,
+    ns: Namespace,
+    host: &dyn Host,
+    option: SetOption,
+    argument: &[u8],
+) -> Result<(), Refusal> {
+    let Serving { ipvs, path } = serving;
+    let table = ipvs.table_mut(ns);
+    let path = path.as_mut();
+    match option {
+        SetOption::Flush => table.flush(path),
+        SetOption::Timeouts => {
+            let update = argument::timeouts(argument).ok_or(Refusal::Unreadable)?;
+            table.set_timeouts(update)?;
+        }
+        SetOption::StartDaemon => {
+            let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;
+            let interface = daemon.interface.0.as_ref().filter(|name| !name.is_empty());
+            let interface = interface.ok_or(Refusal::InterfaceName)?;
+            table.start_sync_daemon(daemon.spec(interface.clone()), host)?;
+        }
+        SetOption::StopDaemon => {
+            let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;
+            table.stop_sync_daemon(daemon.state)?;
+        }
+        SetOption::AddService
+        | SetOption::EditService
+        | SetOption::DeleteService
+        | SetOption::AddDestination
+        | SetOption::DeleteDestination
+        | SetOption::EditDestination
+        | SetOption::Zero => {
+            let service = ServiceArgument::read(argument).ok_or(Refusal::Unreadable)?;
+            change_service(table, path, host, option, &service, argument)?;
+        }
+    }
+    Ok(())
+}
+
+/// An option whose argument begins with a service.
+fn change_service(
+    table: &mut Table,
+    path: &mut dyn DataPath,
+    host: &dyn Host,
+    option: SetOption,
+    service: &ServiceArgument,
+    argument: &[u8],
+) -> Result<(), Refusal> {
+    let which = service.which;
+    if option == SetOption::Zero && which.is_blank() {
+        table.zero_all(path);
+        return Ok(());
+    }
+    let names_scheduler = matches!(option, SetOption::AddService | SetOption::EditService);
+    let scheduler = match &service.scheduler.0 {
+        Some(name) => name.clone(),
+        None if names_scheduler => return Err(Refusal::SchedulerName),
+        None => Vec::new(),
+    };
+    if ![TCP, UDP, SCTP].contains(&which.protocol) {
+        return Err(Refusal::Protocol(which.protocol));
+    }
+    let key = which.key();
+    let exists = table.service(&key).is_some() && key.protocol() == which.protocol;
+    if option != SetOption::AddService && !exists {
+        return Err(Error::NoSuchService { service: key }.into());
+    }
+    let destination = || argument::destination(argument).ok_or(Refusal::Unreadable);
+    match option {
+        SetOption::AddService => {
+            table.add_service(service.spec(scheduler), path)?;
+        }
+        SetOption::EditService => table.edit_service(service.spec(scheduler), path)?,
+        SetOption::DeleteService => table.delete_service(&key, path)?,
+        SetOption::Zero => table.zero_service(&key, path)?,
+        SetOption::AddDestination => {
+            table.add_destination(&key, destination()?, host, path)?;
+        }
+        SetOption::EditDestination => table.edit_destination(&key, destination()?, path)?,
+        SetOption::DeleteDestination => {
+            table.delete_destination(&key, &destination()?.key, path)?;
+        }
+        SetOption::Flush | SetOption::Timeouts | SetOption::StartDaemon | SetOption::StopDaemon => {
+            return Err(Refusal::NoSuchOption);
+        }
+    }
+    Ok(())
+}
