@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, thread, time::Duration};
 
-use compat_tests::{Application, Server, Testbed, application::Socket};
+use compat_tests::{Application, Server, Testbed, application::Socket, binaries, program};
 use nix::errno::Errno;
 
 fn from(address: &str) -> Socket {
@@ -210,4 +210,35 @@ fn a_clients_server_survives_a_restart_of_the_daemon() {
     testbed.daemon.start_again();
     let after = clients.map(|client| connect_from(&mut application, client));
     assert_eq!(after, before);
+}
+
+#[test]
+fn a_quiescent_server_is_no_clients_server_any_more_where_that_is_the_setting() {
+    let (mut testbed, _servers) = serving("-p 60");
+    let mut application = testbed.application();
+    let mut connect = || connect_from(&mut application, "127.0.0.1");
+    assert_eq!([connect(), connect()], ["B"; 2]);
+    let setting = |testbed: &Testbed, words: &str| {
+        let mut command = testbed.place().command(binaries::ours("sockvs"));
+        command.arg("--socket").arg(testbed.daemon.socket());
+        command.arg("setting").arg(words);
+        program::run(command).expect_success()
+    };
+    setting(&testbed, "expire_quiescent_template=1");
+    testbed.ipvsadm("-e -t 10.9.0.1:80 -r 127.0.0.12:80 -m -w 0");
+    testbed.ipvsadm("--set 7 8 9");
+    assert_eq!([connect(), connect()], ["A"; 2]);
+
+    testbed.daemon.kill();
+    testbed.daemon.start_again();
+    let kept = setting(&testbed, "expire_quiescent_template");
+    assert!(
+        kept.contains('1'),
+        "the setting outlives the daemon: {kept}"
+    );
+    let timeouts = testbed.ipvsadm("-L --timeout");
+    assert!(
+        timeouts.ends_with(": 7 8 9\n"),
+        "and so do timeouts: {timeouts}"
+    );
 }

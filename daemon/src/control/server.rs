@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{Facts, Status, request::Request};
 use crate::{
-    family,
+    family::{self, Table},
     intercept::Departures,
     ipvs::{Namespace, Setting},
     procfs::Place,
@@ -138,9 +138,9 @@ impl Answering {
 
     fn change(&self, ns: Namespace, setting: Setting, given: &str) -> Result<(), String> {
         let mut serving = self.server.table();
-        let settings = serving.ipvs.table_mut(ns).settings_mut();
-        settings
-            .set(setting, given)
+        let Table { ipvs, path } = &mut *serving;
+        ipvs.table_mut(ns)
+            .set_setting(setting, given, path.as_mut())
             .map_err(|error| error.to_string())?;
         tracing::info!(namespace = ns.0, setting = setting.name(), given, "changed");
         Ok(())

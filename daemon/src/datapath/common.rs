@@ -7,14 +7,21 @@ use aya::maps::{Array, HashMap as BpfHashMap, MapData, MapError};
 use sockvs_ebpf_common::{Globals, Namespace as NamespaceRecord};
 
 use super::records;
-use crate::ipvs::{Namespace, Timeouts};
+use crate::ipvs::{Ipvs, Namespace, Setting, Settings, Timeouts, TimeoutsUpdate};
 
 /// The two maps, and what is in them.
 pub(super) struct Common {
     globals: Array<MapData, Globals>,
     counted: Globals,
     namespaces: BpfHashMap<MapData, u64, NamespaceRecord>,
-    known: HashMap<Namespace, Timeouts>,
+    known: HashMap<Namespace, Known>,
+}
+
+/// What of a namespace's configuration means something to the programs.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    timeouts: Timeouts,
+    expire_quiescent: bool,
 }
 
 impl Common {
@@ -59,20 +66,42 @@ impl Common {
 
     /// The namespace's UDP timeout in nanoseconds.
     pub(super) fn udp_timeout(&self, ns: Namespace) -> u64 {
-        let timeouts = self.known.get(&ns).copied().unwrap_or_default();
+        let timeouts = self.known(ns).timeouts;
         records::nanoseconds(Duration::from_secs(timeouts.udp().into()))
     }
 
-    /// The namespace has these timeouts now.
-    pub(super) fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts) {
-        self.known.insert(ns, *timeouts);
-        let record = NamespaceRecord {
+    /// Whether the namespace takes servers of weight zero from the clients that had them.
+    pub(super) fn expire_quiescent(&self, ns: Namespace) -> bool {
+        self.known(ns).expire_quiescent
+    }
+
+    fn known(&self, ns: Namespace) -> Known {
+        self.known.get(&ns).copied().unwrap_or_default()
+    }
+
+    /// The namespace has this configuration now.
+    pub(super) fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
+        self.know(ns, timeouts, settings);
+        let mut record = NamespaceRecord {
             timeouts: [timeouts.tcp(), timeouts.tcp_fin(), timeouts.udp()],
-            zero: 0,
+            ..NamespaceRecord::default()
         };
-        if let Err(error) = self.namespaces.insert(ns.0, record, 0) {
-            tracing::warn!(namespace = ns.0, %error, "the next daemon will not know the timeouts");
+        let numbers = settings.all_numbers();
+        for (to, from) in record.settings.iter_mut().zip(&numbers) {
+            *to = *from;
         }
+        record.numbers = u32::try_from(numbers.len()).unwrap_or(0);
+        if let Err(error) = self.namespaces.insert(ns.0, record, 0) {
+            tracing::warn!(namespace = ns.0, %error, "the next daemon will not know the settings");
+        }
+    }
+
+    fn know(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
+        let known = Known {
+            timeouts: *timeouts,
+            expire_quiescent: settings.number(Setting::ExpireQuiescentTemplate) != 0,
+        };
+        self.known.insert(ns, known);
     }
 
     /// The namespace is no more.
@@ -83,11 +112,22 @@ impl Common {
         }
     }
 
-    /// What an earlier daemon kept: the timeouts of namespaces, in seconds.
-    pub(super) fn kept(&self) -> Result<Vec<(Namespace, [u32; 3])>, MapError> {
-        let entries = self.namespaces.iter();
-        entries
-            .map(|entry| entry.map(|(ns, record)| (Namespace(ns), record.timeouts)))
-            .collect()
+    /// Gives the tables what an earlier daemon kept of their namespaces.
+    pub(super) fn restore(&mut self, ipvs: &mut Ipvs) -> Result<(), MapError> {
+        let kept: Vec<_> = self.namespaces.iter().collect::<Result<_, _>>()?;
+        for (ns, record) in kept {
+            let ns = Namespace(ns);
+            let [tcp, tcp_fin, udp] = record.timeouts.map(Some);
+            let numbers = usize::try_from(record.numbers).unwrap_or(0);
+            let numbers = record.settings.get(..numbers).unwrap_or_default();
+            let settings = Settings::from_all_numbers(numbers);
+            let update = TimeoutsUpdate { tcp, tcp_fin, udp };
+            let table = ipvs.table_mut(ns);
+            if let Err(error) = table.resume(update, settings) {
+                tracing::error!(namespace = ns.0, %error, "timeouts of an earlier daemon are lost");
+            }
+            self.know(ns, &table.timeouts(), table.settings());
+        }
+        Ok(())
     }
 }

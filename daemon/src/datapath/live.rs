@@ -132,6 +132,13 @@ impl<'a> LiveService<'a> {
         unsafe { half.read_volatile() }
     }
 
+    /// Brings terms into force with the selection that is in force already.
+    pub(super) fn set_terms(self, terms: Terms) {
+        if terms != self.terms() {
+            self.bring_into_force(self.selection(), terms);
+        }
+    }
+
     /// Sets after how much silence, in nanoseconds, a socket's next datagram may go elsewhere.
     pub(super) fn set_udp_timeout(self, timeout: u64) {
         // SAFETY: the field is within the record.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Stats, Timeouts,
+    Service, ServiceId, Settings, Stats, Timeouts,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
@@ -96,14 +96,19 @@ impl DataPath for MapPath {
         self.service_room.give_back(published.index);
     }
 
-    fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts) {
-        self.common.set_timeouts(ns, timeouts);
+    fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
+        self.common.configure(ns, timeouts, settings);
         let udp = self.common.udp_timeout(ns);
+        let expire_quiescent = self.common.expire_quiescent(ns);
         for published in self.services.values() {
             if let Some(record) = LiveService::at(&self.service_records, published.index)
                 && record.key().netns == ns.0
             {
                 record.set_udp_timeout(udp);
+                record.set_terms(records::with_expire_quiescent(
+                    record.terms(),
+                    expire_quiescent,
+                ));
             }
         }
     }
@@ -226,10 +231,8 @@ impl MapPath {
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
                 if let Some(record) = LiveService::at(&self.service_records, published.index) {
                     record.set_config(records::service_config(service));
-                    let (terms, selection) = (records::terms(service, false), record.selection());
-                    if terms != record.terms() {
-                        record.bring_into_force(selection, terms);
-                    }
+                    let ns = Namespace(record.key().netns);
+                    record.set_terms(records::terms(service, self.common.expire_quiescent(ns)));
                 }
             }
             Cause::DestinationEdited(id) => self.write_destination_config(service, id),
@@ -315,7 +318,8 @@ impl MapPath {
             cursor: plan.start,
             ..selection
         };
-        record.bring_into_force(selection, records::terms(service, false));
+        let expire_quiescent = self.common.expire_quiescent(Namespace(record.key().netns));
+        record.bring_into_force(selection, records::terms(service, expire_quiescent));
         self.slot_room
             .give_back(std::mem::replace(&mut published.stretch, stretch));
         tracing::trace!(service = %service.key(), period = plan.sequence.period, "published");

@@ -90,11 +90,8 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
     if service.key().fwmark().is_some() {
         flags |= TERMS_FWMARK;
     }
-    if expire_quiescent {
-        flags |= TERMS_EXPIRE_QUIESCENT;
-    }
     let netmask = service.netmask();
-    Terms {
+    let terms = Terms {
         flags,
         zero: 0,
         persistence: nanoseconds(service.persistence_timeout()),
@@ -102,7 +99,19 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
             Family::Inet => address_words(netmask.mask().into()),
             Family::Inet6 => prefix_words(netmask.prefix_length()),
         },
-    }
+    };
+    with_expire_quiescent(terms, expire_quiescent)
+}
+
+/// Terms under this setting of the namespace.
+pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Terms {
+    let others = terms.flags & !TERMS_EXPIRE_QUIESCENT;
+    let flags = if expire_quiescent {
+        others | TERMS_EXPIRE_QUIESCENT
+    } else {
+        others
+    };
+    Terms { flags, ..terms }
 }
 
 /// A span of time as the programs measure it.

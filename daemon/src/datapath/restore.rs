@@ -22,7 +22,7 @@ use super::{
 };
 use crate::ipvs::{
     self, Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
-    RouteType, Service, ServiceId, Stats, Timeouts, TimeoutsUpdate,
+    RouteType, Service, ServiceId, Settings, Stats, Timeouts,
 };
 
 impl MapPath {
@@ -32,7 +32,10 @@ impl MapPath {
     ///
     /// When the map of addresses cannot be read or mended.
     pub fn restore(&mut self, ipvs: &mut Ipvs) -> Result<usize, Error> {
-        self.restore_namespaces(ipvs)?;
+        self.common.restore(ipvs).map_err(|error| Error::Map {
+            name: "NAMESPACES",
+            error,
+        })?;
         let mut services: Vec<u32> = (0..self.service_records.len())
             .filter(|index| self.service(*index).is_some_and(LiveService::is_live))
             .collect();
@@ -71,24 +74,6 @@ impl MapPath {
         });
         self.mend_addresses()?;
         Ok(self.services.len())
-    }
-
-    fn restore_namespaces(&mut self, ipvs: &mut Ipvs) -> Result<(), Error> {
-        let kept = self.common.kept().map_err(|error| Error::Map {
-            name: "NAMESPACES",
-            error,
-        })?;
-        for (ns, [tcp, tcp_fin, udp]) in kept {
-            let update = TimeoutsUpdate {
-                tcp: Some(tcp),
-                tcp_fin: Some(tcp_fin),
-                udp: Some(udp),
-            };
-            if let Err(error) = ipvs.table_mut(ns).set_timeouts(update, self) {
-                tracing::error!(namespace = ns.0, %error, "timeouts of an earlier daemon are lost");
-            }
-        }
-        Ok(())
     }
 
     fn service(&self, index: u32) -> Option<LiveService<'_>> {
@@ -177,7 +162,11 @@ impl MapPath {
         };
         let servers = self.servers_of(published.index, service)?;
         let plan = Plan::resumed(records::settings(service), &servers);
-        let terms = records::terms(service, false);
+        let ns = self
+            .service(published.index)
+            .map(|record| record.key().netns);
+        let expire_quiescent = self.common.expire_quiescent(Namespace(ns.unwrap_or(0)));
+        let terms = records::terms(service, expire_quiescent);
         let same_terms = self
             .service(published.index)
             .is_some_and(|record| record.terms() == terms);
@@ -325,7 +314,7 @@ impl DataPath for Adopting<'_> {
 
     fn withdraw(&mut self, _ns: Namespace, _service: &Service) {}
 
-    fn set_timeouts(&mut self, _ns: Namespace, _timeouts: &Timeouts) {}
+    fn configure(&mut self, _ns: Namespace, _timeouts: &Timeouts, _settings: &Settings) {}
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 

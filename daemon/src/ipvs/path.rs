@@ -1,7 +1,9 @@
 //! How the table's word reaches the connections. The `datapath` module implements this; tests
 //! have a fake. Nothing here decides anything.
 
-use super::{DestinationId, DestinationReading, Namespace, Service, ServiceId, Stats, Timeouts};
+use super::{
+    DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats, Timeouts,
+};
 
 /// What carries the table's word to the connections, and brings back what became of them.
 pub trait DataPath {
@@ -24,8 +26,8 @@ pub trait DataPath {
     /// until [`Table::expire_trash`](super::Table::expire_trash) names them.
     fn withdraw(&mut self, ns: Namespace, service: &Service);
 
-    /// The namespace's connections time out after these spans from now on.
-    fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts);
+    /// The namespace has these timeouts and settings from now on.
+    fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings);
 
     /// The namespace is gone, and its services have been withdrawn.
     fn forget_namespace(&mut self, ns: Namespace);

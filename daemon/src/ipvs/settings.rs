@@ -148,6 +148,30 @@ impl Settings {
             .map_or(setting.default(), Vec::as_slice)
     }
 
+    /// All numbers of all settings, in the order of [`Setting::ALL`].
+    pub fn all_numbers(&self) -> Vec<i64> {
+        let all = Setting::ALL.iter();
+        all.flat_map(|setting| self.numbers(*setting).iter().copied())
+            .collect()
+    }
+
+    /// The settings of which these are all numbers. One whose numbers are missing or cannot be has
+    /// its default.
+    pub fn from_all_numbers(numbers: &[i64]) -> Self {
+        let mut settings = Self::default();
+        let mut rest = numbers;
+        for setting in Setting::ALL {
+            let Some((its, further)) = rest.split_at_checked(setting.default().len()) else {
+                break;
+            };
+            rest = further;
+            if its != setting.default() && setting.may_be(its) {
+                settings.0.insert(*setting, its.to_vec());
+            }
+        }
+        settings
+    }
+
     /// A setting as its file shows it, without the line's end.
     pub fn text(&self, setting: Setting) -> String {
         let numbers = self.numbers(setting).iter().map(i64::to_string);

@@ -6,7 +6,7 @@ use super::File;
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationKey, DestinationReading,
     DestinationSpec, Family, ForwardingMethod, Namespace, Netmask, Service, ServiceId, ServiceKey,
-    ServiceSpec, Stats, Table, TunnelInfo, tests::fake::FakeHost,
+    ServiceSpec, Settings, Stats, Table, Timeouts, TunnelInfo, tests::fake::FakeHost,
 };
 
 struct Path;
@@ -17,6 +17,10 @@ impl DataPath for Path {
     }
 
     fn withdraw(&mut self, _: Namespace, _: &Service) {}
+
+    fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
+
+    fn forget_namespace(&mut self, _: Namespace) {}
 
     fn forget(&mut self, _: DestinationId) {}
 

@@ -30,7 +30,7 @@ pub(super) fn change(
         SetOption::Flush => table.flush(path),
         SetOption::Timeouts => {
             let update = argument::timeouts(argument).ok_or(Refusal::Unreadable)?;
-            table.set_timeouts(update)?;
+            table.set_timeouts(update, path)?;
         }
         SetOption::StartDaemon => {
             let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;

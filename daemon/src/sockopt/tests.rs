@@ -7,7 +7,7 @@ use crate::{
     family::{Server, Table},
     ipvs::{
         Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Ipvs, Namespace, Service,
-        ServiceId, Stats, tests::fake::FakeHost,
+        ServiceId, Settings, Stats, Timeouts, tests::fake::FakeHost,
     },
 };
 
@@ -33,6 +33,10 @@ impl DataPath for Path {
     }
 
     fn withdraw(&mut self, _: Namespace, _: &Service) {}
+
+    fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
+
+    fn forget_namespace(&mut self, _: Namespace) {}
 
     fn forget(&mut self, _: DestinationId) {}
 

@@ -105,8 +105,10 @@ pub struct Namespace {
     /// The timeouts of established TCP connections, of those that are ending, and of UDP, in
     /// seconds.
     pub timeouts: [u32; 3],
-    /// Zero.
-    pub zero: u32,
+    /// How many of `settings` there are.
+    pub numbers: u32,
+    /// The numbers of all settings (`net.ipv4.vs.*`), in the daemon's order.
+    pub settings: [i64; 32],
 }
 
 /// Most entries of `NAMESPACES`.

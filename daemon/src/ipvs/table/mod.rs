@@ -15,8 +15,8 @@ use self::buckets::Buckets;
 use super::sync_daemon::SyncDaemons;
 use super::trash::Trash;
 use super::{
-    DataPath, DestinationId, Error, Host, Ids, Namespace, Service, ServiceKey, Settings,
-    SyncDaemon, SyncDaemonSpec, Timeouts, TimeoutsUpdate,
+    DataPath, DestinationId, Error, Host, Ids, Namespace, Service, ServiceKey, Setting,
+    SettingError, Settings, SyncDaemon, SyncDaemonSpec, Timeouts, TimeoutsUpdate,
 };
 
 /// The IPVS state of one network namespace (`struct netns_ipvs`).
@@ -114,7 +114,7 @@ impl Table {
         path: &mut dyn DataPath,
     ) -> Result<(), Error> {
         self.timeouts.update(update)?;
-        path.set_timeouts(self.ns, &self.timeouts);
+        path.configure(self.ns, &self.timeouts, &self.settings);
         Ok(())
     }
 
@@ -123,9 +123,27 @@ impl Table {
         &self.settings
     }
 
-    /// The same, to change them.
-    pub fn settings_mut(&mut self) -> &mut Settings {
-        &mut self.settings
+    /// Sets one of them from what is written to its file.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`] if it cannot have that value; then it stays as it is.
+    pub fn set_setting(
+        &mut self,
+        setting: Setting,
+        text: &str,
+        path: &mut dyn DataPath,
+    ) -> Result<(), SettingError> {
+        self.settings.set(setting, text)?;
+        path.configure(self.ns, &self.timeouts, &self.settings);
+        Ok(())
+    }
+
+    /// Takes up timeouts and settings that an earlier daemon had.
+    pub fn resume(&mut self, timeouts: TimeoutsUpdate, settings: Settings) -> Result<(), Error> {
+        self.timeouts.update(timeouts)?;
+        self.settings = settings;
+        Ok(())
     }
 
     /// Starts a sync daemon (`ip_vs_genl_new_daemon`, `start_sync_thread`).

@@ -62,8 +62,9 @@ fn what_is_absent_or_zero_stays() {
             .set_timeouts(update, &mut fixture.path)
             .unwrap();
         assert_eq!(shown(&fixture), expected);
-        let told = Some((NS, fixture.table.timeouts()));
-        assert_eq!(fixture.path.timeouts, told, "the data path is told");
+        let settings = fixture.table.settings().clone();
+        let told = Some((NS, fixture.table.timeouts(), settings));
+        assert_eq!(fixture.path.configured, told, "the data path is told");
     }
 }
 
@@ -104,7 +105,7 @@ fn one_that_is_too_long_refuses_all() {
                 .table
                 .set_timeouts(update, &mut fixture.path)
                 .unwrap_err();
-            assert_eq!(fixture.path.timeouts, None, "the data path is not told");
+            assert_eq!(fixture.path.configured, None, "the data path is not told");
             assert_eq!(error.errno(), libc::EINVAL);
             assert!(
                 matches!(error, Error::TimeoutOutOfRange { which, seconds, .. }

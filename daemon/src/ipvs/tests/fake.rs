@@ -8,7 +8,7 @@ use crate::ipvs::trash::Trash;
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationKey, DestinationReading,
     DestinationSpec, Error, Family, ForwardingMethod, Host, Namespace, Netmask, RouteType, Service,
-    ServiceId, ServiceKey, ServiceSpec, Stats, SyncDaemon, Table, Timeouts, TunnelInfo,
+    ServiceId, ServiceKey, ServiceSpec, Settings, Stats, SyncDaemon, Table, Timeouts, TunnelInfo,
 };
 
 pub(super) const NS: Namespace = Namespace(7);
@@ -18,7 +18,7 @@ pub(super) const NS: Namespace = Namespace(7);
 pub(super) struct FakePath {
     pub(super) published: Vec<(Namespace, Service, Cause)>,
     pub(super) withdrawn: Vec<(Namespace, ServiceKey)>,
-    pub(super) timeouts: Option<(Namespace, Timeouts)>,
+    pub(super) configured: Option<(Namespace, Timeouts, Settings)>,
     pub(super) refuses: Option<DataPathFull>,
     pub(super) services: HashMap<ServiceId, Stats>,
     pub(super) destinations: HashMap<DestinationId, DestinationReading>,
@@ -51,8 +51,8 @@ impl DataPath for FakePath {
         self.withdrawn.push((ns, *service.key()));
     }
 
-    fn set_timeouts(&mut self, ns: Namespace, timeouts: &Timeouts) {
-        self.timeouts = Some((ns, *timeouts));
+    fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
+        self.configured = Some((ns, *timeouts, settings.clone()));
     }
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
