@@ -11,11 +11,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::MissedTickBehavior,
+};
 
 use crate::{
     control::{self, Facts, exec_socket},
-    datapath::{MapPath, PinDirectory, Programs, find_cgroup2},
+    datapath::{MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, find_cgroup2},
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
@@ -24,6 +27,9 @@ use crate::{
 
 /// How often what is no longer needed is let go.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// How often persistence's memory is looked through.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Whose family is served, where requests come from all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,7 +98,7 @@ async fn serve(options: &Options) -> Result<()> {
     }
     let node_wide = options.node_wide.then_some(own_namespace);
     let mut programs = Programs::attach(pins, &cgroup, node_wide)?;
-    let mut path = MapPath::open(&mut programs)?;
+    let (mut path, templates) = MapPath::open(&mut programs)?;
     let mut ipvs = Ipvs::new();
     let restored = path.restore(&mut ipvs)?;
     if restored > 0 {
@@ -142,6 +148,8 @@ async fn serve(options: &Options) -> Result<()> {
     tokio::spawn(listener.serve(gateway));
     tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures)));
     tokio::spawn(keep_house(server.clone(), namespaces));
+    tokio::spawn(estimate(server.clone()));
+    tokio::spawn(sweep(templates));
     tokio::spawn(clear_up(server.clone(), departures));
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 
@@ -176,6 +184,35 @@ async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
         tokio::time::sleep(HOUSEKEEPING).await;
         namespaces.close_idle();
         server.expire_trash(started.elapsed());
+    }
+}
+
+/// Keeps the rates up to date.
+async fn estimate(server: Server) {
+    let mut tick = tokio::time::interval(RATES_PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        server.estimate();
+    }
+}
+
+/// Keeps persistence's memory tidy, in a small part of the time.
+async fn sweep(mut templates: Templates) {
+    loop {
+        let start = Instant::now();
+        let swept = tokio::task::spawn_blocking(move || {
+            let result = templates.sweep();
+            (templates, result)
+        });
+        let Ok((returned, result)) = swept.await else {
+            return;
+        };
+        templates = returned;
+        if let Err(error) = result {
+            tracing::warn!(%error, "clients of persistent services cannot be counted");
+        }
+        tokio::time::sleep(SWEEP.max(start.elapsed() * 20)).await;
     }
 }
 

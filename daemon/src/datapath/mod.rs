@@ -4,7 +4,8 @@
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
-//! `restore` reads back what an earlier daemon left.
+//! `restore` reads back what an earlier daemon left. `rates` estimates, `templates` is persistence's memory,
+//! `common` what belongs to no service.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -18,12 +19,16 @@ mod open;
 mod origins;
 mod programs;
 mod publish;
+mod rates;
 mod records;
 mod restore;
 mod room;
 mod scheduler;
+mod templates;
 
 pub use bpffs::{PinDirectory, is_bpffs};
 pub use cgroup::{find_cgroup2, open_cgroup};
 pub use programs::{Error, Programs, detach_all};
 pub use publish::MapPath;
+pub use rates::PERIOD as RATES_PERIOD;
+pub use templates::Templates;

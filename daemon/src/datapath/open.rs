@@ -9,16 +9,19 @@ use super::{
     Error, MapPath, Programs,
     chunks::Chunks,
     common::Common,
+    rates::Rates,
     room::{Indexes, Stretches},
+    templates::Templates,
 };
 
 impl MapPath {
-    /// Opens the maps of these programs.
+    /// Opens the maps of these programs; persistence's templates are for somebody to sweep.
     ///
     /// # Errors
     ///
     /// When a map is not what it should be, or the kernel refuses to have it mapped.
-    pub fn open(programs: &mut Programs) -> Result<Self, Error> {
+    pub fn open(programs: &mut Programs) -> Result<(Self, Templates), Error> {
+        let templates = Templates::open(programs)?;
         let by_address = {
             let name = "SERVICES";
             BpfHashMap::try_from(programs.take_map(name)?)
@@ -33,7 +36,7 @@ impl MapPath {
             BpfHashMap::try_from(programs.take_map(name)?)
                 .map_err(|error| Error::Map { name, error })?
         };
-        Ok(Self {
+        let path = Self {
             by_address,
             common: Common::new(globals, namespaces),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
@@ -44,9 +47,13 @@ impl MapPath {
             slot_room: Stretches::default(),
             services: HashMap::new(),
             destinations: HashMap::new(),
+            service_rates: Rates::default(),
+            destination_rates: Rates::default(),
             lingering: Vec::new(),
             born: 0,
-        })
+            held: templates.held(),
+        };
+        Ok((path, templates))
     }
 }
 

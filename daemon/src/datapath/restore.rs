@@ -145,6 +145,11 @@ impl MapPath {
                 .add_destination(&service_key, spec, &Checked, &mut adopting)
                 .map_err(refused)?;
         }
+        let zero = self.service(index).map(LiveService::zero_point);
+        table.resume_zero_points(&service_key, zero.unwrap_or_default(), |id| {
+            self.destination(id)
+                .map_or_else(Stats::default, LiveDestination::zero_point)
+        });
         let service = table.service(&service_key).ok_or("it was not added")?;
         self.settle(id, service, &selection)
             .map_err(|full| full.to_string())
@@ -315,6 +320,10 @@ impl DataPath for Adopting<'_> {
     fn withdraw(&mut self, _ns: Namespace, _service: &Service) {}
 
     fn configure(&mut self, _ns: Namespace, _timeouts: &Timeouts, _settings: &Settings) {}
+
+    fn zeroed(&mut self, _ns: Namespace, _service: &Service) {}
+
+    fn estimate(&mut self) {}
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 

@@ -29,6 +29,13 @@ pub trait DataPath {
     /// The namespace has these timeouts and settings from now on.
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings);
 
+    /// A client has zeroed the counters of the service and its destinations: the zero points are new,
+    /// and rates start from nothing.
+    fn zeroed(&mut self, ns: Namespace, service: &Service);
+
+    /// Estimates the rates anew. To be called every two seconds.
+    fn estimate(&mut self);
+
     /// The namespace is gone, and its services have been withdrawn.
     fn forget_namespace(&mut self, ns: Namespace);
 
