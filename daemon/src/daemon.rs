@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     control::{self, Facts, exec_socket},
-    datapath::{MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, find_cgroup2},
+    datapath::{Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, find_cgroup2},
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
@@ -53,6 +53,8 @@ pub struct Options {
     pub cgroup: Option<PathBuf>,
     /// Whether the services of its own namespace hold in all of them.
     pub node_wide: bool,
+    /// How many services, servers and persistent clients there may be.
+    pub limits: Limits,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
     /// The control socket.
@@ -97,8 +99,8 @@ async fn serve(options: &Options) -> Result<()> {
         bpf::make_way(scope, options.replace_kernel_ipvs)?;
     }
     let node_wide = options.node_wide.then_some(own_namespace);
-    let mut programs = Programs::attach(pins, &cgroup, node_wide)?;
-    let (mut path, templates) = MapPath::open(&mut programs)?;
+    let mut programs = Programs::attach(pins, &cgroup, node_wide, &options.limits)?;
+    let (mut path, templates) = MapPath::open(&mut programs, options.limits)?;
     let mut ipvs = Ipvs::new();
     let restored = path.restore(&mut ipvs)?;
     if restored > 0 {

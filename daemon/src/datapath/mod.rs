@@ -28,6 +28,7 @@ mod templates;
 
 pub use bpffs::{PinDirectory, is_bpffs};
 pub use cgroup::{find_cgroup2, open_cgroup};
+pub use open::Limits;
 pub use programs::{Error, Programs, detach_all};
 pub use publish::MapPath;
 pub use rates::PERIOD as RATES_PERIOD;

@@ -22,7 +22,7 @@ use sockvs_ebpf_common::{
     SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
-use super::{PinDirectory, bpf_call, chunks::Outer, open_cgroup, origins};
+use super::{Limits, PinDirectory, bpf_call, chunks::Outer, open_cgroup, origins};
 use crate::ipvs::Namespace;
 
 /// The programs, compiled by the build script.
@@ -160,6 +160,7 @@ impl Programs {
         pins: PinDirectory,
         cgroup: &Path,
         node_wide: Option<Namespace>,
+        limits: &Limits,
     ) -> Result<Self, Error> {
         let cgroup_file = open_cgroup(cgroup)?;
         let mut loader = EbpfLoader::new();
@@ -172,6 +173,7 @@ impl Programs {
         for name in MAPS {
             loader.map_pin_path(name, pins.file(&pinned_map(name)));
         }
+        loader.map_max_entries("TEMPLATES", limits.clients.most);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
         let mut ebpf = loader

@@ -59,19 +59,25 @@ impl MapPath {
                 self.drop_service(*index, &servers);
             }
         }
-        self.service_room = Indexes::with_used(self.service_records.len(), |index| {
-            self.service(index).is_some_and(LiveService::is_live)
-        });
+        self.service_room = Indexes::with_used(
+            self.service_room.limit(),
+            self.service_records.len(),
+            |index| self.service(index).is_some_and(LiveService::is_live),
+        );
         self.lingering = (0..self.destination_records.len())
             .filter(|index| {
                 self.server(*index)
                     .is_some_and(LiveDestination::is_lingering)
             })
             .collect();
-        self.destination_room = Indexes::with_used(self.destination_records.len(), |index| {
-            self.server(index)
-                .is_some_and(|record| record.is_live() || record.is_lingering())
-        });
+        self.destination_room = Indexes::with_used(
+            self.destination_room.limit(),
+            self.destination_records.len(),
+            |index| {
+                self.server(index)
+                    .is_some_and(|record| record.is_live() || record.is_lingering())
+            },
+        );
         self.mend_addresses()?;
         Ok(self.services.len())
     }
