@@ -22,7 +22,7 @@ use crate::{
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
-    privileges,
+    privileges, service_manager,
 };
 
 /// How often what is no longer needed is let go.
@@ -153,6 +153,8 @@ async fn serve(options: &Options) -> Result<()> {
     tokio::spawn(estimate(server.clone()));
     tokio::spawn(sweep(templates));
     tokio::spawn(clear_up(server.clone(), departures));
+    tokio::spawn(be_watched(server.clone()));
+    service_manager::ready();
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 
     tokio::select! {
@@ -162,6 +164,7 @@ async fn serve(options: &Options) -> Result<()> {
             return Err(error).context("no requests come in any more");
         }
     }
+    service_manager::stopping();
     drop(interceptor);
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
@@ -186,6 +189,19 @@ async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
         tokio::time::sleep(HOUSEKEEPING).await;
         namespaces.close_idle();
         server.expire_trash(started.elapsed());
+    }
+}
+
+/// Says that the daemon is alive, as long as the table can be had: whoever waits for it for ever, does
+/// not say so.
+async fn be_watched(server: Server) {
+    let Some(pause) = service_manager::asks_every() else {
+        return;
+    };
+    loop {
+        drop(server.table());
+        service_manager::alive();
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -20,4 +20,5 @@ pub mod intercept;
 pub mod ipvs;
 pub mod privileges;
 pub mod procfs;
+mod service_manager;
 pub mod sockopt;
