@@ -211,6 +211,11 @@ impl Application {
         self.0.ask(&format!("ask-many {id} {address} {number}"))
     }
 
+    /// Ends the application without warning, with all that it has open.
+    pub fn kill(self) {
+        self.0.kill();
+    }
+
     /// Starts connecting at full speed, from a number of threads.
     #[track_caller]
     pub fn hammer(&mut self, address: &str, threads: usize) {
