@@ -313,7 +313,7 @@ fn the_udp_sockets_of_a_killed_process_are_counted_no_more() {
         let id = number.to_string();
         application.udp(&id, Socket::Plain, "10.9.0.1:53");
         if number % 2 == 0 {
-            assert_eq!(application.connect_udp(&id, "10.9.0.1:53"), Ok(()));
+            assert_eq!(application.connect_socket(&id, "10.9.0.1:53"), Ok(()));
         } else {
             assert_eq!(
                 application.ask(&id, "10.9.0.1:53"),
