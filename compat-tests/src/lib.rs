@@ -23,6 +23,7 @@ pub mod client;
 pub mod conversation;
 pub mod daemon;
 pub mod datagram_server;
+pub mod dual_stack;
 pub mod eventually;
 pub mod folder;
 pub mod ipvs_clients;
