@@ -1,6 +1,11 @@
 //! An application whose connections are balanced: the program `sockvs-probe`, in the test's cgroup.
 
-use std::{net::IpAddr, process::Stdio};
+mod sockets;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::Stdio,
+};
 
 use nix::errno::Errno;
 
@@ -19,6 +24,16 @@ pub enum Socket {
     Marked(u32),
     /// Of the address's own family, bound to an address.
     From(IpAddr),
+    /// Of the address's own family, bound to an address and a port.
+    FromPort(SocketAddr),
+    /// Of the address's own family, bound to a device.
+    Through(&'static str),
+    /// Of the address's own family, of multipath TCP.
+    Mptcp,
+    /// Of the address's own family, which connects when it first sends (`TCP_FASTOPEN_CONNECT`).
+    FastOpen,
+    /// Of the address's own family, which waits for nothing.
+    Nonblocking,
 }
 
 impl Socket {
@@ -29,6 +44,11 @@ impl Socket {
             Self::Inet6Only => "inet6-only".to_owned(),
             Self::Marked(mark) => format!("plain,mark={mark}"),
             Self::From(address) => format!("plain,from={address}"),
+            Self::FromPort(at) => format!("plain,from={},port={}", at.ip(), at.port()),
+            Self::Through(device) => format!("plain,device={device}"),
+            Self::Mptcp => "plain,mptcp".to_owned(),
+            Self::FastOpen => "plain,fastopen".to_owned(),
+            Self::Nonblocking => "plain,nonblocking".to_owned(),
         }
     }
 }
@@ -161,13 +181,13 @@ impl Application {
             .must(&format!("udp {id} {} {address}", socket.name()));
     }
 
-    /// Connects a UDP socket.
+    /// Connects a socket that was made before.
     ///
     /// # Errors
     ///
     /// The errno of `connect`.
     #[track_caller]
-    pub fn connect_udp(&mut self, id: &str, address: &str) -> Result<(), Errno> {
+    pub fn connect_socket(&mut self, id: &str, address: &str) -> Result<(), Errno> {
         self.0.ask(&format!("connect {id} {address}")).map(drop)
     }
 
@@ -209,6 +229,11 @@ impl Application {
         number: usize,
     ) -> Result<Vec<String>, Errno> {
         self.0.ask(&format!("ask-many {id} {address} {number}"))
+    }
+
+    /// Ends the application without warning, with all that it has open.
+    pub fn kill(self) {
+        self.0.kill();
     }
 
     /// Starts connecting at full speed, from a number of threads.

@@ -29,7 +29,21 @@ impl Cgroup {
     /// When there is no such hierarchy, or it cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let path = cgroup2().join(name::unique());
+        Self::below(&cgroup2())
+    }
+
+    /// Makes one in this one. It has to go first.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self::below(&self.0)
+    }
+
+    fn below(parent: &Path) -> Self {
+        let path = parent.join(name::unique());
         fs::create_dir(&path)
             .unwrap_or_else(|error| panic!("cannot make the cgroup {}: {error}", path.display()));
         Self(path)

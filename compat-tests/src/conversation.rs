@@ -110,6 +110,16 @@ impl Conversation {
         }
     }
 
+    /// Ends the program without warning.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be ended.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+
     /// The program's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -13,6 +13,7 @@
 //! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (as without it): clients run under `sockvs exec`; `bpf`: as they are |
 //! | `SOCKVS_BIN_DIR` | where `sockvsd`, `sockvs` and the programs of this package are |
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
+//! | `SOCKVS_TEST_CONNECTIONS`, `SOCKVS_TEST_SEED` | how many connections `counters` makes, and which |
 //! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
 
 pub mod application;
@@ -22,16 +23,19 @@ pub mod client;
 pub mod conversation;
 pub mod daemon;
 pub mod datagram_server;
+pub mod dual_stack;
 pub mod eventually;
 pub mod folder;
 pub mod ipvs_clients;
 pub mod keepalived;
 mod leftovers;
+pub mod listing;
 pub mod name;
 pub mod namespace;
 pub mod neli_client;
 pub mod place;
 pub mod program;
+pub mod random;
 pub mod raw_client;
 pub mod root;
 pub mod rule;
@@ -39,6 +43,7 @@ pub mod server;
 pub mod static_client;
 pub mod testbed;
 pub mod turn;
+pub mod unconnected;
 pub mod wire;
 
 pub use application::Application;

@@ -57,7 +57,7 @@ fn a_connected_socket_has_the_virtual_address_as_its_peer() {
     ] {
         for name in names {
             application.udp("it", socket, virtually);
-            assert_eq!(application.connect_udp("it", virtually), Ok(()));
+            assert_eq!(application.connect_socket("it", virtually), Ok(()));
             assert_eq!(application.peer("it"), seen);
             for _ in 0..3 {
                 assert_eq!(application.ask_peer("it"), Ok(format!("{name} {seen}")));

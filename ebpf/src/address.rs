@@ -94,6 +94,19 @@ pub(crate) fn mark(ctx: &SockAddrContext) -> u32 {
     unsafe { addr_of!((*sk).mark).read_volatile() }
 }
 
+/// Whether the socket is connected.
+#[inline(always)]
+pub(crate) fn is_connected(ctx: &SockAddrContext) -> bool {
+    const TCP_ESTABLISHED: u32 = 1;
+    // SAFETY: as in `bound`.
+    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    if sk.is_null() {
+        return false;
+    }
+    // SAFETY: a socket, whose fields the program type may read.
+    unsafe { addr_of!((*sk).state).read_volatile() == TCP_ESTABLISHED }
+}
+
 /// Whether the call is one of IPv6, though perhaps to an IPv4-mapped address.
 #[inline(always)]
 pub(crate) fn is_inet6(ctx: &SockAddrContext) -> bool {

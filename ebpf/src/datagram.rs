@@ -57,6 +57,10 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
     if address::protocol(ctx) != u32::from(IPPROTO_UDP) {
         return Sent::AsIs;
     }
+    if !address::is_connected(ctx) {
+        // It may have been, and the kernel does not tell when that ends (`AF_UNSPEC`).
+        origin::forget(ctx, true);
+    }
     let Some(found) = services::find(ctx, family, IPPROTO_UDP, asked) else {
         return Sent::AsIs;
     };

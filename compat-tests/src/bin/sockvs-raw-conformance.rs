@@ -9,8 +9,10 @@ mod raw_conformance;
 
 use std::process::{Command, ExitCode};
 
-use compat_tests::{Cgroup, Daemon, Folder, Intercept, Namespace, Place, binaries, root, wire};
-use raw_conformance::{generate, random::Random, talk::Socket};
+use compat_tests::{
+    Cgroup, Daemon, Folder, Intercept, Namespace, Place, binaries, random::Random, root, wire,
+};
+use raw_conformance::{generate, talk::Socket};
 
 const MESSAGES: u32 = 5000;
 const SEED: u64 = 4;

@@ -2,7 +2,7 @@
 
 use compat_tests::wire;
 
-use super::random::Random;
+use compat_tests::random::Random;
 
 /// A flag of an attribute's type (`NLA_F_NESTED`).
 const NESTED: u16 = 0x8000;

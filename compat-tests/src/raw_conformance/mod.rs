@@ -1,7 +1,6 @@
 //! What `sockvs-raw-conformance` is made of: [`generate`] makes datagrams that no client would send,
-//! the same ones for the same [`random`] seed, and [`talk`] sends them and gathers what comes back.
+//! the same ones for the same seed, and [`talk`] sends them and gathers what comes back.
 //! Neither knows what the answer should be: the kernel does.
 
 pub mod generate;
-pub mod random;
 pub mod talk;

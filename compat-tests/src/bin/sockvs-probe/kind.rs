@@ -1,9 +1,10 @@
-//! Kinds of sockets: `plain`, `inet6` or `inet6-only`, and after commas `mark=NUMBER` or
-//! `from=ADDRESS`.
+//! Kinds of sockets: `plain`, `inet6` or `inet6-only`, and after commas `mark=NUMBER`,
+//! `from=ADDRESS`, `port=NUMBER` (with `from`), `device=NAME`; of TCP also `mptcp`, `fastopen` (with
+//! `TCP_FASTOPEN_CONNECT`) and `nonblocking`.
 
 use std::{
     net::{IpAddr, SocketAddr, SocketAddrV6},
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
 use nix::{
@@ -21,6 +22,11 @@ pub(crate) struct Kind<'k> {
     name: &'k str,
     mark: Option<u32>,
     from: Option<IpAddr>,
+    port: u16,
+    device: Option<&'k str>,
+    is_mptcp: bool,
+    is_fast: bool,
+    is_nonblocking: bool,
 }
 
 impl<'k> Kind<'k> {
@@ -31,6 +37,11 @@ impl<'k> Kind<'k> {
             name: words.next().unwrap_or_default(),
             mark: None,
             from: None,
+            port: 0,
+            device: None,
+            is_mptcp: false,
+            is_fast: false,
+            is_nonblocking: false,
         };
         for word in words {
             match word.split_once('=') {
@@ -40,6 +51,13 @@ impl<'k> Kind<'k> {
                 Some(("from", from)) => {
                     kind.from = Some(from.parse().map_err(|_| Errno::EINVAL)?);
                 }
+                Some(("port", port)) => {
+                    kind.port = port.parse().map_err(|_| Errno::EINVAL)?;
+                }
+                Some(("device", device)) => kind.device = Some(device),
+                None if word == "mptcp" => kind.is_mptcp = true,
+                None if word == "fastopen" => kind.is_fast = true,
+                None if word == "nonblocking" => kind.is_nonblocking = true,
                 _ => return Err(Errno::EINVAL),
             }
         }
@@ -70,7 +88,13 @@ impl<'k> Kind<'k> {
             SocketAddr::V4(_) => AddressFamily::Inet,
             SocketAddr::V6(_) => AddressFamily::Inet6,
         };
-        let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+        let mut flags = SockFlag::SOCK_CLOEXEC;
+        flags.set(SockFlag::SOCK_NONBLOCK, self.is_nonblocking);
+        let socket = if self.is_mptcp {
+            mptcp(family, flags)?
+        } else {
+            socket(family, kind, flags, None)?
+        };
         if family == AddressFamily::Inet6 {
             setsockopt(&socket, sockopt::Ipv6V6Only, &(self.name == "inet6-only"))?;
         }
@@ -79,10 +103,27 @@ impl<'k> Kind<'k> {
         if let Some(mark) = self.mark {
             setsockopt(&socket, sockopt::Mark, &mark)?;
         }
+        if self.is_fast {
+            setsockopt(&socket, sockopt::TcpFastOpenConnect, &true)?;
+        }
+        if let Some(device) = self.device {
+            setsockopt(&socket, sockopt::BindToDevice, &device.into())?;
+        }
         if let Some(from) = self.from {
-            let from = self.address(SocketAddr::new(from, 0));
+            setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+            let from = self.address(SocketAddr::new(from, self.port));
             bind(socket.as_raw_fd(), &SockaddrStorage::from(from))?;
         }
         Ok(socket)
     }
+}
+
+/// A socket of multipath TCP.
+fn mptcp(family: AddressFamily, flags: SockFlag) -> Result<OwnedFd, Errno> {
+    let kind = libc::SOCK_STREAM | flags.bits();
+    // SAFETY: the call takes no pointers.
+    let socket = unsafe { libc::socket(family as i32, kind, libc::IPPROTO_MPTCP) };
+    let socket = Errno::result(socket)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
 }

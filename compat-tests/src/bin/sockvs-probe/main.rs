@@ -3,16 +3,20 @@
 //! It uses the socket calls as they are, and knows nothing of sockvs. Requests come line by line:
 //! `open ID KIND ADDRESS`, `say ID`, `peer ID`, `close ID`, `hammer ADDRESS THREADS`, `rest`; and for
 //! UDP `udp ID KIND ADDRESS` (of which only the family counts), `connect ID ADDRESS`,
-//! `ask ID [ADDRESS]`, `ask-many ID ADDRESS NUMBER`. What a KIND is, says `kind`.
+//! `ask ID [ADDRESS]`, `ask-many ID ADDRESS NUMBER`. What a KIND is, says `kind`. `sockets` has more.
 
 mod datagrams;
 mod kind;
+mod sockets;
 
 use std::{
     collections::HashMap,
     io::{self, BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpStream},
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::net::UnixDatagram,
+    },
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -40,6 +44,7 @@ fn main() -> io::Result<()> {
 struct Probe {
     connections: HashMap<String, TcpStream>,
     sockets: HashMap<String, (String, OwnedFd)>,
+    mailbox: Option<UnixDatagram>,
     stop: Arc<AtomicBool>,
     hammers: Vec<JoinHandle<Vec<String>>>,
 }
@@ -114,7 +119,7 @@ impl Probe {
                 let all = threads.map(|thread| thread.join().map_err(|_| Errno::EFAULT));
                 Ok(all.collect::<Result<Vec<_>, _>>()?.concat())
             }
-            _ => Err(Errno::ENOSYS),
+            _ => self.answer_for_sockets(verb, words),
         }
     }
 

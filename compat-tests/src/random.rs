@@ -5,12 +5,13 @@ pub struct Random(u64);
 
 impl Random {
     /// The source of this seed.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,7 +21,7 @@ impl Random {
 
     /// A number below `end`.
     pub fn below(&mut self, end: u16) -> u16 {
-        u16::try_from(self.next() % u64::from(end)).unwrap_or(0)
+        u16::try_from(self.any() % u64::from(end)).unwrap_or(0)
     }
 
     /// True once in `times`.
@@ -36,6 +37,6 @@ impl Random {
 
     /// Some bytes.
     pub fn bytes(&mut self, length: u16) -> Vec<u8> {
-        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
+        (0..length).map(|_| self.any().to_le_bytes()[0]).collect()
     }
 }
