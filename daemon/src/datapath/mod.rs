@@ -4,7 +4,8 @@
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
-//! `restore` reads back what an earlier daemon left.
+//! `restore` reads back what an earlier daemon left; `walk` looks at the sockets that are connected, where
+//! `socket_layout` says what they look like, and `connections` says it in the tables' words.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -13,6 +14,7 @@ mod bpffs;
 mod cgroup;
 mod chunks;
 mod common;
+mod connections;
 mod live;
 mod open;
 mod origins;
@@ -22,6 +24,8 @@ mod records;
 mod restore;
 mod room;
 mod scheduler;
+mod socket_layout;
+mod walk;
 
 pub use bpffs::{PinDirectory, is_bpffs};
 pub use cgroup::{find_cgroup2, open_cgroup};

@@ -46,6 +46,7 @@ impl MapPath {
             destinations: HashMap::new(),
             lingering: Vec::new(),
             born: 0,
+            walk: programs.take_walk(),
         })
     }
 }

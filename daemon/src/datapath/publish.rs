@@ -20,10 +20,11 @@ use super::{
     records,
     room::{Indexes, Stretch, Stretches},
     scheduler::{Plan, Server},
+    walk::Walk,
 };
 use crate::ipvs::{
-    Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Settings, Stats, Timeouts,
+    Cause, Connection, DataPath, DataPathFull, Destination, DestinationId, DestinationReading,
+    Namespace, Service, ServiceId, Settings, Stats, Timeouts,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
@@ -42,6 +43,8 @@ pub struct MapPath {
     pub(super) lingering: Vec<u32>,
     /// Numbers records in the order in which they were added.
     pub(super) born: u64,
+    /// The way to the sockets, where the kernel allows it.
+    pub(super) walk: Option<Walk>,
 }
 
 /// A service in the maps.
@@ -124,6 +127,7 @@ impl DataPath for MapPath {
     }
 
     fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
+        self.add_up();
         self.services
             .get(&id)
             .and_then(|published| LiveService::at(&self.service_records, published.index))
@@ -131,8 +135,13 @@ impl DataPath for MapPath {
     }
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
+        self.add_up();
         self.destination(id)
             .map_or_else(DestinationReading::default, LiveDestination::reading)
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.open_connections()
     }
 }
 
