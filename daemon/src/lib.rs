@@ -21,6 +21,7 @@ pub mod ebpf;
 pub mod family;
 pub mod intercept;
 pub mod ipvs;
+mod netns;
 pub mod privileges;
 pub mod procfs;
 pub mod sockopt;

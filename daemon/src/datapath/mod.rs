@@ -5,7 +5,8 @@
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
 //! `restore` reads back what an earlier daemon left; `walk` looks at the sockets that are connected, where
-//! `socket_layout` says what they look like, and `connections` says it in the tables' words.
+//! `socket_layout` says what they look like, and `connections` says it in the tables' words; `orphans` are those
+//! whose server was deleted, which `destroy` may end.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -15,9 +16,11 @@ mod cgroup;
 mod chunks;
 mod common;
 mod connections;
+mod destroy;
 mod live;
 mod open;
 mod origins;
+mod orphans;
 mod programs;
 mod publish;
 mod records;

@@ -78,7 +78,7 @@ impl DataPath for MapPath {
         }
     }
 
-    fn withdraw(&mut self, _ns: Namespace, service: &Service) {
+    fn withdraw(&mut self, ns: Namespace, service: &Service) {
         let Some(published) = self.services.remove(&service.id()) else {
             return;
         };
@@ -97,6 +97,7 @@ impl DataPath for MapPath {
         }
         self.slot_room.give_back(published.stretch);
         self.service_room.give_back(published.index);
+        self.end_orphans(ns, published.servers.iter().map(|server| server.index));
     }
 
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
@@ -114,6 +115,7 @@ impl DataPath for MapPath {
                 ));
             }
         }
+        self.end_all_orphans(ns);
     }
 
     fn forget_namespace(&mut self, ns: Namespace) {
@@ -248,6 +250,9 @@ impl MapPath {
             Cause::DestinationDeleted(id) => {
                 if let Some(index) = self.destinations.get(&id) {
                     self.free_destination(*index);
+                    if let Some(record) = LiveService::at(&self.service_records, published.index) {
+                        self.end_orphans(Namespace(record.key().netns), [*index]);
+                    }
                 }
             }
             Cause::DestinationAdded(_) => {}
