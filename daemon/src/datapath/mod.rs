@@ -5,7 +5,9 @@
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
 //! `restore` reads back what an earlier daemon left. `rates` estimates, `templates` is persistence's memory,
-//! `common` what belongs to no service.
+//! `common` what belongs to no service. `walk` looks at the sockets that are connected, where `socket_layout`
+//! says what they look like, and `connections` says it in the tables' words; `orphans` are those whose
+//! server was deleted, which `destroy` may end.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -14,9 +16,12 @@ mod bpffs;
 mod cgroup;
 mod chunks;
 mod common;
+mod connections;
+mod destroy;
 mod live;
 mod open;
 mod origins;
+mod orphans;
 mod programs;
 mod publish;
 mod rates;
@@ -24,7 +29,9 @@ mod records;
 mod restore;
 mod room;
 mod scheduler;
+mod socket_layout;
 mod templates;
+mod walk;
 
 pub use bpffs::{PinDirectory, is_bpffs};
 pub use cgroup::{find_cgroup2, open_cgroup};

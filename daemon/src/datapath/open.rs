@@ -89,6 +89,7 @@ impl MapPath {
             lingering: Vec::new(),
             born: 0,
             held: templates.held(),
+            walk: programs.take_walk(),
         };
         Ok((path, templates))
     }

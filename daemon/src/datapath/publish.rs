@@ -22,10 +22,11 @@ use super::{
     room::{Indexes, Stretch, Stretches},
     scheduler::{Plan, Server},
     templates::Held,
+    walk::Walk,
 };
 use crate::ipvs::{
-    Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Settings, Stats, Timeouts,
+    Cause, Connection, DataPath, DataPathFull, Destination, DestinationId, DestinationReading,
+    Namespace, Service, ServiceId, Settings, Stats, Timeouts,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
@@ -48,6 +49,8 @@ pub struct MapPath {
     pub(super) held: Held,
     /// Numbers records in the order in which they were added.
     pub(super) born: u64,
+    /// The way to the sockets, where the kernel allows it.
+    pub(super) walk: Option<Walk>,
 }
 
 /// A service in the maps.
@@ -81,7 +84,7 @@ impl DataPath for MapPath {
         }
     }
 
-    fn withdraw(&mut self, _ns: Namespace, service: &Service) {
+    fn withdraw(&mut self, ns: Namespace, service: &Service) {
         let Some(published) = self.services.remove(&service.id()) else {
             return;
         };
@@ -101,6 +104,7 @@ impl DataPath for MapPath {
         self.slot_room.give_back(published.stretch);
         self.service_room.give_back(published.index);
         self.service_rates.forget(&service.id());
+        self.end_orphans(ns, published.servers.iter().map(|server| server.index));
     }
 
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
@@ -118,6 +122,7 @@ impl DataPath for MapPath {
                 ));
             }
         }
+        self.end_all_orphans(ns);
     }
 
     fn zeroed(&mut self, _ns: Namespace, service: &Service) {
@@ -140,6 +145,7 @@ impl DataPath for MapPath {
     }
 
     fn estimate(&mut self) {
+        self.add_up();
         let records = &self.service_records;
         let services = self.services.iter().filter_map(|(id, published)| {
             Some((*id, LiveService::at(records, published.index)?.stats()))
@@ -164,6 +170,7 @@ impl DataPath for MapPath {
     }
 
     fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
+        self.add_up();
         self.services
             .get(&id)
             .and_then(|published| LiveService::at(&self.service_records, published.index))
@@ -173,6 +180,7 @@ impl DataPath for MapPath {
     }
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
+        self.add_up();
         let (Some(index), Some(record)) = (self.destinations.get(&id), self.destination(id)) else {
             return DestinationReading::default();
         };
@@ -182,6 +190,10 @@ impl DataPath for MapPath {
             stats: self.destination_rates.with_rates(&id, reading.stats),
             ..reading
         }
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.open_connections()
     }
 }
 
@@ -288,6 +300,9 @@ impl MapPath {
             Cause::DestinationDeleted(id) => {
                 if let Some(index) = self.destinations.get(&id) {
                     self.free_destination(*index);
+                    if let Some(record) = LiveService::at(&self.service_records, published.index) {
+                        self.end_orphans(Namespace(record.key().netns), [*index]);
+                    }
                 }
             }
             Cause::DestinationAdded(_) => {}

@@ -2,7 +2,8 @@
 //! have a fake. Nothing here decides anything.
 
 use super::{
-    DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats, Timeouts,
+    Connection, DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats,
+    Timeouts,
 };
 
 /// What carries the table's word to the connections, and brings back what became of them.
@@ -50,6 +51,11 @@ pub trait DataPath {
     /// The destination's connections now, its counters since it was made, and its rates. Answers
     /// for deleted destinations too, for as long as the trash holds them.
     fn destination_reading(&self, ns: Namespace, id: DestinationId) -> DestinationReading;
+
+    /// The connections that are open, of all namespaces, in no order. None if it cannot tell.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
+    }
 }
 
 /// Why a service is published.
