@@ -108,3 +108,25 @@ impl ConnectionState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_lasts_as_long_as_in_the_kernel() {
+        let timeouts = Timeouts::default();
+        for (protocol, state, name, timeout) in [
+            (6, 1, "ESTABLISHED", 900),
+            (6, 2, "SYN_SENT", 120),
+            (6, 5, "FIN_WAIT", 120),
+            (6, 7, "CLOSE", 10),
+            (6, 8, "CLOSE_WAIT", 60),
+            (6, 9, "LAST_ACK", 30),
+            (17, 1, "UDP", 300),
+        ] {
+            let state = ConnectionState::of_socket(protocol, state);
+            assert_eq!((state.name(), state.timeout(&timeouts)), (name, timeout));
+        }
+    }
+}

@@ -69,3 +69,37 @@ fn mapped(addr: IpAddr) -> Ipv6Addr {
         IpAddr::V6(addr) => addr,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipvs::{ClientSocket, ConnectionState, Namespace};
+
+    fn written(client: &str, virtually: &str, server: &str) -> String {
+        let connection = Connection {
+            namespace: Namespace(1),
+            protocol: 17,
+            client: client.parse().unwrap(),
+            virtually: virtually.parse().unwrap(),
+            server: server.parse().unwrap(),
+            state: ConnectionState::Udp,
+            socket: ClientSocket::default(),
+        };
+        let mut text = String::new();
+        line(&mut text, &connection).unwrap();
+        text
+    }
+
+    #[test]
+    fn addresses_have_the_form_of_the_service_and_the_server_its_own() {
+        assert_eq!(
+            written("10.0.0.9:40000", "10.0.0.1:53", "[fd00::2]:5353"),
+            "UDP 0A000009 9C40 0A000001 0035 fd00:0000:0000:0000:0000:0000:0000:0002 14E9"
+        );
+        assert_eq!(
+            written("10.0.0.9:40000", "[fd00::1]:53", "10.0.0.2:5353"),
+            "UDP 0000:0000:0000:0000:0000:ffff:0a00:0009 9C40 \
+             fd00:0000:0000:0000:0000:0000:0000:0001 0035 0A000002 14E9"
+        );
+    }
+}
