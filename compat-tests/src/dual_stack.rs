@@ -1,8 +1,6 @@
 //! A testbed that has the same services and servers in IPv4 and in IPv6, of TCP and of UDP.
 
-use crate::{
-    Application, DatagramServer, Namespace, Server, Testbed, application::Socket, listing,
-};
+use crate::{Application, DatagramServer, Server, Testbed, application::Socket, listing};
 
 /// One family's addresses.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +59,11 @@ impl DualStack {
     /// When something of it cannot be made.
     #[must_use]
     pub fn new(options: &[&str]) -> Self {
-        let namespace = Namespace::new();
+        let testbed = Testbed::with_options(options);
         for host in [11, 12, 13, 14, 77] {
-            namespace.add_address(&format!("fd00:1::{host}/128"));
+            let address = format!("fd00:1::{host}/128");
+            testbed.namespace.add_address(&address);
         }
-        let testbed = Testbed::in_namespace(namespace, options);
         let mut rules = String::new();
         let (mut servers, mut datagram_servers) = (Vec::new(), Vec::new());
         let hosts: [fn(u32) -> String; 2] = [

@@ -42,17 +42,7 @@ impl Testbed {
     #[must_use]
     pub fn with_options(options: &[&str]) -> Self {
         let intercept = Intercept::chosen();
-        Self::make(Namespace::new(), options, intercept, Turn::shared)
-    }
-
-    /// The same in a namespace that has been prepared.
-    ///
-    /// # Panics
-    ///
-    /// When something of it cannot be made.
-    #[must_use]
-    pub fn in_namespace(namespace: Namespace, options: &[&str]) -> Self {
-        Self::make(namespace, options, Intercept::chosen(), Turn::shared)
+        Self::make(options, intercept, Turn::shared)
     }
 
     /// The same, with a daemon that serves the clients of every namespace. Those that run under
@@ -68,18 +58,14 @@ impl Testbed {
             Intercept::Seccomp => &[],
             Intercept::Bpf => &["--netns", "all"],
         };
-        Self::make(Namespace::new(), options, intercept, Turn::alone)
+        Self::make(options, intercept, Turn::alone)
     }
 
-    fn make(
-        namespace: Namespace,
-        options: &[&str],
-        intercept: Intercept,
-        turn: fn(Intercept) -> Turn,
-    ) -> Self {
+    fn make(options: &[&str], intercept: Intercept, turn: fn(Intercept) -> Turn) -> Self {
         root::require();
         let turn = turn(intercept);
         let folder = Folder::new();
+        let namespace = Namespace::new();
         let cgroup = Cgroup::new();
         let place = Place::new(&namespace);
         let daemon = Daemon::start(place, &cgroup, &folder, intercept, options);

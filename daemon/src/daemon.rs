@@ -11,19 +11,25 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::MissedTickBehavior,
+};
 
 use crate::{
     control::{self, Facts, exec_socket},
-    datapath::{MapPath, PinDirectory, Programs, find_cgroup2},
+    datapath::{Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, find_cgroup2},
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
-    privileges,
+    privileges, service_manager,
 };
 
 /// How often what is no longer needed is let go.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// How often persistence's memory is looked through.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Whose family is served, where requests come from all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,6 +53,8 @@ pub struct Options {
     pub cgroup: Option<PathBuf>,
     /// Whether the services of its own namespace hold in all of them.
     pub node_wide: bool,
+    /// How many services, servers and persistent clients there may be.
+    pub limits: Limits,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
     /// The control socket.
@@ -91,8 +99,8 @@ async fn serve(options: &Options) -> Result<()> {
         bpf::make_way(scope, options.replace_kernel_ipvs)?;
     }
     let node_wide = options.node_wide.then_some(own_namespace);
-    let mut programs = Programs::attach(pins, &cgroup, node_wide)?;
-    let mut path = MapPath::open(&mut programs)?;
+    let mut programs = Programs::attach(pins, &cgroup, node_wide, &options.limits)?;
+    let (mut path, templates) = MapPath::open(&mut programs, options.limits)?;
     let mut ipvs = Ipvs::new();
     let restored = path.restore(&mut ipvs)?;
     if restored > 0 {
@@ -142,7 +150,11 @@ async fn serve(options: &Options) -> Result<()> {
     tokio::spawn(listener.serve(gateway));
     tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures)));
     tokio::spawn(keep_house(server.clone(), namespaces));
+    tokio::spawn(estimate(server.clone()));
+    tokio::spawn(sweep(templates));
     tokio::spawn(clear_up(server.clone(), departures));
+    tokio::spawn(be_watched(server.clone()));
+    service_manager::ready();
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 
     tokio::select! {
@@ -152,6 +164,7 @@ async fn serve(options: &Options) -> Result<()> {
             return Err(error).context("no requests come in any more");
         }
     }
+    service_manager::stopping();
     drop(interceptor);
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
@@ -176,6 +189,48 @@ async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
         tokio::time::sleep(HOUSEKEEPING).await;
         namespaces.close_idle();
         server.expire_trash(started.elapsed());
+    }
+}
+
+/// Says that the daemon is alive, as long as the table can be had: whoever waits for it for ever, does
+/// not say so.
+async fn be_watched(server: Server) {
+    let Some(pause) = service_manager::asks_every() else {
+        return;
+    };
+    loop {
+        drop(server.table());
+        service_manager::alive();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Keeps the rates up to date.
+async fn estimate(server: Server) {
+    let mut tick = tokio::time::interval(RATES_PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        server.estimate();
+    }
+}
+
+/// Keeps persistence's memory tidy, in a small part of the time.
+async fn sweep(mut templates: Templates) {
+    loop {
+        let start = Instant::now();
+        let swept = tokio::task::spawn_blocking(move || {
+            let result = templates.sweep();
+            (templates, result)
+        });
+        let Ok((returned, result)) = swept.await else {
+            return;
+        };
+        templates = returned;
+        if let Err(error) = result {
+            tracing::warn!(%error, "clients of persistent services cannot be counted");
+        }
+        tokio::time::sleep(SWEEP.max(start.elapsed() * 20)).await;
     }
 }
 

@@ -8,16 +8,21 @@
 //! ([`sockopt`] does if it is a socket option), [`ipvs`] holds the tables and the rules,
 //! [`datapath`] brings them to where connections are made.
 //! Dependencies point to the right; `ipvs` knows nothing of its neighbours. [`daemon`] puts the parts
-//! together, [`control`] is how `sockvs` asks a running daemon, [`procfs`] says what it gets to read,
-//! [`doctor`] looks at the machine.
+//! together, [`control`] is how `sockvs` asks a running daemon, [`connections`] is what it then shows
+//! of them, [`procfs`] says what it gets to read,
+//! [`doctor`] looks at the machine. [`ebpf`] is what `datapath` and `intercept` load programs with.
 
+pub mod connections;
 pub mod control;
 pub mod daemon;
 pub mod datapath;
 pub mod doctor;
+pub mod ebpf;
 pub mod family;
 pub mod intercept;
 pub mod ipvs;
+mod netns;
 pub mod privileges;
 pub mod procfs;
+mod service_manager;
 pub mod sockopt;

@@ -5,21 +5,9 @@
 
 use core::ptr::{addr_of, addr_of_mut};
 
-use sockvs_ebpf_common::{Destination, Origin, Service};
+use sockvs_ebpf_common::{Carried, Destination, Origin, Service};
 
 use crate::{counter, persistence, table};
-
-/// What a connection has carried.
-pub(crate) struct Carried {
-    /// Packets to the server.
-    pub(crate) inpkts: u64,
-    /// Packets from the server.
-    pub(crate) outpkts: u64,
-    /// Bytes of data that the server has acknowledged.
-    pub(crate) inbytes: u64,
-    /// Bytes of data from the server.
-    pub(crate) outbytes: u64,
-}
 
 /// A connection begins. False if it cannot be counted: its destination's record is not there.
 #[inline(always)]
@@ -122,7 +110,7 @@ fn end_one(origin: &Origin) {
     }
 }
 
-/// Adds what a connection has carried.
+/// Adds what a connection has carried, as far as that has not been added yet.
 #[inline(always)]
 pub(crate) fn carried(origin: &Origin, carried: &Carried) {
     if let Some(destination) = table::destination(origin.destination) {

@@ -9,12 +9,9 @@ use aya_ebpf::{
     bindings::{BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB},
     programs::SockOpsContext,
 };
-use sockvs_ebpf_common::{COUNTED_ACTIVE, COUNTED_INACTIVE, Origin, UNCOUNTED};
+use sockvs_ebpf_common::{COUNTED_ACTIVE, COUNTED_INACTIVE, Carried, Origin, UNCOUNTED};
 
-use crate::{
-    accounting::{self, Carried},
-    origin,
-};
+use crate::{accounting, counter, origin, settled};
 
 /// The states of TCP in which a connection counts as active, and the one in which it is over
 /// (`net/tcp_states.h`, `ip_vs_proto_tcp.c`).
@@ -48,6 +45,7 @@ fn begin(ctx: &SockOpsContext) {
         // Without word of its end a connection must not be counted.
         return;
     }
+    settled::begin(origin::socket(ctx));
     if accounting::begin(&origin, true) {
         set_counted(at, COUNTED_ACTIVE);
     }
@@ -72,8 +70,11 @@ fn change(ctx: &SockOpsContext) {
         accounting::inactive(&origin);
     }
     if state == CLOSE {
-        set_counted(at, UNCOUNTED);
-        accounting::carried(&origin, &carried(ctx));
+        // At once, before what is settled is looked up.
+        // SAFETY: the socket's own storage.
+        counter::exchange_half(unsafe { addr_of_mut!((*at).counted) }, UNCOUNTED);
+        let rest = settled::end(origin::socket(ctx), &carried(ctx));
+        accounting::carried(&origin, &rest);
         accounting::end(&origin);
     } else {
         set_counted(at, COUNTED_INACTIVE);

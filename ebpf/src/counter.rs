@@ -1,8 +1,8 @@
 //! Counters that several processors change at once.
 //!
-//! The compiler has no atomic types with arithmetic for this target, but the instruction exists.
+//! The compiler has no atomic types with arithmetic for this target, but the instructions exist.
 
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd, atomic_xchg};
 
 /// Adds to a word; returns what it was.
 #[inline(always)]
@@ -16,4 +16,32 @@ pub(crate) fn add(word: *mut u64, amount: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn take_one(word: *mut u64) -> u64 {
     add(word, u64::MAX)
+}
+
+/// Puts a number in the place of another; returns what was there.
+#[inline(always)]
+pub(crate) fn exchange(word: *mut u64, number: u64) -> u64 {
+    // SAFETY: every caller passes an aligned word of a socket's storage, which programs only change
+    // this way while the socket is in use.
+    unsafe { atomic_xchg::<u64, { AtomicOrdering::SeqCst }>(word, number) }
+}
+
+/// The same with a word of half the size. Whatever other processors see of this one's later steps,
+/// they see after it.
+#[inline(always)]
+pub(crate) fn exchange_half(word: *mut u32, number: u32) -> u32 {
+    // SAFETY: as in `exchange`.
+    unsafe { atomic_xchg::<u32, { AtomicOrdering::SeqCst }>(word, number) }
+}
+
+/// As `exchange` if it is `old` that is there. Whether it was.
+#[inline(always)]
+pub(crate) fn replace(word: *mut u64, old: u64, number: u64) -> bool {
+    // SAFETY: as in `exchange`.
+    let (found, _) = unsafe {
+        atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+            word, old, number,
+        )
+    };
+    found == old
 }

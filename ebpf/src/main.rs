@@ -6,7 +6,8 @@
 //! watch over what becomes of sockets. `services` finds out which service a call is for, `balance` on
 //! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
 //! `accounting` counts, `origin` and `flows` are what a socket remembers, `table` is the way through
-//! the maps, `address` reads and writes the program's context.
+//! the maps, `address` reads and writes the program's context. `live` runs when the daemon asks what
+//! sockets are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
 //!
 //! The programs count connections, advance cursors and enter templates; all else in the maps is the
 //! daemon's to write. Nothing here runs for a packet of a connected socket.
@@ -27,12 +28,15 @@ mod connections;
 mod counter;
 mod datagram;
 mod flows;
+mod live;
 mod origin;
 mod peername;
 mod persistence;
 mod release;
 mod selection;
 mod services;
+mod settled;
+mod socket;
 mod table;
 mod words;
 

@@ -1,7 +1,7 @@
 //! What a connected socket remembers of its way here: the address it asked for and the server it
 //! got.
 
-use core::ptr::addr_of;
+use core::ptr::{addr_of, addr_of_mut};
 
 use aya_ebpf::{
     bindings::bpf_sock,
@@ -76,13 +76,19 @@ pub(crate) fn asked_for(ctx: &SockAddrContext, peer: &Endpoint) -> Option<Endpoi
 /// Where the socket of a TCP connection remembers, if it ever came through a service.
 #[inline(always)]
 pub(crate) fn of_connection(ctx: &SockOpsContext) -> Option<*mut Origin> {
-    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
-    // a pointer.
-    let sk = unsafe { addr_of!((*ctx.ops).__bindgen_anon_2.sk).read_volatile() };
+    let sk = socket(ctx);
     if sk.is_null() {
         return None;
     }
-    stored(sk.cast())
+    stored(sk)
+}
+
+/// The socket of a TCP connection, or null.
+#[inline(always)]
+pub(crate) fn socket(ctx: &SockOpsContext) -> *mut core::ffi::c_void {
+    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
+    // a pointer.
+    unsafe { addr_of!((*ctx.ops).__bindgen_anon_2.sk).read_volatile() }.cast()
 }
 
 /// What a UDP socket remembers, if it was ever connected to a service.
@@ -95,6 +101,15 @@ pub(crate) fn of_datagrams(sk: *mut bpf_sock) -> Option<Origin> {
     }
     // SAFETY: the storage of a socket that nobody else uses any more.
     stored(sk.cast()).map(|origin| unsafe { origin.read() })
+}
+
+/// The socket's connection is counted no more.
+#[inline(always)]
+pub(crate) fn uncount(sk: *mut bpf_sock) {
+    if let Some(origin) = stored(sk.cast()) {
+        // SAFETY: as in `of_datagrams`.
+        unsafe { addr_of_mut!((*origin).counted).write_volatile(UNCOUNTED) };
+    }
 }
 
 #[inline(always)]

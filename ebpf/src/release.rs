@@ -12,6 +12,8 @@ pub(crate) fn release(ctx: &SockContext) {
         && origin.counted != UNCOUNTED
     {
         accounting::end(&origin);
+        // It takes a while until the socket is gone from the map.
+        origin::uncount(ctx.sock);
     }
     if let Some(flows) = flows::of_socket(ctx.sock) {
         flows::end_all(flows);

@@ -8,9 +8,10 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use sockvs::{
+    connections,
     control::{
-        self, DEFAULT_SOCKET, Status, ask_file, ask_setting, ask_status, change_setting,
-        exec_socket,
+        self, DEFAULT_SOCKET, Status, ask_connections, ask_file, ask_setting, ask_status,
+        change_setting, exec_socket,
     },
     doctor::{self, Outcome},
     intercept::seccomp,
@@ -49,6 +50,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the open connections that go through services.
+    Connections {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what a file of IPVS in /proc/net would say in this network namespace.
     ///
     /// Example: sockvs proc ip_vs_stats
@@ -81,6 +88,7 @@ fn main() -> ExitCode {
     match command {
         Command::Exec { proc, command } => exec(&command, &socket, proc),
         Command::Status { json } => status(&socket, json),
+        Command::Connections { json } => exit(show_connections(&socket, json)),
         Command::Proc { file, write_to } => exit(files(&socket, file, write_to.as_deref())),
         Command::Setting { settings } => exit(show_settings(&socket, &settings)),
         Command::Doctor { json } => examine(&socket, json),
@@ -154,6 +162,18 @@ fn show_settings(socket: &Path, settings: &[(Setting, Option<String>)]) -> Resul
         };
         let text = text.map_err(|error| error.to_string())?;
         println!("net.ipv4.vs.{} = {text}", setting.name());
+    }
+    Ok(())
+}
+
+fn show_connections(socket: &Path, json: bool) -> Result<(), String> {
+    let told = ask_connections(socket).map_err(|error| error.to_string())?;
+    let shown = connections::find_clients(told);
+    if json {
+        let text = serde_json::to_string_pretty(&shown).map_err(|error| error.to_string())?;
+        println!("{text}");
+    } else {
+        print!("{}", connections::table(&shown));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use sockvs::{
     control::{DEFAULT_PIN_DIR, DEFAULT_SOCKET},
     daemon::{Netns, Options, run},
-    datapath::detach_all,
+    datapath::{Limits, detach_all},
     intercept::{Intercept, bpf},
 };
 use tracing_subscriber::EnvFilter;
@@ -30,6 +30,15 @@ struct Arguments {
     /// Services of this network namespace hold for the sockets of every namespace.
     #[arg(long)]
     node_wide: bool,
+    /// The most services, of all namespaces. What is not used costs no memory; so below.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 20)]
+    max_services: u32,
+    /// The most servers of all services.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 23)]
+    max_servers: u32,
+    /// The most clients of persistent services.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 20)]
+    max_clients: u32,
     /// Pin what outlives the daemon here, in a BPF file system.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]
     pin_dir: PathBuf,
@@ -70,6 +79,11 @@ fn main() -> ExitCode {
             replace_kernel_ipvs: arguments.replace_kernel_ipvs,
             cgroup: arguments.cgroup,
             node_wide: arguments.node_wide,
+            limits: Limits::new(
+                arguments.max_services,
+                arguments.max_servers,
+                arguments.max_clients,
+            ),
             pin_dir: arguments.pin_dir,
             socket: arguments.socket,
         })

@@ -10,7 +10,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{Status, request::Request};
-use crate::{ipvs::Setting, procfs::File};
+use crate::{connections::Told, ipvs::Setting, procfs::File};
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +44,15 @@ pub enum Error {
 /// When the daemon does not run, does not answer, or may not be asked.
 pub fn ask_status(socket: &Path) -> Result<Status, Error> {
     ask(socket, &Request::Status)
+}
+
+/// Asks for the open connections of all namespaces.
+///
+/// # Errors
+///
+/// Those of [`ask_status`].
+pub fn ask_connections(socket: &Path) -> Result<Vec<Told>, Error> {
+    ask(socket, &Request::Connections)
 }
 
 /// Asks what a file says in our own network namespace.

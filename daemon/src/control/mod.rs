@@ -10,7 +10,7 @@ mod request;
 mod server;
 mod status;
 
-pub use client::{Error, ask_file, ask_setting, ask_status, change_setting};
+pub use client::{Error, ask_connections, ask_file, ask_setting, ask_status, change_setting};
 pub use paths::{DEFAULT_PIN_DIR, DEFAULT_SOCKET, exec_socket};
 pub use server::Listener;
 pub use status::{Facts, NamespaceStatus, Status};

@@ -7,6 +7,8 @@ use crate::{ipvs::Setting, procfs::File};
 pub(super) enum Request {
     /// The daemon's status.
     Status,
+    /// The open connections of all namespaces.
+    Connections,
     /// What a file says.
     File(File),
     /// A setting, after it was changed to the text if there is one.
@@ -18,6 +20,7 @@ impl Request {
     pub(super) fn line(&self) -> String {
         match self {
             Self::Status => "status".to_owned(),
+            Self::Connections => "connections".to_owned(),
             Self::File(file) => format!("file {}", file.name()),
             Self::Setting(setting, None) => format!("setting {}", setting.name()),
             Self::Setting(setting, Some(text)) => format!("setting {} {text}", setting.name()),
@@ -29,6 +32,7 @@ impl Request {
         let mut words = line.trim_end_matches('\n').splitn(3, ' ');
         match (words.next()?, words.next(), words.next()) {
             ("status", None, None) => Some(Self::Status),
+            ("connections", None, None) => Some(Self::Connections),
             ("file", Some(name), None) => File::from_name(name).map(Self::File),
             ("setting", Some(name), text) => {
                 let setting = Setting::from_name(name)?;
@@ -47,6 +51,7 @@ mod tests {
     fn a_request_survives_the_way() {
         for request in [
             Request::Status,
+            Request::Connections,
             Request::File(File::Connections),
             Request::Setting(Setting::ConnReuseMode, None),
             Request::Setting(Setting::SyncThreshold, Some("3 50".to_owned())),

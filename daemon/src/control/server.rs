@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{Facts, Status, request::Request};
 use crate::{
+    connections::Told,
     family::{self, Table},
     intercept::Departures,
     ipvs::{Namespace, Setting},
@@ -112,6 +113,11 @@ impl Answering {
         let reply = match Request::of(&line) {
             Some(Request::Status) => {
                 serde_json::to_string(&Status::now(&self.facts, &self.server))?
+            }
+            Some(Request::Connections) => {
+                let connections = self.server.table().path.connections();
+                let told: Vec<_> = connections.iter().map(Told::of).collect();
+                serde_json::to_string(&told)?
             }
             Some(Request::File(file)) => text(Ok(self.text(ns, Place::File(file)))),
             Some(Request::Setting(setting, None)) => text(Ok(self.setting(ns, setting))),

@@ -1,21 +1,29 @@
 //! What the eBPF library does not offer of `bpf(2)`: opening a pinned link, replacing the program
-//! behind it, and making a map of maps from a given inner map.
+//! behind it, making a map of maps from a given inner map, and walking through the sockets that have
+//! something in a map.
 
 use std::{
     ffi::CString,
     io,
     os::{
-        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        fd::{AsRawFd as _, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
     path::Path,
 };
 
+use crate::ebpf::call::{bpf, descriptor};
+
 /// Command numbers from `linux/bpf.h`.
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
+const BPF_ITER_CREATE: libc::c_long = 33;
+
+/// `BPF_TRACE_ITER`.
+const TRACE_ITER: u32 = 28;
 
 /// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
 const ARRAY_OF_MAPS: u32 = 12;
@@ -51,6 +59,27 @@ struct LinkUpdate {
     old_prog_fd: u32,
 }
 
+/// The part of `union bpf_attr` for making a link, up to the last field that we set.
+#[repr(C)]
+#[derive(Default)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    iter_info: u64,
+    iter_info_len: u32,
+    /// Zero.
+    padding: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct IterCreate {
+    link_fd: u32,
+    flags: u32,
+}
+
 /// Makes an array of maps that are like `inner`.
 pub(super) fn create_array_of_maps(
     name: &str,
@@ -69,9 +98,7 @@ pub(super) fn create_array_of_maps(
     for (to, from) in attr.map_name.iter_mut().take(15).zip(name.bytes()) {
         *to = from;
     }
-    let fd = bpf(BPF_MAP_CREATE, &attr)?;
-    // SAFETY: the kernel just gave us this descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    descriptor(BPF_MAP_CREATE, &attr)
 }
 
 /// Pins a map, program or link.
@@ -92,9 +119,7 @@ pub(super) fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
         pathname: path.as_ptr() as u64,
         ..ObjGet::default()
     };
-    let fd = bpf(BPF_OBJ_GET, &attr)?;
-    // SAFETY: the kernel just gave us this descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    descriptor(BPF_OBJ_GET, &attr)
 }
 
 /// Puts a program in the place of the one behind a link, at once.
@@ -107,19 +132,25 @@ pub(super) fn replace_program(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> 
     bpf(BPF_LINK_UPDATE, &attr).map(drop)
 }
 
-fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<i32> {
-    // SAFETY: `attr` is the command's part of `union bpf_attr`, of the size that is passed; the
-    // kernel reads it, and what it points to, only during the call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_ref(attr),
-            size_of::<T>(),
-        )
+/// Binds a program that looks at what is in a map to this map. Nothing runs yet.
+pub(super) fn link_iterator(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // The variant for maps of `union bpf_iter_link_info`.
+    let map = map.as_raw_fd().cast_unsigned();
+    let attr = LinkCreate {
+        prog_fd: program.as_raw_fd().cast_unsigned(),
+        attach_type: TRACE_ITER,
+        iter_info: (&raw const map) as u64,
+        iter_info_len: 4,
+        ..LinkCreate::default()
     };
-    i32::try_from(result)
-        .ok()
-        .filter(|result| *result >= 0)
-        .ok_or_else(io::Error::last_os_error)
+    descriptor(BPF_LINK_CREATE, &attr)
+}
+
+/// A file: reading it runs the program for one thing after another.
+pub(super) fn open_iterator(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let attr = IterCreate {
+        link_fd: link.as_raw_fd().cast_unsigned(),
+        ..IterCreate::default()
+    };
+    descriptor(BPF_ITER_CREATE, &attr)
 }

@@ -22,6 +22,7 @@ pub(super) struct Common {
 struct Known {
     timeouts: Timeouts,
     expire_quiescent: bool,
+    expire_nodest: bool,
 }
 
 impl Common {
@@ -75,6 +76,11 @@ impl Common {
         self.known(ns).expire_quiescent
     }
 
+    /// Whether the namespace wants connections to end when their server is deleted.
+    pub(super) fn expire_nodest(&self, ns: Namespace) -> bool {
+        self.known(ns).expire_nodest
+    }
+
     fn known(&self, ns: Namespace) -> Known {
         self.known.get(&ns).copied().unwrap_or_default()
     }
@@ -100,6 +106,7 @@ impl Common {
         let known = Known {
             timeouts: *timeouts,
             expire_quiescent: settings.number(Setting::ExpireQuiescentTemplate) != 0,
+            expire_nodest: settings.number(Setting::ExpireNodestConn) != 0,
         };
         self.known.insert(ns, known);
     }

@@ -65,6 +65,22 @@ impl<'a> LiveService<'a> {
         ] {
             write(counter, 0);
         }
+        self.set_zero_point(&Stats::default());
+    }
+
+    /// What was counted when a client last zeroed the counters.
+    pub(super) fn zero_point(self) -> Stats {
+        // SAFETY: the field is within the record.
+        from_counters(read(unsafe {
+            addr_of!((*self.record.as_ptr()).zero_point)
+        }))
+    }
+
+    /// A client has zeroed the counters.
+    pub(super) fn set_zero_point(self, zero: &Stats) {
+        // SAFETY: the field is within the record.
+        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
+        write(at, to_counters(zero));
     }
 
     /// The key.
@@ -258,6 +274,21 @@ impl<'a> LiveDestination<'a> {
         }
     }
 
+    /// What was counted when a client last zeroed the counters.
+    pub(super) fn zero_point(self) -> Stats {
+        // SAFETY: the field is within the record.
+        from_counters(read(unsafe {
+            addr_of!((*self.record.as_ptr()).zero_point)
+        }))
+    }
+
+    /// A client has zeroed the counters.
+    pub(super) fn set_zero_point(self, zero: &Stats) {
+        // SAFETY: the field is within the record.
+        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
+        write(at, to_counters(zero));
+    }
+
     /// The whole record.
     pub(super) fn read(self) -> DestinationRecord {
         // SAFETY: plain data, of which programs change only the counter.
@@ -383,4 +414,27 @@ fn read<T>(field: *const T) -> T {
 fn write<T>(field: *mut T, value: T) {
     // SAFETY: callers pass a field of a record; what programs may still see of it they check.
     unsafe { field.write_volatile(value) };
+}
+
+fn to_counters(stats: &Stats) -> [u64; 5] {
+    let Stats {
+        conns,
+        inpkts,
+        outpkts,
+        inbytes,
+        outbytes,
+        ..
+    } = *stats;
+    [conns, inpkts, outpkts, inbytes, outbytes]
+}
+
+fn from_counters([conns, inpkts, outpkts, inbytes, outbytes]: [u64; 5]) -> Stats {
+    Stats {
+        conns,
+        inpkts,
+        outpkts,
+        inbytes,
+        outbytes,
+        ..Stats::default()
+    }
 }

@@ -4,7 +4,10 @@
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
-//! `restore` reads back what an earlier daemon left.
+//! `restore` reads back what an earlier daemon left. `rates` estimates, `templates` is persistence's memory,
+//! `common` what belongs to no service. `walk` looks at the sockets that are connected, where `socket_layout`
+//! says what they look like, and `connections` says it in the tables' words; `orphans` are those whose
+//! server was deleted, which `destroy` may end.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
@@ -13,17 +16,27 @@ mod bpffs;
 mod cgroup;
 mod chunks;
 mod common;
+mod connections;
+mod destroy;
 mod live;
 mod open;
 mod origins;
+mod orphans;
 mod programs;
 mod publish;
+mod rates;
 mod records;
 mod restore;
 mod room;
 mod scheduler;
+mod socket_layout;
+mod templates;
+mod walk;
 
 pub use bpffs::{PinDirectory, is_bpffs};
 pub use cgroup::{find_cgroup2, open_cgroup};
+pub use open::Limits;
 pub use programs::{Error, Programs, detach_all};
 pub use publish::MapPath;
+pub use rates::PERIOD as RATES_PERIOD;
+pub use templates::Templates;

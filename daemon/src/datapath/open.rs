@@ -3,22 +3,62 @@
 use std::collections::HashMap;
 
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
-use sockvs_ebpf_common::{DESTINATIONS_PER_CHUNK, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK};
+use sockvs_ebpf_common::{
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
+};
 
 use super::{
     Error, MapPath, Programs,
     chunks::Chunks,
     common::Common,
-    room::{Indexes, Stretches},
+    rates::Rates,
+    room::{Indexes, Limit, Stretches},
+    templates::Templates,
 };
 
+/// How much there may be. None of it costs memory before it is used.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Services of all namespaces.
+    pub services: Limit,
+    /// Their destinations, deleted ones included whose connections are still counted.
+    pub destinations: Limit,
+    /// Clients that persistence remembers.
+    pub clients: Limit,
+}
+
+impl Limits {
+    /// These numbers, as far as the maps go.
+    #[must_use]
+    pub fn new(services: u32, destinations: u32, clients: u32) -> Self {
+        Self {
+            services: Limit {
+                of: "services",
+                option: "--max-services",
+                most: services.min(MAX_SERVICES),
+            },
+            destinations: Limit {
+                of: "servers",
+                option: "--max-servers",
+                most: destinations.min(DESTINATION_CHUNKS * DESTINATIONS_PER_CHUNK),
+            },
+            clients: Limit {
+                of: "clients of persistent services",
+                option: "--max-clients",
+                most: clients.max(1),
+            },
+        }
+    }
+}
+
 impl MapPath {
-    /// Opens the maps of these programs.
+    /// Opens the maps of these programs; persistence's templates are for somebody to sweep.
     ///
     /// # Errors
     ///
     /// When a map is not what it should be, or the kernel refuses to have it mapped.
-    pub fn open(programs: &mut Programs) -> Result<Self, Error> {
+    pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Self, Templates), Error> {
+        let templates = Templates::open(programs)?;
         let by_address = {
             let name = "SERVICES";
             BpfHashMap::try_from(programs.take_map(name)?)
@@ -33,20 +73,25 @@ impl MapPath {
             BpfHashMap::try_from(programs.take_map(name)?)
                 .map_err(|error| Error::Map { name, error })?
         };
-        Ok(Self {
+        let path = Self {
             by_address,
             common: Common::new(globals, namespaces),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
             destination_records: chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?,
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,
-            service_room: Indexes::default(),
-            destination_room: Indexes::default(),
+            service_room: Indexes::new(limits.services),
+            destination_room: Indexes::new(limits.destinations),
             slot_room: Stretches::default(),
             services: HashMap::new(),
             destinations: HashMap::new(),
+            service_rates: Rates::default(),
+            destination_rates: Rates::default(),
             lingering: Vec::new(),
             born: 0,
-        })
+            held: templates.held(),
+            walk: programs.take_walk(),
+        };
+        Ok((path, templates))
     }
 }
 

@@ -22,7 +22,10 @@ use sockvs_ebpf_common::{
     SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
-use super::{PinDirectory, bpf_call, chunks::Outer, open_cgroup, origins};
+use super::{
+    Limits, PinDirectory, bpf_call, chunks::Outer, open_cgroup, origins, socket_layout::Kernel,
+    walk::Walk,
+};
 use crate::ipvs::Namespace;
 
 /// The programs, compiled by the build script.
@@ -43,7 +46,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("sockvs_getpeername6", "getpeername6"),
 ];
 /// Each map that is pinned, by its name in the object and in the pin directory.
-const MAPS: [&str; 9] = [
+const MAPS: [&str; 10] = [
     "GLOBALS",
     "NAMESPACES",
     "SERVICES",
@@ -53,6 +56,7 @@ const MAPS: [&str; 9] = [
     "TEMPLATES",
     "ORIGINS",
     "FLOWS",
+    "SETTLED",
 ];
 
 /// Those of them that hold records.
@@ -147,6 +151,7 @@ pub enum Error {
 pub struct Programs {
     ebpf: Ebpf,
     pins: PinDirectory,
+    walk: Option<Walk>,
 }
 
 impl Programs {
@@ -160,6 +165,7 @@ impl Programs {
         pins: PinDirectory,
         cgroup: &Path,
         node_wide: Option<Namespace>,
+        limits: &Limits,
     ) -> Result<Self, Error> {
         let cgroup_file = open_cgroup(cgroup)?;
         let mut loader = EbpfLoader::new();
@@ -172,8 +178,13 @@ impl Programs {
         for name in MAPS {
             loader.map_pin_path(name, pins.file(&pinned_map(name)));
         }
+        loader.map_max_entries("TEMPLATES", limits.clients.most);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
+        let kernel = Kernel::new();
+        if let Ok(kernel) = &kernel {
+            loader.override_global("LAYOUT", &kernel.layout, true);
+        }
         let mut ebpf = loader
             .load(OBJECT)
             .map_err(|error| Error::Load(Box::new(error)))?;
@@ -185,7 +196,15 @@ impl Programs {
             let error = chain(&error);
             tracing::warn!(%error, "connections will be balanced but not counted (sockvs doctor tells more)");
         }
-        Ok(Self { ebpf, pins })
+        let walk = match kernel {
+            Ok(kernel) => Walk::load(OBJECT, &ebpf, kernel.walk).map_err(|error| chain(&error)),
+            Err(error) => Err(chain(&error)),
+        };
+        if let Err(error) = &walk {
+            tracing::warn!(%error, "open connections will not be listed, and are counted when they end");
+        }
+        let walk = walk.ok();
+        Ok(Self { ebpf, pins, walk })
     }
 
     /// From now on the data path outlives the daemon. Until then, what was not there before goes
@@ -221,6 +240,11 @@ impl Programs {
             .load(OBJECT)
             .map_err(|error| Error::Load(Box::new(error)))?;
         origins::try_remember(&mut ebpf)
+    }
+
+    /// Takes out the way to the sockets, if there is one.
+    pub(super) fn take_walk(&mut self) -> Option<Walk> {
+        self.walk.take()
     }
 
     /// Takes a map out, to be used.

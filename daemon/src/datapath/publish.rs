@@ -17,13 +17,16 @@ use super::{
     chunks::Chunks,
     common::Common,
     live::{LiveDestination, LiveService, set_slot},
+    rates::Rates,
     records,
     room::{Indexes, Stretch, Stretches},
     scheduler::{Plan, Server},
+    templates::Held,
+    walk::Walk,
 };
 use crate::ipvs::{
-    Cause, DataPath, DataPathFull, Destination, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Settings, Stats, Timeouts,
+    Cause, Connection, DataPath, DataPathFull, Destination, DestinationId, DestinationReading,
+    Namespace, Service, ServiceId, Settings, Stats, Timeouts,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
@@ -38,10 +41,16 @@ pub struct MapPath {
     pub(super) slot_room: Stretches,
     pub(super) services: HashMap<ServiceId, Published>,
     pub(super) destinations: HashMap<DestinationId, u32>,
+    pub(super) service_rates: Rates<ServiceId>,
+    pub(super) destination_rates: Rates<DestinationId>,
     /// Records of destinations that an earlier daemon deleted while connections were counted there.
     pub(super) lingering: Vec<u32>,
+    /// How many clients persistence holds where.
+    pub(super) held: Held,
     /// Numbers records in the order in which they were added.
     pub(super) born: u64,
+    /// The way to the sockets, where the kernel allows it.
+    pub(super) walk: Option<Walk>,
 }
 
 /// A service in the maps.
@@ -75,7 +84,7 @@ impl DataPath for MapPath {
         }
     }
 
-    fn withdraw(&mut self, _ns: Namespace, service: &Service) {
+    fn withdraw(&mut self, ns: Namespace, service: &Service) {
         let Some(published) = self.services.remove(&service.id()) else {
             return;
         };
@@ -94,6 +103,8 @@ impl DataPath for MapPath {
         }
         self.slot_room.give_back(published.stretch);
         self.service_room.give_back(published.index);
+        self.service_rates.forget(&service.id());
+        self.end_orphans(ns, published.servers.iter().map(|server| server.index));
     }
 
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
@@ -111,6 +122,40 @@ impl DataPath for MapPath {
                 ));
             }
         }
+        self.end_all_orphans(ns);
+    }
+
+    fn zeroed(&mut self, _ns: Namespace, service: &Service) {
+        if let Some(published) = self.services.get(&service.id())
+            && let Some(record) = LiveService::at(&self.service_records, published.index)
+        {
+            record.set_zero_point(service.zero_point());
+            self.service_rates.zero(service.id(), &record.stats());
+        }
+        for destination in service.destinations() {
+            let id = destination.id();
+            let Some(index) = self.destinations.get(&id) else {
+                continue;
+            };
+            if let Some(record) = LiveDestination::at(&self.destination_records, *index) {
+                record.set_zero_point(destination.zero_point());
+                self.destination_rates.zero(id, &record.reading().stats);
+            }
+        }
+    }
+
+    fn estimate(&mut self) {
+        self.add_up();
+        let records = &self.service_records;
+        let services = self.services.iter().filter_map(|(id, published)| {
+            Some((*id, LiveService::at(records, published.index)?.stats()))
+        });
+        self.service_rates.estimate(services);
+        let records = &self.destination_records;
+        let destinations = self.destinations.iter().filter_map(|(id, index)| {
+            Some((*id, LiveDestination::at(records, *index)?.reading().stats))
+        });
+        self.destination_rates.estimate(destinations);
     }
 
     fn forget_namespace(&mut self, ns: Namespace) {
@@ -118,21 +163,37 @@ impl DataPath for MapPath {
     }
 
     fn forget(&mut self, id: DestinationId) {
+        self.destination_rates.forget(&id);
         if let Some(index) = self.destinations.remove(&id) {
             self.destination_room.give_back(index);
         }
     }
 
     fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
+        self.add_up();
         self.services
             .get(&id)
             .and_then(|published| LiveService::at(&self.service_records, published.index))
-            .map_or_else(Stats::default, LiveService::stats)
+            .map(LiveService::stats)
+            .map(|stats| self.service_rates.with_rates(&id, stats))
+            .unwrap_or_default()
     }
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
-        self.destination(id)
-            .map_or_else(DestinationReading::default, LiveDestination::reading)
+        self.add_up();
+        let (Some(index), Some(record)) = (self.destinations.get(&id), self.destination(id)) else {
+            return DestinationReading::default();
+        };
+        let reading = record.reading();
+        DestinationReading {
+            persistent: self.held.to(*index),
+            stats: self.destination_rates.with_rates(&id, reading.stats),
+            ..reading
+        }
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.open_connections()
     }
 }
 
@@ -239,6 +300,9 @@ impl MapPath {
             Cause::DestinationDeleted(id) => {
                 if let Some(index) = self.destinations.get(&id) {
                     self.free_destination(*index);
+                    if let Some(record) = LiveService::at(&self.service_records, published.index) {
+                        self.end_orphans(Namespace(record.key().netns), [*index]);
+                    }
                 }
             }
             Cause::DestinationAdded(_) => {}
@@ -281,6 +345,7 @@ impl MapPath {
         self.born += 1;
         record.begin(destination.key(), owner, self.born, known);
         record.set_config(records::destination_config(destination));
+        record.set_zero_point(destination.zero_point());
         record.set_thresholds(
             destination.upper_threshold(),
             destination.recovery_threshold(),
@@ -386,7 +451,7 @@ impl MapPath {
         Ok((stretch, selection))
     }
 
-    fn destination(&self, id: DestinationId) -> Option<LiveDestination<'_>> {
+    pub(super) fn destination(&self, id: DestinationId) -> Option<LiveDestination<'_>> {
         LiveDestination::at(&self.destination_records, *self.destinations.get(&id)?)
     }
 

@@ -270,7 +270,8 @@ pub(super) fn destination_spec(record: &DestinationRecord) -> Option<Destination
     })
 }
 
-fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
+/// The address that these words are.
+pub(super) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
     let [a, b, c, d] = words.map(u32::to_ne_bytes);
     match family {
         Family::Inet => IpAddr::from(a),

@@ -59,19 +59,25 @@ impl MapPath {
                 self.drop_service(*index, &servers);
             }
         }
-        self.service_room = Indexes::with_used(self.service_records.len(), |index| {
-            self.service(index).is_some_and(LiveService::is_live)
-        });
+        self.service_room = Indexes::with_used(
+            self.service_room.limit(),
+            self.service_records.len(),
+            |index| self.service(index).is_some_and(LiveService::is_live),
+        );
         self.lingering = (0..self.destination_records.len())
             .filter(|index| {
                 self.server(*index)
                     .is_some_and(LiveDestination::is_lingering)
             })
             .collect();
-        self.destination_room = Indexes::with_used(self.destination_records.len(), |index| {
-            self.server(index)
-                .is_some_and(|record| record.is_live() || record.is_lingering())
-        });
+        self.destination_room = Indexes::with_used(
+            self.destination_room.limit(),
+            self.destination_records.len(),
+            |index| {
+                self.server(index)
+                    .is_some_and(|record| record.is_live() || record.is_lingering())
+            },
+        );
         self.mend_addresses()?;
         Ok(self.services.len())
     }
@@ -145,6 +151,11 @@ impl MapPath {
                 .add_destination(&service_key, spec, &Checked, &mut adopting)
                 .map_err(refused)?;
         }
+        let zero = self.service(index).map(LiveService::zero_point);
+        table.resume_zero_points(&service_key, zero.unwrap_or_default(), |id| {
+            self.destination(id)
+                .map_or_else(Stats::default, LiveDestination::zero_point)
+        });
         let service = table.service(&service_key).ok_or("it was not added")?;
         self.settle(id, service, &selection)
             .map_err(|full| full.to_string())
@@ -315,6 +326,10 @@ impl DataPath for Adopting<'_> {
     fn withdraw(&mut self, _ns: Namespace, _service: &Service) {}
 
     fn configure(&mut self, _ns: Namespace, _timeouts: &Timeouts, _settings: &Settings) {}
+
+    fn zeroed(&mut self, _ns: Namespace, _service: &Service) {}
+
+    fn estimate(&mut self) {}
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 

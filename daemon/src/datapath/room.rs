@@ -4,25 +4,64 @@
 
 use crate::ipvs::DataPathFull;
 
-/// Single indexes.
-#[derive(Debug, Default)]
+/// Single indexes, up to a limit.
+#[derive(Debug)]
 pub(super) struct Indexes {
+    limit: Limit,
     next: u32,
     free: Vec<u32>,
+    warned: bool,
+}
+
+/// How many of something there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Of what, for people.
+    pub of: &'static str,
+    /// The daemon's option that says so.
+    pub option: &'static str,
+    /// The number.
+    pub most: u32,
 }
 
 impl Indexes {
+    /// None is in use.
+    pub(super) fn new(limit: Limit) -> Self {
+        Self {
+            limit,
+            next: 0,
+            free: Vec::new(),
+            warned: false,
+        }
+    }
+
     /// Of the first `next` indexes, those are in use that `used` says.
-    pub(super) fn with_used(next: u32, used: impl Fn(u32) -> bool) -> Self {
+    pub(super) fn with_used(limit: Limit, next: u32, used: impl Fn(u32) -> bool) -> Self {
         // The last one is given out first.
         Self {
             next,
             free: (0..next).rev().filter(|index| !used(*index)).collect(),
+            ..Self::new(limit)
         }
+    }
+
+    /// How many there may be.
+    pub(super) fn limit(&self) -> Limit {
+        self.limit
     }
 
     /// An index that nobody uses.
     pub(super) fn take(&mut self) -> Result<u32, DataPathFull> {
+        let in_use = self.next as usize - self.free.len();
+        let Limit { of, option, most } = self.limit;
+        if in_use >= most as usize {
+            if !std::mem::replace(&mut self.warned, true) {
+                tracing::warn!(
+                    "no room for more than {most} {of}; start sockvsd with a larger {option}"
+                );
+            }
+            return Err(DataPathFull::NoSpace);
+        }
         if let Some(index) = self.free.pop() {
             return Ok(index);
         }
@@ -137,9 +176,27 @@ impl Stretches {
 mod tests {
     use super::*;
 
+    fn at_most(most: u32) -> Limit {
+        Limit {
+            of: "things",
+            option: "--max-things",
+            most,
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_indexes_than_the_limit_says() {
+        let mut indexes = Indexes::new(at_most(2));
+        let taken = [indexes.take(), indexes.take(), indexes.take()];
+        assert_eq!(taken, [Ok(0), Ok(1), Err(DataPathFull::NoSpace)]);
+        indexes.give_back(0);
+        let taken = [indexes.take(), indexes.take()];
+        assert_eq!(taken, [Ok(0), Err(DataPathFull::NoSpace)]);
+    }
+
     #[test]
     fn indexes_are_used_again_before_new_ones_are_made() {
-        let mut indexes = Indexes::default();
+        let mut indexes = Indexes::new(at_most(9));
         assert_eq!((indexes.take(), indexes.take()), (Ok(0), Ok(1)));
         indexes.give_back(0);
         assert_eq!((indexes.take(), indexes.take()), (Ok(0), Ok(2)));
@@ -170,7 +227,7 @@ mod tests {
 
     #[test]
     fn only_unused_indexes_are_given_out() {
-        let mut indexes = Indexes::with_used(4, |index| index == 1);
+        let mut indexes = Indexes::with_used(at_most(9), 4, |index| index == 1);
         let taken: Vec<_> = (0..4).map(|_| indexes.take().unwrap()).collect();
         assert_eq!(taken, [0, 2, 3, 4]);
     }

@@ -29,7 +29,7 @@ mod sync_socket;
 
 pub use client::Client;
 pub use namespace::{NamespaceSockets, Namespaces};
-pub(crate) use namespace::{inside, namespace_cookie, namespace_of_socket};
+pub(crate) use namespace::{namespace_cookie, namespace_of_socket};
 pub use server::{Server, Table};
 
 /// Our number for the family. The kernel gives out numbers up to 1023 (`GENL_MAX_ID`), so no family

@@ -12,13 +12,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use nix::{
     errno::Errno,
-    sched::{CloneFlags, setns},
     sys::{
         socket::{
             AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sendto,
@@ -29,7 +27,10 @@ use nix::{
 };
 
 use super::{delivery::Wait, sync_socket};
-use crate::ipvs::{Host, Namespace, RouteType, SyncDaemon};
+use crate::{
+    ipvs::{Host, Namespace, RouteType, SyncDaemon},
+    netns::inside,
+};
 
 /// How long one blocking send waits for a client that has no room.
 const PATIENCE: TimeVal = TimeVal::new(1, 0);
@@ -190,22 +191,6 @@ impl Namespaces {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, entry| entry.used.elapsed() < IDLE);
     }
-}
-
-/// Does something inside a namespace, on a thread that ends with it.
-pub(crate) fn inside<T: Send>(
-    netns: BorrowedFd<'_>,
-    act: impl FnOnce() -> io::Result<T> + Send,
-) -> io::Result<T> {
-    thread::scope(|scope| {
-        let entered = scope.spawn(|| {
-            setns(netns, CloneFlags::CLONE_NEWNET)?;
-            act()
-        });
-        entered
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
-    })
 }
 
 /// The cookie of the network namespace that a socket belongs to.

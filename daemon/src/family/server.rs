@@ -93,6 +93,11 @@ impl Server {
         }
     }
 
+    /// Estimates the rates anew. To be called every two seconds.
+    pub fn estimate(&self) {
+        self.shared.table().path.estimate();
+    }
+
     /// Ends the table of a network namespace that is no more.
     pub fn forget(&self, ns: Namespace) {
         let mut serving = self.shared.table();

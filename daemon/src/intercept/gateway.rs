@@ -10,10 +10,9 @@ use std::{
 
 use super::{Departures, bpf, seccomp};
 use crate::{
-    family::{
-        Client, NamespaceSockets, Namespaces, Server, inside, namespace_cookie, namespace_of_socket,
-    },
+    family::{Client, NamespaceSockets, Namespaces, Server, namespace_cookie, namespace_of_socket},
     ipvs::Namespace,
+    netns::inside,
     procfs::Place,
     sockopt,
 };

@@ -99,6 +99,11 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// What the data path had counted when a client last zeroed its counters.
+    pub fn zero_point(&self) -> &Stats {
+        &self.zero
+    }
+
     /// Which destination this is.
     pub fn id(&self) -> DestinationId {
         self.id

@@ -23,6 +23,7 @@
 //! was.
 
 mod address;
+mod connection;
 mod destination;
 mod error;
 mod host;
@@ -44,6 +45,7 @@ mod trash;
 pub(crate) mod tests;
 
 pub use address::Ipv6Kind;
+pub use connection::{ClientSocket, Connection, ConnectionState};
 pub use destination::{Destination, DestinationSpec, ForwardingMethod, TunnelInfo, TunnelKind};
 pub use error::Error;
 pub use host::{Host, RouteType};

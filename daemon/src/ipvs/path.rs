@@ -2,7 +2,8 @@
 //! have a fake. Nothing here decides anything.
 
 use super::{
-    DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats, Timeouts,
+    Connection, DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats,
+    Timeouts,
 };
 
 /// What carries the table's word to the connections, and brings back what became of them.
@@ -29,6 +30,13 @@ pub trait DataPath {
     /// The namespace has these timeouts and settings from now on.
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings);
 
+    /// A client has zeroed the counters of the service and its destinations: the zero points are new,
+    /// and rates start from nothing.
+    fn zeroed(&mut self, ns: Namespace, service: &Service);
+
+    /// Estimates the rates anew. To be called every two seconds.
+    fn estimate(&mut self);
+
     /// The namespace is gone, and its services have been withdrawn.
     fn forget_namespace(&mut self, ns: Namespace);
 
@@ -43,6 +51,11 @@ pub trait DataPath {
     /// The destination's connections now, its counters since it was made, and its rates. Answers
     /// for deleted destinations too, for as long as the trash holds them.
     fn destination_reading(&self, ns: Namespace, id: DestinationId) -> DestinationReading;
+
+    /// The connections that are open, of all namespaces, in no order. None if it cannot tell.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
+    }
 }
 
 /// Why a service is published.

@@ -164,6 +164,11 @@ impl Service {
         Duration::from_secs(u64::from(self.settings.timeout_ticks)) / HZ
     }
 
+    /// What the data path had counted when a client last zeroed its counters.
+    pub fn zero_point(&self) -> &Stats {
+        &self.zero
+    }
+
     /// Which clients count as one.
     pub fn netmask(&self) -> Netmask {
         self.settings.netmask

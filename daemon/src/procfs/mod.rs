@@ -9,11 +9,12 @@
 //!
 //! What differs from the kernel:
 //!
-//! * The connections (`ip_vs_conn`, `ip_vs_conn_sync`) are not listed yet, only their headings.
+//! * Open connections have no countdown: `Expires` is the whole timeout of their state.
 //! * There are no application helpers, so `ip_vs_app` is its heading.
 //! * The totals are those of the services there are: deleted ones do not count, and `-Z` zeroes them.
 //! * Sockets are not counted by processor: all counters are in the first one's line.
 
+mod connections;
 mod place;
 mod table;
 #[cfg(test)]
@@ -77,14 +78,8 @@ impl File {
         match self {
             Self::Table => table::text(table, path),
             Self::Applications => "prot port    usecnt name\n".to_owned(),
-            Self::Connections => {
-                "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
-                    .to_owned()
-            }
-            Self::SyncedConnections => {
-                "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n"
-                    .to_owned()
-            }
+            Self::Connections => connections::text(table, path),
+            Self::SyncedConnections => connections::text_synced(table, path),
             Self::Totals => totals::text(table, path),
             Self::TotalsByProcessor => totals::text_by_processor(table, path),
         }

@@ -99,7 +99,7 @@ fn line_of_destination(
 }
 
 /// What the kernel calls a protocol (`ip_vs_proto_name`).
-fn name(protocol: u16) -> String {
+pub(super) fn name(protocol: u16) -> String {
     match protocol {
         0 => "IP".to_owned(),
         6 => "TCP".to_owned(),
@@ -112,7 +112,7 @@ fn name(protocol: u16) -> String {
 }
 
 /// An address with all its zeros.
-fn groups(addr: Ipv6Addr) -> String {
+pub(super) fn groups(addr: Ipv6Addr) -> String {
     let groups = addr.segments().map(|group| format!("{group:04x}"));
     groups.join(":")
 }

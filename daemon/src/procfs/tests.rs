@@ -20,6 +20,10 @@ impl DataPath for Path {
 
     fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
 
+    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+
+    fn estimate(&mut self) {}
+
     fn forget_namespace(&mut self, _: Namespace) {}
 
     fn forget(&mut self, _: DestinationId) {}

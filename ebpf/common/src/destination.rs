@@ -63,6 +63,9 @@ pub struct Destination {
     pub overloaded: u32,
     /// Zero.
     pub zero3: u32,
+    /// `conns` and the counters from `inpkts` on as they were when a client last zeroed them. Not read
+    /// by the programs; kept for the next daemon.
+    pub zero_point: [u64; 5],
     /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
     pub state: u32,
     /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.

@@ -15,7 +15,8 @@
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
 //! `GLOBALS` and `NAMESPACES` hold what belongs to no service, `TEMPLATES` which client got which
-//! server of a persistent service. `ORIGINS` and `FLOWS` are the sockets' own memory.
+//! server of a persistent service. `ORIGINS` and `FLOWS` are the sockets' own memory, and so is `SETTLED`
+//! of sockets that were looked at while they were open.
 //!
 //! # How an edit becomes visible at once
 //!
@@ -29,6 +30,7 @@
 mod destination;
 mod flow;
 mod hash;
+mod live;
 pub mod netlink;
 mod selection;
 mod service;
@@ -37,6 +39,7 @@ mod template;
 pub use destination::{Destination, DestinationConfig};
 pub use flow::{COUNTED_ACTIVE, COUNTED_INACTIVE, FLOWS, Flow, Flows, Origin, UNCOUNTED};
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
+pub use live::{Carried, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, SocketLayout};
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{
     Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET,
@@ -137,4 +140,8 @@ mod pod {
     unsafe impl aya::Pod for super::Namespace {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::netlink::HookSettings {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::SocketLayout {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::LiveConnection {}
 }

@@ -32,8 +32,8 @@ use nix::{
 
 use super::{Request, ledger, record};
 use crate::{
-    family::inside,
     intercept::{netlink, seccomp::sys::pidfd_open},
+    netns::inside,
 };
 
 /// The guard's name among the processes; never that of the daemon, which people kill by name.

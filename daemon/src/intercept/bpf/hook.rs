@@ -1,31 +1,25 @@
 //! Loads the hook and brings it into force.
 //!
-//! The eBPF library makes the maps and fills in the settings. It does not know programs that change
-//! a function's return value, so the instructions are prepared from the same object once more, and
-//! handed to the kernel here.
+//! The eBPF library makes the maps and fills in the settings; it does not know programs that change
+//! a function's return value.
 
 use std::{
-    collections::HashSet,
-    ffi::CStr,
     io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
+    os::fd::{AsFd as _, OwnedFd},
 };
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
-    maps::{Map, MapData, MapError, RingBuf},
+    EbpfError, EbpfLoader,
+    maps::{MapData, MapError, RingBuf},
 };
-use aya_obj::{Object, ParseError, generated::bpf_insn, relocation::EbpfRelocationError};
 use sockvs_ebpf_common::netlink::HookSettings;
 
-use super::{
-    bpf_call::{self, Refused},
-    btf::{self, Btf},
-    copies,
-    layout::Kernel,
-    namespace,
+use super::{bpf_call, copies, layout::Kernel, namespace};
+use crate::{
+    ebpf::{self, Btf, Incomplete, Kind, Refused, TypeError},
+    family::FAMILY_ID,
+    ipvs::Namespace,
 };
-use crate::{family::FAMILY_ID, ipvs::Namespace};
 
 /// The program, compiled by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-netlink"));
@@ -33,22 +27,19 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/so
 const PROGRAM: &str = "sockvs_netlink_send";
 /// The ring buffer's name in the object.
 const REQUESTS: &str = "REQUESTS";
-const LICENSE: &CStr = c"GPL";
+
 /// Why the hook is not in force.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel's types are not what the hook needs.
     #[error(transparent)]
-    Types(#[from] btf::Error),
+    Types(#[from] TypeError),
     /// The maps cannot be made.
     #[error("the kernel does not make the hook's maps")]
     Maps(#[source] Box<EbpfError>),
     /// The object in this binary cannot be used.
-    #[error("the hook's object cannot be read")]
-    Object(#[from] ParseError),
-    /// The object in this binary cannot be used.
-    #[error("the hook's instructions cannot be prepared")]
-    Instructions(#[from] EbpfRelocationError),
+    #[error("the hook's program cannot be used")]
+    Object(#[from] Incomplete),
     /// The object in this binary cannot be used.
     #[error("the hook's object lacks {0}")]
     Incomplete(&'static str),
@@ -123,17 +114,17 @@ impl Hook {
             family: FAMILY_ID.into(),
             layout: kernel.layout,
         };
-        let mut ebpf = EbpfLoader::new()
+        let mut object = EbpfLoader::new()
             .btf(None)
             .override_global("SETTINGS", &settings, true)
             .load(OBJECT)
             .map_err(|error| Error::Maps(Box::new(error)))?;
-        let instructions = instructions(&ebpf)?;
+        let instructions = ebpf::instructions(OBJECT, PROGRAM, &object)?;
         let programs = (0..copies)
-            .map(|_| bpf_call::load(&instructions, LICENSE, PROGRAM, kernel.hooked))
+            .map(|_| ebpf::load(Kind::ModifyReturn, &instructions, PROGRAM, kernel.hooked))
             .collect::<Result<_, _>>()
             .map_err(Error::Load)?;
-        let requests = ebpf
+        let requests = object
             .take_map(REQUESTS)
             .ok_or(Error::Incomplete("its ring buffer"))?;
         let requests = RingBuf::try_from(requests).map_err(Error::Ring)?;
@@ -187,36 +178,5 @@ fn own_process() -> u32 {
         std::process::id()
     } else {
         0
-    }
-}
-
-/// The program's instructions, as the kernel wants them: with the descriptors of these maps.
-fn instructions(ebpf: &Ebpf) -> Result<Vec<bpf_insn>, Error> {
-    let mut object = Object::parse(OBJECT)?;
-    let sections = object
-        .functions
-        .keys()
-        .map(|(section, _)| *section)
-        .collect::<HashSet<_>>();
-    let maps = std::mem::take(&mut object.maps);
-    let with_descriptors = maps
-        .iter()
-        .filter_map(|(name, map)| Some((name.as_str(), descriptor(ebpf.map(name)?)?, map)));
-    object.relocate_maps(with_descriptors, &sections)?;
-    object.relocate_calls(&sections)?;
-    let program = object
-        .programs
-        .get(PROGRAM)
-        .ok_or(Error::Incomplete("its program"))?;
-    let function = object.functions.get(&program.function_key());
-    function
-        .map(|found| found.instructions.clone())
-        .ok_or(Error::Incomplete("its program"))
-}
-
-fn descriptor(map: &Map) -> Option<RawFd> {
-    match map {
-        Map::Array(data) | Map::RingBuf(data) => Some(data.fd().as_fd().as_raw_fd()),
-        _ => None,
     }
 }

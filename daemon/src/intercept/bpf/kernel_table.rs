@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Scope, kernel_client, namespace};
-use crate::family::inside;
+use crate::netns::inside;
 
 /// The table of the network namespace that the reading thread is in.
 const TABLE: &str = "/proc/thread-self/net/ip_vs";

@@ -2,7 +2,7 @@
 
 use sockvs_ebpf_common::netlink::KernelLayout;
 
-use super::btf::{Btf, Error};
+use crate::ebpf::{Btf, TypeError as Error};
 
 /// The function in whose place the hook runs.
 const HOOKED: &str = "security_netlink_send";

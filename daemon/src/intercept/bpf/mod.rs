@@ -25,14 +25,12 @@
 //! * A datagram that mixes messages to the family with messages to others is answered as if the
 //!   others did not exist. No known client mixes.
 //!
-//! Where the pieces are: `btf` and `layout` find out where the kernel has what the hook looks at;
+//! Where the pieces are: `layout` finds out where the kernel has what the hook looks at;
 //! `hook`, `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffer; `ledger` and `guard`
 //! are for the daemon's sudden end; `namespace` finds the way into a client's namespace;
 //! `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
 
 mod bpf_call;
-mod btf;
-mod btf_type;
 mod copies;
 mod guard;
 mod hook;
@@ -46,8 +44,6 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use bpf_call::Refused;
-pub use btf::Error as TypeError;
 pub use guard::guard;
 pub use hook::{Attached, Error, Hook, Scope};
 pub use kernel_table::{InTheWay, make_way};

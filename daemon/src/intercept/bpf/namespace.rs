@@ -19,8 +19,9 @@ use std::{
 
 use super::Request;
 use crate::{
-    family::{inside, namespace_cookie, namespace_of_socket},
+    family::{namespace_cookie, namespace_of_socket},
     intercept::seccomp::sys::{pidfd_getfd, pidfd_open},
+    netns::inside,
 };
 
 /// Our own namespace.

@@ -1,9 +1,7 @@
 //! Tests against small descriptions of types, made by hand.
 
-use super::{
-    btf::{Btf, Error},
-    layout::Kernel,
-};
+use super::layout::Kernel;
+use crate::ebpf::{Btf, TypeError as Error};
 
 /// Puts a description together.
 #[derive(Default)]

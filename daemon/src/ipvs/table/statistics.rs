@@ -1,7 +1,8 @@
 //! Counters as clients see them: the data path's, from the point where a client last zeroed them.
 
 use crate::ipvs::{
-    DataPath, Destination, DestinationReading, Error, Namespace, Service, ServiceKey, Stats, Table,
+    DataPath, Destination, DestinationId, DestinationReading, Error, Namespace, Service,
+    ServiceKey, Stats, Table,
 };
 
 impl Table {
@@ -29,7 +30,7 @@ impl Table {
     /// # Errors
     ///
     /// [`Error::NoSuchService`].
-    pub fn zero_service(&mut self, key: &ServiceKey, path: &dyn DataPath) -> Result<(), Error> {
+    pub fn zero_service(&mut self, key: &ServiceKey, path: &mut dyn DataPath) -> Result<(), Error> {
         let service = self
             .services
             .get_mut(key)
@@ -38,17 +39,33 @@ impl Table {
         Ok(())
     }
 
+    /// Takes up the zero points that a service and its destinations had with an earlier daemon.
+    pub fn resume_zero_points(
+        &mut self,
+        key: &ServiceKey,
+        zero: Stats,
+        of_destination: impl Fn(DestinationId) -> Stats,
+    ) {
+        if let Some(service) = self.services.get_mut(key) {
+            service.zero = zero;
+            for destination in &mut service.destinations {
+                destination.zero = of_destination(destination.id);
+            }
+        }
+    }
+
     /// Makes all counters start from 0 (`ip_vs_zero_all`).
-    pub fn zero_all(&mut self, path: &dyn DataPath) {
+    pub fn zero_all(&mut self, path: &mut dyn DataPath) {
         for service in self.services.iter_mut() {
             zero(self.ns, service, path);
         }
     }
 }
 
-fn zero(ns: Namespace, service: &mut Service, path: &dyn DataPath) {
+fn zero(ns: Namespace, service: &mut Service, path: &mut dyn DataPath) {
     service.zero = path.service_stats(ns, service.id);
     for destination in &mut service.destinations {
         destination.zero = path.destination_reading(ns, destination.id).stats;
     }
+    path.zeroed(ns, service);
 }

@@ -55,6 +55,10 @@ impl DataPath for FakePath {
         self.configured = Some((ns, *timeouts, settings.clone()));
     }
 
+    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+
+    fn estimate(&mut self) {}
+
     fn forget_namespace(&mut self, _ns: Namespace) {}
 
     fn forget(&mut self, _id: DestinationId) {}

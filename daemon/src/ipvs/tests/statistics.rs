@@ -47,7 +47,7 @@ fn counters_are_from_the_zero_point_and_rates_are_as_they_are() {
         .insert(server, reading(stats(200)));
     assert_eq!(shown(&fixture), (stats(100), reading(stats(200))));
 
-    fixture.table.zero_service(&key, &fixture.path).unwrap();
+    fixture.table.zero_service(&key, &mut fixture.path).unwrap();
     let counted = |each: u64, rates: Stats| Stats {
         conns: each,
         inpkts: each,
@@ -101,8 +101,11 @@ fn one_service_or_all_are_zeroed() {
                 .conns,
         )
     };
-    fixture.table.zero_service(&keys[0], &fixture.path).unwrap();
+    fixture
+        .table
+        .zero_service(&keys[0], &mut fixture.path)
+        .unwrap();
     assert_eq!(keys.map(|key| shown(&fixture, key)), [(0, 0), (5, 6)]);
-    fixture.table.zero_all(&fixture.path);
+    fixture.table.zero_all(&mut fixture.path);
     assert_eq!(keys.map(|key| shown(&fixture, key)), [(0, 0), (0, 0)]);
 }

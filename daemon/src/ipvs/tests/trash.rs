@@ -24,7 +24,7 @@ fn the_same_service_gets_its_destination_back_with_its_counters() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, SERVER);
     fixture.path.destinations.insert(id, read(conns(10)));
-    fixture.table.zero_service(&key, &fixture.path).unwrap();
+    fixture.table.zero_service(&key, &mut fixture.path).unwrap();
     fixture.path.destinations.insert(id, read(conns(14)));
 
     fixture.delete_destination(&key, SERVER);

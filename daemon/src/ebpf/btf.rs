@@ -43,7 +43,7 @@ pub enum Error {
 }
 
 /// A description of types.
-pub(super) struct Btf {
+pub(crate) struct Btf {
     bytes: Vec<u8>,
     /// Where each type's record begins. The first type has number 1.
     types: Vec<u32>,
@@ -52,12 +52,12 @@ pub(super) struct Btf {
 
 impl Btf {
     /// The running kernel's.
-    pub(super) fn of_kernel() -> Result<Self, Error> {
+    pub(crate) fn of_kernel() -> Result<Self, Error> {
         Self::parse(std::fs::read(VMLINUX).map_err(Error::Missing)?)
     }
 
     /// Finds the types in these bytes.
-    pub(super) fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         let cut = || Error::Malformed("it is cut off");
         if bytes.get(..2) != Some(&MAGIC.to_ne_bytes()) {
             return Err(Error::Malformed("it does not begin as it should"));
@@ -91,7 +91,7 @@ impl Btf {
     }
 
     /// The number of a function's type.
-    pub(super) fn function(&self, name: &'static str) -> Result<u32, Error> {
+    pub(crate) fn function(&self, name: &'static str) -> Result<u32, Error> {
         let found = self
             .of_kind(Kind::Function)
             .find(|(_, found)| self.is_named(found, name));
@@ -100,7 +100,7 @@ impl Btf {
 
     /// How far from the beginning of a structure a field is, in bytes. The path leads through the
     /// structures inside; those without a name need not be told.
-    pub(super) fn offset(&self, structure: &'static str, path: &[&str]) -> Result<u32, Error> {
+    pub(crate) fn offset(&self, structure: &'static str, path: &[&str]) -> Result<u32, Error> {
         // There may be more than one structure of a name; the field tells the right one.
         let mut bits = None;
         for (_, candidate) in self.of_kind(Kind::Struct) {
@@ -123,7 +123,7 @@ impl Btf {
     }
 
     /// The value of an enumerator, of whatever enumeration.
-    pub(super) fn enumerator(&self, name: &str) -> Option<u32> {
+    pub(crate) fn enumerator(&self, name: &str) -> Option<u32> {
         self.of_kind(Kind::Enum)
             .flat_map(|(_, found)| found.enumerators())
             .find(|(enumerator, _)| self.text(*enumerator) == Some(name.as_bytes()))

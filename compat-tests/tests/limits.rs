@@ -1,0 +1,69 @@
+//! A table that is as large as it may be: the client is told, nothing is lost, and there is one
+//! warning.
+
+use std::net::IpAddr;
+
+use compat_tests::{Testbed, application::Socket};
+use nix::errno::Errno;
+
+const LIMITS: [&str; 6] = [
+    "--max-services",
+    "3",
+    "--max-servers",
+    "4",
+    "--max-clients",
+    "2",
+];
+
+#[test]
+fn more_services_and_servers_than_there_may_be_are_refused_and_the_others_serve() {
+    let testbed = Testbed::with_options(&LIMITS);
+    let _server = testbed.server("A", "127.0.0.11:80");
+    for number in 1..=3 {
+        testbed.ipvsadm(&format!("-A -t 10.9.0.{number}:80 -s rr"));
+    }
+    for number in [11, 12, 13, 14] {
+        testbed.ipvsadm(&format!("-a -t 10.9.0.1:80 -r 127.0.0.{number}:80 -m"));
+    }
+    let table = testbed.client().saved();
+    for refused in [
+        "-A -t 10.9.0.4:80 -s rr",
+        "-A -f 7 -s wrr",
+        "-a -t 10.9.0.1:80 -r 127.0.0.15:80 -m",
+        "-a -t 10.9.0.2:80 -r 127.0.0.15:80 -m",
+    ] {
+        let outcome = testbed.client().try_ipvsadm(refused);
+        assert!(!outcome.status.success(), "{refused}: {outcome}");
+        assert_eq!(testbed.client().saved(), table, "after {refused}");
+    }
+    let log = testbed.daemon.log();
+    for option in ["--max-services", "--max-servers"] {
+        assert_eq!(log.matches(option).count(), 1, "{option} in\n{log}");
+    }
+    for number in [12, 13, 14] {
+        testbed.ipvsadm(&format!("-d -t 10.9.0.1:80 -r 127.0.0.{number}:80"));
+    }
+    assert_eq!(
+        testbed.application().connect_many("10.9.0.1:80", 2),
+        ["A"; 2]
+    );
+    testbed.ipvsadm("-D -t 10.9.0.2:80");
+    testbed.ipvsadm("-A -t 10.9.0.4:80 -s rr");
+}
+
+#[test]
+fn a_client_for_whom_there_is_no_room_is_refused_and_the_others_are_not() {
+    let testbed = Testbed::with_options(&LIMITS);
+    let _server = testbed.server("A", "127.0.0.11:80");
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr -p 60");
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m");
+    let mut application = testbed.application();
+    let mut connect = |client| {
+        let from = Socket::From(IpAddr::from([127, 0, 1, client]));
+        application.connect_by(from, "10.9.0.1:80")
+    };
+    let reached = [1, 2, 3, 1, 2].map(&mut connect);
+    let served = || Ok("A".to_owned());
+    let expected = [served(), served(), Err(Errno::ENOMEM), served(), served()];
+    assert_eq!(reached, expected);
+}

@@ -1,0 +1,32 @@
+//! The system call `bpf(2)`.
+
+use std::{
+    io,
+    os::fd::{FromRawFd as _, OwnedFd},
+};
+
+/// Carries out a command. `attr` is its part of `union bpf_attr`, as far as the last field that is
+/// set; what comes after that the kernel takes for zero.
+pub(crate) fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<i32> {
+    // SAFETY: `attr` is the command's part of `union bpf_attr`, of the size that is passed; the
+    // kernel uses it, and what it points to, only during the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_ref(attr),
+            size_of::<T>(),
+        )
+    };
+    i32::try_from(result)
+        .ok()
+        .filter(|result| *result >= 0)
+        .ok_or_else(io::Error::last_os_error)
+}
+
+/// The same for a command that gives a descriptor.
+pub(crate) fn descriptor<T>(command: libc::c_long, attr: &T) -> io::Result<OwnedFd> {
+    let fd = bpf(command, attr)?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

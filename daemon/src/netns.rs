@@ -1,0 +1,21 @@
+//! Entering network namespaces.
+
+use std::{io, os::fd::BorrowedFd, thread};
+
+use nix::sched::{CloneFlags, setns};
+
+/// Does something inside a namespace, on a thread that ends with it.
+pub(crate) fn inside<T: Send>(
+    netns: BorrowedFd<'_>,
+    act: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    thread::scope(|scope| {
+        let entered = scope.spawn(|| {
+            setns(netns, CloneFlags::CLONE_NEWNET)?;
+            act()
+        });
+        entered
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+    })
+}

@@ -1,0 +1,106 @@
+//! Connections that are open: what the daemon tells the program that looks at them, and what that
+//! program tells of each.
+
+use crate::{AddressWords, Origin};
+
+/// Where the running kernel has what is told of a socket: distances in bytes from the beginning of
+/// the structure that is named first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketLayout {
+    /// `sock.__sk_common.skc_family`, 16 bits.
+    pub family: u32,
+    /// `sock.__sk_common.skc_state`, 8 bits.
+    pub state: u32,
+    /// `sock.__sk_common.skc_rcv_saddr`, 32 bits.
+    pub address: u32,
+    /// `sock.__sk_common.skc_v6_rcv_saddr`, 128 bits.
+    pub address6: u32,
+    /// `sock.__sk_common.skc_num`, 16 bits.
+    pub port: u32,
+    /// `sock.__sk_common.skc_bound_dev_if`, 32 bits.
+    pub device: u32,
+    /// `sock.__sk_common.skc_net.net`, a pointer.
+    pub net: u32,
+    /// `net.net_cookie`, 64 bits.
+    pub net_cookie: u32,
+    /// `net.ns.inum`, 32 bits.
+    pub net_inode: u32,
+    /// `sock.sk_protocol`, 16 bits.
+    pub protocol: u32,
+    /// `sock.sk_cgrp_data.cgroup`, a pointer.
+    pub cgroup: u32,
+    /// `cgroup.kn`, a pointer.
+    pub cgroup_node: u32,
+    /// `kernfs_node.id`, 64 bits.
+    pub node_id: u32,
+    /// `sock.sk_socket`, a pointer.
+    pub socket: u32,
+    /// `socket.file`, a pointer.
+    pub file: u32,
+    /// `file.f_inode`, a pointer.
+    pub inode: u32,
+    /// `inode.i_ino`, 64 bits.
+    pub inode_number: u32,
+    /// `tcp_sock.segs_out`, 32 bits.
+    pub segs_out: u32,
+    /// `tcp_sock.segs_in`, 32 bits.
+    pub segs_in: u32,
+    /// `tcp_sock.bytes_acked`, 64 bits.
+    pub bytes_acked: u32,
+    /// `tcp_sock.bytes_received`, 64 bits.
+    pub bytes_received: u32,
+}
+
+/// What a TCP connection has carried. Packets wrap as the kernel's 32-bit counters of them do.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Packets to the server.
+    pub inpkts: u64,
+    /// Packets from the server.
+    pub outpkts: u64,
+    /// Bytes of data that the server has acknowledged.
+    pub inbytes: u64,
+    /// Bytes of data from the server.
+    pub outbytes: u64,
+}
+
+/// An open connection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveConnection {
+    /// Whereto it was made, and where it goes.
+    pub origin: Origin,
+    /// The socket's own address, in the form the socket has it.
+    pub client: AddressWords,
+    /// What it has carried, if it is one of TCP.
+    pub carried: Carried,
+    /// The cookie of the socket.
+    pub cookie: u64,
+    /// The number of its inode, or zero if no process has it open.
+    pub inode: u64,
+    /// The cookie of its network namespace.
+    pub netns: u64,
+    /// The number of the cgroup that it was made in.
+    pub cgroup: u64,
+    /// The number of its network namespace's inode.
+    pub netns_inode: u32,
+    /// The interface that it is bound to, or zero.
+    pub device: u32,
+    /// Its own port, host order.
+    pub client_port: u16,
+    /// `AF_INET` or `AF_INET6`: the socket's.
+    pub family: u16,
+    /// Its protocol's number.
+    pub protocol: u16,
+    /// One of TCP's states (`net/tcp_states.h`), which other protocols use after their fashion.
+    pub state: u8,
+    /// `LIVE_CONNECTED` or `LIVE_FLOW`.
+    pub kind: u8,
+}
+
+/// The socket is connected.
+pub const LIVE_CONNECTED: u8 = 0;
+/// The socket is not connected; this is one of its flows.
+pub const LIVE_FLOW: u8 = 1;
