@@ -88,12 +88,12 @@ fn a_log_flows_on_when_its_server_is_removed() {
         let (goes_on, stays) = (format!("goes {service}"), format!("stays {service}"));
         assert_eq!(application.ask("log", service), Ok(goes_on.clone()));
         // While datagrams are on their way, not between them.
-        let answers = thread::scope(|scope| {
+        let rounds = thread::scope(|scope| {
             let removing = scope.spawn(|| {
                 thread::sleep(Duration::from_millis(20));
                 testbed.ipvsadm(&format!("-d -u {service} -r {}", servers[1]));
             });
-            let mut answers = Vec::new();
+            let mut rounds = Vec::new();
             for round in 0..ROUNDS {
                 if round == ROUNDS / 2 {
                     while !removing.is_finished() {
@@ -103,27 +103,50 @@ fn a_log_flows_on_when_its_server_is_removed() {
                     goes = None;
                 }
                 let told = application.ask_many("log", service, DATAGRAMS);
-                answers.extend(told.unwrap_or_else(|errno| panic!("round {round}: {errno}")));
+                rounds.push(told.unwrap_or_else(|errno| panic!("round {round}: {errno}")));
             }
-            answers
+            rounds
         });
         assert!(goes.is_none());
-        assert_eq!(answers.len(), ROUNDS * DATAGRAMS, "each has arrived");
-        let moved = answers.iter().position(|answer| *answer == stays);
+        let arrived = rounds.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(arrived, ROUNDS * DATAGRAMS, "each has arrived");
+        let moved = rounds.iter().position(|round| round.contains(&stays));
         let moved = moved.expect("the other server gets something");
-        assert!(moved <= ROUNDS / 2 * DATAGRAMS, "at the next datagram");
-        let after = &answers[moved..];
-        assert!(after.iter().all(|it| *it == stays), "and stays: {after:?}");
-        let before = &answers[..moved];
-        assert!(before.iter().all(|it| *it == goes_on), "{before:?}");
+        assert!(moved <= ROUNDS / 2, "at the next datagram");
+        // In that round both may have answered, in any order.
+        for (number, round) in rounds.iter().enumerate() {
+            let only = if number < moved { &goes_on } else { &stays };
+            assert!(
+                number == moved || round.iter().all(|it| it == only),
+                "round {number}, and {moved} was the first of the other: {round:?}"
+            );
+        }
     }
+}
+
+/// How many SYNs had to be sent again in a namespace.
+fn repeated_syns(namespace: &Namespace) -> u64 {
+    let counters = namespace.enter(|| fs::read_to_string("/proc/thread-self/net/netstat"));
+    let counters = counters.expect("the namespace's counters");
+    let mut lines = counters.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next(), lines.next());
+    let names = names.unwrap_or_default().split_whitespace();
+    let found = names
+        .zip(values.unwrap_or_default().split_whitespace())
+        .find(|(name, _)| *name == "TCPSynRetrans");
+    let (_, value) = found.unwrap_or_else(|| panic!("no TCPSynRetrans in\n{counters}"));
+    value.parse().expect("a number")
 }
 
 /// With IPVS, a client that uses a port again whose connection is in TIME_WAIT there waits for a
 /// second (`conn_reuse_mode`).
 #[test]
 fn connections_in_quick_succession_from_few_ports_do_not_stall() {
-    const PORTS: &str = "40000 40999";
+    // Not fewer: a port that is used again before its last connection's reset has got through to the
+    // server makes TCP itself wait.
+    const PORTS: &str = "40000 40199";
+    /// Each port has been used more than once then, for each of the servers.
+    const ENOUGH: usize = 1000;
     let testbed = Testbed::new();
     testbed
         .namespace
@@ -142,19 +165,27 @@ fn connections_in_quick_succession_from_few_ports_do_not_stall() {
         for server in servers {
             testbed.ipvsadm(&format!("-a -t {service} -r {server} -m"));
         }
-        application.hammer(service, 2);
-        thread::sleep(Duration::from_secs(3));
-        let attempts = application.rest();
+        let (mut attempts, mut seconds) = (Vec::new(), 0);
+        while seconds < 3 || attempts.len() < ENOUGH {
+            application.hammer(service, 2);
+            thread::sleep(Duration::from_secs(1));
+            attempts.extend(application.rest());
+            seconds += 1;
+        }
         let wrong = attempts.iter().find(|attempt| attempt.reached.is_err());
         assert_eq!(wrong, None, "{service}");
         let longest = attempts
             .iter()
             .map(|attempt| attempt.ended - attempt.started);
         let longest = Duration::from_nanos(longest.max().expect("some connections"));
-        let rate = attempts.len() / 3;
+        let rate = attempts.len() / seconds;
         println!("{service}: {rate} connections a second, the longest took {longest:?}");
-        assert!(attempts.len() > 2000, "no port was used twice");
-        assert!(longest < Duration::from_secs(1), "{service}: {longest:?}");
+        // Where the machine has too much to do, a second passes without a SYN being sent again.
+        let repeated = repeated_syns(&testbed.namespace);
+        assert!(
+            repeated == 0 || longest < Duration::from_secs(1),
+            "{service}: {repeated} SYNs were sent again, the longest connect took {longest:?}"
+        );
     }
 }
 
