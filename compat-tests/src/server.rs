@@ -82,7 +82,7 @@ fn accept(listener: &TcpListener, name: &str, talk: Talk) {
 }
 
 fn serve(connection: &TcpStream, name: &str, talk: Talk) -> std::io::Result<()> {
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    connection.set_read_timeout(Some(Duration::from_secs(300)))?;
     connection.set_nodelay(true)?;
     let mut lines = BufReader::new(connection);
     let mut to = connection;

@@ -6,13 +6,13 @@
 
 use core::{
     ffi::{c_long, c_void},
-    ptr::addr_of_mut,
+    ptr::{addr_of, addr_of_mut},
 };
 
 use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{Destination, Selection, SelectionKind};
 
-use super::{GO_ON, NOBODY, STOP, active, is_overloaded, total};
+use super::{GO_ON, NOBODY, STOP, active, hidden_zero, is_overloaded, total};
 use crate::table;
 
 /// The search, from one server to the next.
@@ -28,14 +28,16 @@ struct Search {
 
 /// The server, unless none can take the connection. Of equals it is the first.
 #[inline(always)]
-pub(super) fn find(selection: &Selection) -> Option<u32> {
+pub(super) fn find(at: *mut Selection, selection: &Selection) -> Option<u32> {
+    let zero = hidden_zero(at);
     let mut search = Search {
-        kind: selection.kind,
+        // SAFETY: a field of a record; read again, so that the verifier knows nothing of it.
+        kind: unsafe { addr_of!((*at).kind).read_volatile() },
         first_at: selection.first_at,
-        best: NOBODY,
+        best: NOBODY.wrapping_add(zero),
         zero: 0,
-        load: 0,
-        weight: 0,
+        load: zero.into(),
+        weight: zero.into(),
     };
     let look: unsafe extern "C" fn(u32, *mut Search) -> c_long = look;
     // SAFETY: the helper calls `look` with each index below the given one, and with `search`.

@@ -10,17 +10,43 @@ use core::{
 
 use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{
-    MAGLEV_KEY, OPTION_FALLBACK, OPTION_PORT, Selection, SelectionKind, maglev_hash, source_hash,
+    MAGLEV_KEY, OPTION_FALLBACK, OPTION_PORT, Selection, maglev_hash, source_hash,
 };
 
 use super::{GO_ON, NOBODY, STOP, is_overloaded};
 use crate::{address::Client, table};
 
+/// How clients' places are found. A type, and not a value that is looked at while searching: see
+/// `hidden_zero`.
+pub(super) trait Hash {
+    /// A client's hash, `offset` places further.
+    fn hash(client: u32, offset: u32) -> u32;
+}
+
+/// By multiplication (`sh`).
+pub(super) struct Source;
+
+impl Hash for Source {
+    #[inline(always)]
+    fn hash(client: u32, offset: u32) -> u32 {
+        source_hash(client).wrapping_add(offset)
+    }
+}
+
+/// By SipHash (`mh`).
+pub(super) struct Maglev;
+
+impl Hash for Maglev {
+    #[inline(always)]
+    fn hash(client: u32, offset: u32) -> u32 {
+        maglev_hash(client.wrapping_add(offset), MAGLEV_KEY)
+    }
+}
+
 /// A table, and a client that has its place there.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Table {
-    kind: u32,
     first_at: u32,
     len: u32,
     client: u32,
@@ -37,18 +63,17 @@ struct Search {
 /// The server at the client's place, or with the fallback option another one if that takes no
 /// connection.
 #[inline(always)]
-pub(super) fn find(selection: &Selection, client: &Client) -> Option<u32> {
+pub(super) fn find<H: Hash>(selection: &Selection, client: &Client) -> Option<u32> {
     let mut hashed = client.address;
     if selection.options & OPTION_PORT != 0 {
         hashed = hashed.wrapping_add(client.port.into());
     }
     let table = Table {
-        kind: selection.kind,
         first_at: selection.first_at,
         len: selection.first_len,
         client: hashed,
     };
-    let start = place(&table, 0)?;
+    let start = place::<H>(&table, 0)?;
     if let Some(index) = usable_at(&table, start) {
         return Some(index);
     }
@@ -60,7 +85,7 @@ pub(super) fn find(selection: &Selection, client: &Client) -> Option<u32> {
         start,
         found: NOBODY,
     };
-    let look: unsafe extern "C" fn(u32, *mut Search) -> c_long = look;
+    let look: unsafe extern "C" fn(u32, *mut Search) -> c_long = look::<H>;
     // SAFETY: the helper calls `look` with each index below the given one, and with `search`.
     unsafe {
         bpf_loop(
@@ -78,11 +103,11 @@ pub(super) fn find(selection: &Selection, client: &Client) -> Option<u32> {
 /// # Safety
 ///
 /// `search` points to a search that nobody else looks at.
-unsafe extern "C" fn look(nth: u32, search: *mut Search) -> c_long {
+unsafe extern "C" fn look<H: Hash>(nth: u32, search: *mut Search) -> c_long {
     // SAFETY: as the caller promises.
     let search = unsafe { &mut *search };
     let offset = nth.wrapping_add(search.start).checked_rem(search.table.len);
-    let place = offset.and_then(|offset| place(&search.table, offset));
+    let place = offset.and_then(|offset| place::<H>(&search.table, offset));
     match place.and_then(|place| usable_at(&search.table, place)) {
         Some(index) => {
             search.found = index;
@@ -93,14 +118,8 @@ unsafe extern "C" fn look(nth: u32, search: *mut Search) -> c_long {
 }
 
 #[inline(always)]
-fn place(table: &Table, offset: u32) -> Option<u32> {
-    if table.kind == SelectionKind::SourceHash as u32 {
-        source_hash(table.client)
-            .wrapping_add(offset)
-            .checked_rem(table.len)
-    } else {
-        maglev_hash(table.client.wrapping_add(offset), MAGLEV_KEY).checked_rem(table.len)
-    }
+fn place<H: Hash>(table: &Table, offset: u32) -> Option<u32> {
+    H::hash(table.client, offset).checked_rem(table.len)
 }
 
 #[inline(always)]

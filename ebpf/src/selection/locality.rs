@@ -6,13 +6,13 @@
 
 use core::{
     ffi::{c_long, c_void},
-    ptr::addr_of_mut,
+    ptr::{addr_of, addr_of_mut},
 };
 
 use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{Selection, SelectionKind};
 
-use super::{GO_ON, NOBODY, STOP, active, is_overloaded, total};
+use super::{GO_ON, NOBODY, STOP, active, hidden_zero, is_overloaded, total};
 use crate::table;
 
 /// How many servers a set can have.
@@ -44,23 +44,24 @@ struct Survey {
     zero: u32,
 }
 
-const NONE: Least = Least {
-    load: 0,
-    weight: 0,
-    index: NOBODY,
-    nth: NOBODY,
-};
-
 /// The server, unless all are overloaded.
 #[inline(always)]
-pub(super) fn find(selection: &Selection, kept: *mut u64) -> Option<u32> {
+pub(super) fn find(at: *mut Selection, selection: &Selection, kept: *mut u64) -> Option<u32> {
+    let zero = hidden_zero(at);
+    let nobody = Least {
+        load: zero.into(),
+        weight: zero.into(),
+        index: NOBODY.wrapping_add(zero),
+        nth: NOBODY.wrapping_add(zero),
+    };
     let mut survey = Survey {
         kept: selection.cursor,
-        kind: selection.kind,
+        // SAFETY: a field of a record; read again, so that the verifier knows nothing of it.
+        kind: unsafe { addr_of!((*at).kind).read_volatile() },
         first_at: selection.first_at,
-        ours: NONE,
-        all: NONE,
-        idle: 0,
+        ours: nobody,
+        all: nobody,
+        idle: zero,
         zero: 0,
     };
     let look: unsafe extern "C" fn(u32, *mut Survey) -> c_long = look;

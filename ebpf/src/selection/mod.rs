@@ -35,6 +35,17 @@ pub(crate) const NOBODY: u32 = u32::MAX;
 /// it is `NOBODY`.
 const EDITED: u64 = u64::MAX;
 
+/// Zero, but the verifier does not know it: a constant that is added to it is none.
+///
+/// Until Linux 6.7 the verifier goes through the callback of a loop once, with what its caller has put
+/// on the stack, and takes for dead what is not reached then, though it would be at a later turn. So
+/// whatever a callback compares must come from a record.
+#[inline(always)]
+fn hidden_zero(at: *mut Selection) -> u32 {
+    // SAFETY: a field of a record, which is never freed.
+    unsafe { addr_of!((*at).zero).read_volatile() }
+}
+
 /// A chosen server.
 pub(crate) struct Choice {
     /// `AF_INET` or `AF_INET6`.
@@ -113,9 +124,10 @@ fn choose_once(service: *mut Service, generation: u64, client: &Client) -> u32 {
         SEQUENCE => sequence::next(at, &selection),
         TWO_CHOICES => drawn::find(&selection),
         // SAFETY: the field is within the record.
-        LOCALITY.. => locality::find(&selection, unsafe { addr_of_mut!((*at).cursor) }),
-        SOURCE_HASH | MAGLEV => hashed::find(&selection, client),
-        _ => compare::find(&selection),
+        LOCALITY.. => locality::find(at, &selection, unsafe { addr_of_mut!((*at).cursor) }),
+        SOURCE_HASH => hashed::find::<hashed::Source>(&selection, client),
+        MAGLEV => hashed::find::<hashed::Maglev>(&selection, client),
+        _ => compare::find(at, &selection),
     };
     index.unwrap_or(NOBODY)
 }
