@@ -4,9 +4,10 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use crate::{leftovers::clean_up, name};
+use crate::{leftovers::clean_up, name, program};
 
 /// A folder that goes with its owner. Everybody may enter it: a daemon's sockets are in it, and
 /// clients without rights are tested, too.
@@ -31,6 +32,23 @@ impl Folder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Copies a program into it, and gives the copy's path.
+    ///
+    /// Another program does the copying: a copy that this process has open for writing, other threads'
+    /// children have open as well for a moment, and nobody can run it then.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be copied.
+    #[must_use]
+    pub fn copy_program(&self, program: &Path, name: &str) -> PathBuf {
+        let copy = self.0.join(name);
+        let mut cp = Command::new("cp");
+        cp.arg(program).arg(&copy);
+        program::run(cp).expect_success();
+        copy
     }
 
     /// Writes a file into it, and gives its path.

@@ -93,9 +93,9 @@ fn a_process_that_outlives_its_test_is_ended_and_makes_the_test_fail() {
 fn without_root_a_test_fails_with_one_clear_line() {
     root::require();
     let folder = Folder::new();
-    let copy = folder.path().join("harness");
     let test = std::env::current_exe().expect("this test has a file");
-    fs::copy(test, &copy).expect("it can be copied to where everybody may run it");
+    // To where everybody may run it.
+    let copy = folder.copy_program(&test, "harness");
     let mut command = Command::new(copy);
     command.args(["--exact", "a_test_that_passes_leaves_nothing_behind"]);
     command.env("RUST_BACKTRACE", "0").uid(65534).gid(65534);

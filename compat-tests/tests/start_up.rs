@@ -44,9 +44,8 @@ fn a_second_daemon_on_the_same_pin_directory_says_so() {
 fn without_root_it_says_so() {
     root::require();
     let (folder, cgroup, pins) = (Folder::new(), Cgroup::new(), Pins::new());
-    let copy = folder.path().join("sockvsd");
-    // Where everybody may run it.
-    fs::copy(binaries::ours("sockvsd"), &copy).expect("sockvsd can be copied");
+    // To where everybody may run it.
+    let copy = folder.copy_program(&binaries::ours("sockvsd"), "sockvsd");
     let mut command = Command::new("setpriv");
     command.args([
         "--reuid",
