@@ -15,7 +15,7 @@ use sockvs_ebpf_common::{Globals, Segment, Selection, Terms};
 use super::{
     Error, MapPath,
     live::{LiveDestination, LiveService, slot},
-    publish::Published,
+    path::Published,
     records,
     room::{Indexes, Stretch, Stretches},
     scheduler::Plan,

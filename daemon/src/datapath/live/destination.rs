@@ -1,0 +1,183 @@
+//! A destination's record.
+
+use std::{
+    marker::PhantomData,
+    ptr::{NonNull, addr_of, addr_of_mut},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sockvs_ebpf_common::{
+    Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE,
+};
+
+use super::{from_counters, read, to_counters, word32, write};
+use crate::{
+    datapath::{chunks::Chunks, records},
+    ipvs::{DestinationKey, DestinationReading, Family, Stats},
+};
+
+/// A destination's record.
+#[derive(Clone, Copy)]
+pub(in crate::datapath) struct LiveDestination<'a> {
+    record: NonNull<DestinationRecord>,
+    /// The mapping stays for as long as the chunks are borrowed.
+    chunks: PhantomData<&'a Chunks<DestinationRecord>>,
+}
+
+impl<'a> LiveDestination<'a> {
+    /// The record with this index, if there is memory for it.
+    pub(in crate::datapath) fn at(
+        chunks: &'a Chunks<DestinationRecord>,
+        index: u32,
+    ) -> Option<Self> {
+        Some(Self {
+            record: chunks.at(index)?,
+            chunks: PhantomData,
+        })
+    }
+
+    /// Prepares a free record for a destination of the service with index `owner`. `counted` keeps
+    /// what was counted, for a destination that comes back. The other fields follow; `set_live`
+    /// ends it.
+    pub(in crate::datapath) fn begin(
+        self,
+        key: &DestinationKey,
+        owner: u32,
+        born: u64,
+        counted: bool,
+    ) {
+        let record = self.record.as_ptr();
+        // The record is free: no slot in force leads to it, and a program that still looks at its
+        // last use compares generations, or at worst counts one connection of that use.
+        // SAFETY: the field is within the record.
+        write(
+            unsafe { addr_of_mut!((*record).address) },
+            records::address_words(key.addr),
+        );
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).port) }, key.port.to_be());
+        let family = records::family(Family::of(key.addr));
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).family) }, family);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).service) }, owner);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).born) }, born);
+        if !counted {
+            for counter in [
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).conns) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).inpkts) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).outpkts) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).inbytes) },
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*record).outbytes) },
+            ] {
+                write(counter, 0);
+            }
+        }
+    }
+
+    /// What was counted when a client last zeroed the counters.
+    pub(in crate::datapath) fn zero_point(self) -> Stats {
+        // SAFETY: the field is within the record.
+        from_counters(read(unsafe {
+            addr_of!((*self.record.as_ptr()).zero_point)
+        }))
+    }
+
+    /// A client has zeroed the counters.
+    pub(in crate::datapath) fn set_zero_point(self, zero: &Stats) {
+        // SAFETY: the field is within the record.
+        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
+        write(at, to_counters(zero));
+    }
+
+    /// The whole record.
+    pub(in crate::datapath) fn read(self) -> DestinationRecord {
+        // SAFETY: plain data, of which programs change only the counter.
+        unsafe { self.record.as_ptr().read_volatile() }
+    }
+
+    /// Writes the configuration that does not hold, then makes it hold.
+    pub(in crate::datapath) fn set_config(self, config: DestinationConfig) {
+        let record = self.record.as_ptr();
+        // SAFETY: the field is within the record.
+        let which = word32(unsafe { addr_of_mut!((*record).config) });
+        // SAFETY: both configurations are within the record.
+        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<DestinationConfig>();
+        let next = which.load(Ordering::Relaxed).wrapping_add(1);
+        // SAFETY: the index is zero or one.
+        let half = unsafe { halves.add((next & 1) as usize) };
+        // SAFETY: no program reads configurations, and this half does not hold yet.
+        unsafe { half.write_volatile(config) };
+        which.store(next, Ordering::Release);
+    }
+
+    /// What was counted since the record was begun, and the connections that there are.
+    pub(in crate::datapath) fn reading(self) -> DestinationReading {
+        let record = self.read();
+        let count = |connections: u64| u32::try_from(connections).unwrap_or(u32::MAX);
+        DestinationReading {
+            active: count(record.active),
+            inactive: count(record.total.saturating_sub(record.active)),
+            persistent: 0,
+            stats: Stats {
+                conns: record.conns,
+                inpkts: record.inpkts,
+                outpkts: record.outpkts,
+                inbytes: record.inbytes,
+                outbytes: record.outbytes,
+                ..Stats::default()
+            },
+        }
+    }
+
+    /// Sets the thresholds, and whether the destination is overloaded by them
+    /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may find
+    /// the old ones; the next one mends that.
+    pub(in crate::datapath) fn set_thresholds(self, upper: u32, recovery: u32) {
+        let record = self.record.as_ptr();
+        // SAFETY: the field is within the record.
+        word32(unsafe { addr_of_mut!((*record).upper_threshold) }).store(upper, Ordering::Relaxed);
+        // SAFETY: the field is within the record.
+        word32(unsafe { addr_of_mut!((*record).recovery_threshold) })
+            .store(recovery, Ordering::Relaxed);
+        // SAFETY: the field is within the record.
+        let overloaded = word32(unsafe { addr_of_mut!((*record).overloaded) });
+        let total = self.read().total;
+        if upper != 0 && total >= u64::from(upper) {
+            overloaded.store(1, Ordering::Relaxed);
+        } else if upper == 0 || total < u64::from(recovery) {
+            overloaded.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the destination is in the table.
+    pub(in crate::datapath) fn is_live(self) -> bool {
+        self.state().load(Ordering::Acquire) == STATE_LIVE
+    }
+
+    /// Whether the destination is not in the table, but connections are still counted there.
+    pub(in crate::datapath) fn is_lingering(self) -> bool {
+        !self.is_live() && self.read().total > 0
+    }
+
+    /// The destination is in the table.
+    pub(in crate::datapath) fn set_live(self) {
+        self.state().store(STATE_LIVE, Ordering::Release);
+    }
+
+    /// The destination is not in the table.
+    pub(in crate::datapath) fn set_free(self) {
+        self.state().store(STATE_FREE, Ordering::Release);
+    }
+
+    fn state(self) -> &'a AtomicU32 {
+        // SAFETY: the field is within the record.
+        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+    }
+}

@@ -1,0 +1,216 @@
+//! A service's record.
+
+use std::{
+    marker::PhantomData,
+    ptr::{NonNull, addr_of, addr_of_mut},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use sockvs_ebpf_common::{
+    STATE_FREE, STATE_LIVE, Selection, Service as ServiceRecord, ServiceConfig,
+    ServiceKey as RecordKey, Terms,
+};
+
+use super::{from_counters, read, to_counters, word32, word64, write};
+use crate::{datapath::chunks::Chunks, ipvs::Stats};
+
+/// A service's record.
+#[derive(Clone, Copy)]
+pub(in crate::datapath) struct LiveService<'a> {
+    record: NonNull<ServiceRecord>,
+    /// The mapping stays for as long as the chunks are borrowed.
+    chunks: PhantomData<&'a Chunks<ServiceRecord>>,
+}
+
+impl<'a> LiveService<'a> {
+    /// The record with this index, if there is memory for it.
+    pub(in crate::datapath) fn at(chunks: &'a Chunks<ServiceRecord>, index: u32) -> Option<Self> {
+        Some(Self {
+            record: chunks.at(index)?,
+            chunks: PhantomData,
+        })
+    }
+
+    /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
+    pub(in crate::datapath) fn begin(self, key: RecordKey, born: u64) {
+        let record = self.record.as_ptr();
+        // The record is free: no entry leads to it, and a program that still looks at its last use
+        // compares key and generation, or at worst counts one connection of that use.
+        // SAFETY: the field is within the record.
+        write(unsafe { addr_of_mut!((*record).key) }, key);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).born) }, born);
+        for counter in [
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).conns) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inbytes) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outbytes) },
+        ] {
+            write(counter, 0);
+        }
+        self.set_zero_point(&Stats::default());
+    }
+
+    /// What was counted when a client last zeroed the counters.
+    pub(in crate::datapath) fn zero_point(self) -> Stats {
+        // SAFETY: the field is within the record.
+        from_counters(read(unsafe {
+            addr_of!((*self.record.as_ptr()).zero_point)
+        }))
+    }
+
+    /// A client has zeroed the counters.
+    pub(in crate::datapath) fn set_zero_point(self, zero: &Stats) {
+        // SAFETY: the field is within the record.
+        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
+        write(at, to_counters(zero));
+    }
+
+    /// The key.
+    pub(in crate::datapath) fn key(self) -> RecordKey {
+        // SAFETY: the field is within the record.
+        read(unsafe { addr_of!((*self.record.as_ptr()).key) })
+    }
+
+    /// The service's number in the order in which services were added.
+    pub(in crate::datapath) fn born(self) -> u64 {
+        // SAFETY: the field is within the record.
+        read(unsafe { addr_of!((*self.record.as_ptr()).born) })
+    }
+
+    /// The configuration that holds.
+    pub(in crate::datapath) fn config(self) -> ServiceConfig {
+        // SAFETY: the field is within the record.
+        let which = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).config) });
+        // SAFETY: both configurations are within the record.
+        let halves = unsafe { addr_of!((*self.record.as_ptr()).configs) }.cast::<ServiceConfig>();
+        // SAFETY: the index is zero or one.
+        let half = unsafe { halves.add((which.load(Ordering::Acquire) & 1) as usize) };
+        // SAFETY: plain data that only the daemon changes.
+        unsafe { half.read_volatile() }
+    }
+
+    /// The selection in force.
+    pub(in crate::datapath) fn selection(self) -> Selection {
+        let half = self.half(self.generation().load(Ordering::Acquire));
+        // SAFETY: plain data within the record, of which programs change only the cursor.
+        unsafe { half.read_volatile() }
+    }
+
+    /// Writes the configuration that does not hold, then makes it hold.
+    pub(in crate::datapath) fn set_config(self, config: ServiceConfig) {
+        let record = self.record.as_ptr();
+        // SAFETY: the field is within the record.
+        let which = word32(unsafe { addr_of_mut!((*record).config) });
+        // SAFETY: both configurations are within the record.
+        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<ServiceConfig>();
+        let next = which.load(Ordering::Relaxed).wrapping_add(1);
+        // SAFETY: the index is zero or one.
+        let half = unsafe { halves.add((next & 1) as usize) };
+        // SAFETY: no program reads configurations, and this half does not hold yet.
+        unsafe { half.write_volatile(config) };
+        which.store(next, Ordering::Release);
+    }
+
+    /// Puts a selection and terms into the halves that are not in force, then brings them into
+    /// force.
+    pub(in crate::datapath) fn bring_into_force(self, selection: Selection, terms: Terms) {
+        let generation = self.generation();
+        let next = generation.load(Ordering::Relaxed).wrapping_add(1);
+        // SAFETY: no program follows this half; one that still reads it compares generations.
+        unsafe { self.half(next).write_volatile(selection) };
+        // SAFETY: as above.
+        unsafe { self.terms_half(next).write_volatile(terms) };
+        generation.store(next, Ordering::Release);
+    }
+
+    /// The terms in force.
+    pub(in crate::datapath) fn terms(self) -> Terms {
+        let half = self.terms_half(self.generation().load(Ordering::Acquire));
+        // SAFETY: plain data within the record that only the daemon changes.
+        unsafe { half.read_volatile() }
+    }
+
+    /// Brings terms into force with the selection that is in force already.
+    pub(in crate::datapath) fn set_terms(self, terms: Terms) {
+        if terms != self.terms() {
+            self.bring_into_force(self.selection(), terms);
+        }
+    }
+
+    /// Sets after how much silence, in nanoseconds, a socket's next datagram may go elsewhere.
+    pub(in crate::datapath) fn set_udp_timeout(self, timeout: u64) {
+        // SAFETY: the field is within the record.
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).udp_timeout) })
+            .store(timeout, Ordering::Relaxed);
+    }
+
+    /// How many choices the selection in force has made, counted from where it was put.
+    pub(in crate::datapath) fn cursor(self) -> u64 {
+        let half = self.half(self.generation().load(Ordering::Relaxed));
+        // SAFETY: the field is within the record.
+        word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
+    }
+
+    /// What was counted since the record was begun. There are no rates.
+    pub(in crate::datapath) fn stats(self) -> Stats {
+        // SAFETY: plain data, of which programs change words whole.
+        let record = unsafe { self.record.as_ptr().read_volatile() };
+        Stats {
+            conns: record.conns,
+            inpkts: record.inpkts,
+            outpkts: record.outpkts,
+            inbytes: record.inbytes,
+            outbytes: record.outbytes,
+            ..Stats::default()
+        }
+    }
+
+    /// Whether the service is in the table.
+    pub(in crate::datapath) fn is_live(self) -> bool {
+        self.state().load(Ordering::Acquire) == STATE_LIVE
+    }
+
+    /// The service is in the table.
+    pub(in crate::datapath) fn set_live(self) {
+        self.state().store(STATE_LIVE, Ordering::Release);
+    }
+
+    /// Nobody uses the record.
+    pub(in crate::datapath) fn set_free(self) {
+        self.state().store(STATE_FREE, Ordering::Release);
+    }
+
+    fn state(self) -> &'a AtomicU32 {
+        // SAFETY: the field is within the record.
+        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+    }
+
+    fn generation(self) -> &'a AtomicU64 {
+        // SAFETY: the field is within the record.
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).generation) })
+    }
+
+    fn half(self, generation: u64) -> *mut Selection {
+        // SAFETY: both selections are within the record.
+        let halves =
+            unsafe { addr_of_mut!((*self.record.as_ptr()).selections) }.cast::<Selection>();
+        // SAFETY: the index is zero or one.
+        unsafe { halves.add((generation & 1) as usize) }
+    }
+}
+
+impl LiveService<'_> {
+    fn terms_half(self, generation: u64) -> *mut Terms {
+        // SAFETY: both terms are within the record.
+        let halves = unsafe { addr_of_mut!((*self.record.as_ptr()).terms) }.cast::<Terms>();
+        // SAFETY: the index is zero or one.
+        unsafe { halves.add((generation & 1) as usize) }
+    }
+}
