@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compat_tests::{
-    Outcome, Testbed, application::Socket, binaries, eventually::eventually, program,
+    Outcome, Server, Testbed, application::Socket, binaries, eventually::eventually, program,
 };
 use serde_json::Value;
 
@@ -53,8 +53,8 @@ fn until(mut look: impl FnMut() -> [u64; 4], right: impl Fn(&[u64; 4]) -> bool) 
     found
 }
 
-#[test]
-fn an_open_connection_is_listed_with_who_has_it() {
+/// A service of each family with one server, and those.
+fn serving_both_families() -> (Testbed, [Server; 2]) {
     let testbed = Testbed::new();
     let servers = [
         testbed.server("A", "127.0.0.11:8001"),
@@ -67,6 +67,12 @@ fn an_open_connection_is_listed_with_who_has_it() {
          -a -t [fd00:9::1]:80 -r [::1]:8002 -m
 ",
     );
+    (testbed, servers)
+}
+
+#[test]
+fn an_open_connection_is_listed_with_who_has_it() {
+    let (testbed, _servers) = serving_both_families();
     let mut application = testbed.application();
     for (socket, to, server) in [
         (Socket::Plain, "10.9.0.1:80", "127.0.0.11:8001"),
@@ -89,7 +95,6 @@ fn an_open_connection_is_listed_with_who_has_it() {
         application.close("it");
         assert_eq!(listed(&testbed, to), Vec::<Value>::new(), "it is closed");
     }
-    drop(servers);
 }
 
 #[test]
@@ -186,18 +191,7 @@ fn totals_never_decrease_while_connections_come_and_go() {
 
 #[test]
 fn the_kernels_file_of_connections_lists_them() {
-    let testbed = Testbed::new();
-    let _servers = [
-        testbed.server("A", "127.0.0.11:8001"),
-        testbed.server("A6", "[::1]:8002"),
-    ];
-    testbed.client().restore(
-        "-A -t 10.9.0.1:80 -s rr
-         -a -t 10.9.0.1:80 -r 127.0.0.11:8001 -m
-         -A -t [fd00:9::1]:80 -s rr
-         -a -t [fd00:9::1]:80 -r [::1]:8002 -m
-",
-    );
+    let (testbed, _servers) = serving_both_families();
     let mut application = testbed.application();
     application.open("one", "10.9.0.1:80").expect("connected");
     let text = sockvs(&testbed, &["proc", "ip_vs_conn"]).expect_success();
