@@ -4,46 +4,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::File;
 use crate::ipvs::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationKey, DestinationReading,
-    DestinationSpec, Family, ForwardingMethod, Namespace, Netmask, Service, ServiceId, ServiceKey,
-    ServiceSpec, Settings, Stats, Table, Timeouts, TunnelInfo, tests::fake::FakeHost,
+    DestinationKey, DestinationReading, DestinationSpec, Family, ForwardingMethod, Namespace,
+    Netmask, ServiceKey, ServiceSpec, Stats, Table, TunnelInfo,
+    tests::fake::{FakeHost, FixedPath},
 };
 
-struct Path;
-
-impl DataPath for Path {
-    fn publish(&mut self, _: Namespace, _: &Service, _: Cause) -> Result<(), DataPathFull> {
-        Ok(())
-    }
-
-    fn withdraw(&mut self, _: Namespace, _: &Service) {}
-
-    fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
-
-    fn zeroed(&mut self, _: Namespace, _: &Service) {}
-
-    fn estimate(&mut self) {}
-
-    fn forget_namespace(&mut self, _: Namespace) {}
-
-    fn forget(&mut self, _: DestinationId) {}
-
-    fn service_stats(&self, _: Namespace, _: ServiceId) -> Stats {
-        Stats {
+fn path() -> FixedPath {
+    FixedPath {
+        stats: Stats {
             conns: 0x1a,
             inpkts: 2,
             inbytes: 0x1_0000_0000,
             inbps: 0xff,
             ..Stats::default()
-        }
-    }
-
-    fn destination_reading(&self, _: Namespace, _: DestinationId) -> DestinationReading {
-        DestinationReading {
+        },
+        reading: DestinationReading {
             active: 12,
             inactive: 3,
             ..DestinationReading::default()
-        }
+        },
     }
 }
 
@@ -65,7 +44,7 @@ fn add(table: &mut Table, key: ServiceKey, flags: u32, netmask: Netmask) {
         timeout: 300,
         netmask,
     };
-    table.add_service(spec, &mut Path).unwrap();
+    table.add_service(spec, &mut path()).unwrap();
 }
 
 fn add_server(table: &mut Table, key: &ServiceKey, addr: IpAddr, forwarding: ForwardingMethod) {
@@ -78,7 +57,7 @@ fn add_server(table: &mut Table, key: &ServiceKey, addr: IpAddr, forwarding: For
         tunnel: TunnelInfo::default(),
     };
     table
-        .add_destination(key, spec, &FakeHost, &mut Path)
+        .add_destination(key, spec, &FakeHost, &mut path())
         .unwrap();
 }
 
@@ -102,7 +81,7 @@ fn table() -> Table {
 fn an_empty_table_is_its_heading() {
     let table = Table::new(Namespace(1));
     assert_eq!(
-        File::Table.text(&table, &Path),
+        File::Table.text(&table, &path()),
         "IP Virtual Server version 1.2.1 (size=4096)\n\
          Prot LocalAddress:Port Scheduler Flags\n  \
          -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"
@@ -111,7 +90,7 @@ fn an_empty_table_is_its_heading() {
 
 #[test]
 fn servers_are_listed_with_their_numbers_in_columns() {
-    let text = File::Table.text(&table(), &Path);
+    let text = File::Table.text(&table(), &path());
     let lines: Vec<_> = text.lines().skip(3).collect();
     assert_eq!(
         lines,
@@ -164,7 +143,7 @@ fn each_kind_of_service_has_a_form_of_its_own() {
     ] {
         let mut table = Table::new(Namespace(1));
         add(&mut table, key, flags, netmask);
-        let text = File::Table.text(&table, &Path);
+        let text = File::Table.text(&table, &path());
         assert_eq!(text.lines().nth(3), Some(line));
     }
     let mut table = Table::new(Namespace(1));
@@ -176,7 +155,7 @@ fn each_kind_of_service_has_a_form_of_its_own() {
         server.into(),
         ForwardingMethod::MASQUERADE,
     );
-    let text = File::Table.text(&table, &Path);
+    let text = File::Table.text(&table, &path());
     let line = "  -> [fd00:0001:0000:0000:0000:0000:0000:000b]:1F90      Masq    5      12         3         ";
     assert_eq!(text.lines().last(), Some(line));
 }
@@ -187,7 +166,7 @@ fn totals_are_the_sum_of_all_services() {
     let mask = Netmask::from(Ipv4Addr::BROADCAST);
     add(&mut table, at(17, "10.9.0.1", 53), 0, mask);
     assert_eq!(
-        File::Totals.text(&table, &Path),
+        File::Totals.text(&table, &path()),
         "   Total Incoming Outgoing         Incoming         Outgoing\n\
          \x20  Conns  Packets  Packets            Bytes            Bytes\n\
          \x20     34        4        0        200000000                0\n\
@@ -196,7 +175,7 @@ fn totals_are_the_sum_of_all_services() {
          \x20      0        0        0              1FE                0\n"
     );
     assert_eq!(
-        File::TotalsByProcessor.text(&table, &Path),
+        File::TotalsByProcessor.text(&table, &path()),
         "       Total Incoming Outgoing         Incoming         Outgoing\n\
          CPU    Conns  Packets  Packets            Bytes            Bytes\n\
          \x20 0       34        4        0        200000000                0\n\
@@ -211,7 +190,7 @@ fn totals_are_the_sum_of_all_services() {
 fn files_are_found_by_their_names() {
     for file in File::ALL {
         assert_eq!(File::from_name(file.name()), Some(*file));
-        assert!(file.text(&table(), &Path).ends_with('\n'));
+        assert!(file.text(&table(), &path()).ends_with('\n'));
     }
     assert_eq!(File::from_name("tcp"), None);
 }

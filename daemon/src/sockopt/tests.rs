@@ -6,14 +6,12 @@ use super::{BASE, Call, Caller, Direction, Value, argument_length, carry_out};
 use crate::{
     family::{Server, Table},
     ipvs::{
-        Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Ipvs, Namespace, Service,
-        ServiceId, Settings, Stats, Timeouts, tests::fake::FakeHost,
+        DestinationReading, Ipvs, Namespace, Stats,
+        tests::fake::{FakeHost, FixedPath},
     },
 };
 
-/// A data path where every service has had seven connections and more bytes than 32 bits count.
-struct Path;
-
+/// Seven connections, and more bytes than 32 bits count.
 const STATS: Stats = Stats {
     conns: 7,
     inpkts: (1 << 32) + 8,
@@ -27,44 +25,21 @@ const STATS: Stats = Stats {
     outbps: 5,
 };
 
-impl DataPath for Path {
-    fn publish(&mut self, _: Namespace, _: &Service, _: Cause) -> Result<(), DataPathFull> {
-        Ok(())
-    }
-
-    fn withdraw(&mut self, _: Namespace, _: &Service) {}
-
-    fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
-
-    fn zeroed(&mut self, _: Namespace, _: &Service) {}
-
-    fn estimate(&mut self) {}
-
-    fn forget_namespace(&mut self, _: Namespace) {}
-
-    fn forget(&mut self, _: DestinationId) {}
-
-    fn service_stats(&self, _: Namespace, _: ServiceId) -> Stats {
-        STATS
-    }
-
-    fn destination_reading(&self, _: Namespace, _: DestinationId) -> DestinationReading {
-        DestinationReading {
-            active: 1,
-            inactive: 2,
-            persistent: 3,
-            stats: STATS,
-        }
-    }
-}
-
 struct Kernel(Server);
 
 impl Kernel {
     fn new() -> Self {
         Self(Server::new(Table {
             ipvs: Ipvs::new(),
-            path: Box::new(Path),
+            path: Box::new(FixedPath {
+                stats: STATS,
+                reading: DestinationReading {
+                    active: 1,
+                    inactive: 2,
+                    persistent: 3,
+                    stats: STATS,
+                },
+            }),
         }))
     }
 

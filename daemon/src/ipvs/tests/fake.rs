@@ -72,6 +72,39 @@ impl DataPath for FakePath {
     }
 }
 
+/// Takes everything, and reads the same of everything.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FixedPath {
+    pub(crate) stats: Stats,
+    pub(crate) reading: DestinationReading,
+}
+
+impl DataPath for FixedPath {
+    fn publish(&mut self, _: Namespace, _: &Service, _: Cause) -> Result<(), DataPathFull> {
+        Ok(())
+    }
+
+    fn withdraw(&mut self, _: Namespace, _: &Service) {}
+
+    fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
+
+    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+
+    fn estimate(&mut self) {}
+
+    fn forget_namespace(&mut self, _: Namespace) {}
+
+    fn forget(&mut self, _: DestinationId) {}
+
+    fn service_stats(&self, _: Namespace, _: ServiceId) -> Stats {
+        self.stats
+    }
+
+    fn destination_reading(&self, _: Namespace, _: DestinationId) -> DestinationReading {
+        self.reading
+    }
+}
+
 /// A machine with 10.0.0.9, fe80::9, and the interfaces eth0 (MTU 1500), lo (65536), jumbo (9000)
 /// and small (576).
 pub(crate) struct FakeHost;
