@@ -3,7 +3,7 @@
 //!
 //! Connections stay open while a sequence runs: the kernel counts closed ones for a while longer
 //! than there are sockets (README, differences). `twos` draws lots, so that there is nothing to
-//! compare; of servers with the same load, `lblcr` takes another one than the kernel's (README).
+//! compare.
 
 use std::net::IpAddr;
 
@@ -132,6 +132,7 @@ schedulers! {
     mh_chooses_as_the_kernels: "mh";
     mh_with_fallback_chooses_as_the_kernels: "mh -b mh-fallback";
     lblc_chooses_as_the_kernels: "lblc";
+    lblcr_chooses_as_the_kernels: "lblcr";
     persistence_chooses_as_the_kernels: "wlc -p 300 -M 255.192.0.0";
 }
 

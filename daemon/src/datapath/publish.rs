@@ -87,6 +87,13 @@ impl MapPath {
                 None
             }
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
+                for server in &servers {
+                    if let Some(record) =
+                        LiveDestination::at(&self.destination_records, server.index)
+                    {
+                        record.leave();
+                    }
+                }
                 Some(Plan::new(records::settings(service), &servers))
             }
             Cause::DestinationAdded(_)

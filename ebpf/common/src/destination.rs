@@ -61,8 +61,9 @@ pub struct Destination {
     /// Whether it takes no more at present. Written by the programs, and by the daemon when the
     /// thresholds change.
     pub overloaded: u32,
-    /// Zero.
-    pub zero3: u32,
+    /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does not.
+    /// Written by the programs, and by the daemon when the service begins anew.
+    pub joined: u32,
     /// `conns` and the counters from `inpkts` on as they were when a client last zeroed them. Not read
     /// by the programs; kept for the next daemon.
     pub zero_point: [u64; 5],

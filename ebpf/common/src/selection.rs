@@ -39,7 +39,7 @@ pub enum SelectionKind {
     /// of its record plus one.
     Locality = 9,
     /// As `Locality`, but servers that were once chosen remain: the one of them with the least
-    /// overhead (`lblcr`). The cursor has a bit for each of the first 64 servers.
+    /// overhead, of equals the one that came last (`lblcr`). The cursor counts the servers that came.
     LocalityReplicated = 10,
 }
 

@@ -10,13 +10,10 @@ use core::{
 };
 
 use aya_ebpf::helpers::bpf_loop;
-use sockvs_ebpf_common::{Selection, SelectionKind};
+use sockvs_ebpf_common::{Destination, Selection, SelectionKind};
 
 use super::{GO_ON, NOBODY, STOP, active, hidden_zero, is_overloaded, total};
-use crate::table;
-
-/// How many servers a set can have.
-const SET: u32 = 64;
+use crate::{counter, table};
 
 /// The least overhead for its weight that was seen so far.
 #[repr(C)]
@@ -25,13 +22,14 @@ struct Least {
     load: u64,
     weight: u64,
     index: u32,
-    nth: u32,
+    /// When `lblcr` began to stay with the server, or zero.
+    joined: u32,
 }
 
 /// One look at all servers.
 #[repr(C)]
 struct Survey {
-    /// What the selection remembers.
+    /// What `lblc` stays with.
     kept: u64,
     kind: u32,
     first_at: u32,
@@ -52,7 +50,7 @@ pub(super) fn find(at: *mut Selection, selection: &Selection, kept: *mut u64) ->
         load: zero.into(),
         weight: zero.into(),
         index: NOBODY.wrapping_add(zero),
-        nth: NOBODY.wrapping_add(zero),
+        joined: zero,
     };
     let mut survey = Survey {
         kept: selection.cursor,
@@ -83,17 +81,23 @@ pub(super) fn find(at: *mut Selection, selection: &Selection, kept: *mut u64) ->
     if survey.all.index == NOBODY {
         return None;
     }
-    let keep = if selection.kind == SelectionKind::Locality as u32 {
-        u64::from(survey.all.index) + 1
-    } else if survey.all.nth < SET {
-        survey.kept | 1 << survey.all.nth
-    } else {
-        survey.kept
-    };
-    // SAFETY: an aligned word of the record, written whole. Of two connections that move to another
-    // server at once, the last one decides.
-    unsafe { kept.write_volatile(keep) };
+    if selection.kind == SelectionKind::Locality as u32 {
+        // SAFETY: an aligned word of the record, written whole. Of two connections that move to another
+        // server at once, the last one decides.
+        unsafe { kept.write_volatile(u64::from(survey.all.index) + 1) };
+    } else if survey.all.joined == 0 {
+        join(table::destination(survey.all.index)?, kept);
+    }
     Some(survey.all.index)
+}
+
+/// The server is one of those that `lblcr` stays with from now on, as the last that came
+/// (`ip_vs_dest_set_insert`).
+#[inline(always)]
+fn join(destination: *mut Destination, cursor: *mut u64) {
+    let joined = (counter::add(cursor, 1) + 1) as u32;
+    // SAFETY: an aligned word of the record, written whole.
+    unsafe { addr_of_mut!((*destination).joined).write_volatile(joined) };
 }
 
 /// Looks at one server.
@@ -116,19 +120,20 @@ unsafe extern "C" fn look(nth: u32, survey: *mut Survey) -> c_long {
     }
     let overloaded = is_overloaded(destination);
     let load = (active(destination) << 8) + total(destination);
+    // SAFETY: a field within the record; the word is read whole.
+    let joined = unsafe { addr_of!((*destination).joined).read_volatile() };
     let seen = Least {
         load,
         weight,
         index,
-        nth,
+        joined,
     };
-    let one = survey.kind == SelectionKind::Locality as u32;
-    let ours = if one {
+    let ours = if survey.kind == SelectionKind::Locality as u32 {
         survey.kept == u64::from(index) + 1
     } else {
-        nth < SET && !overloaded && survey.kept & 1 << (nth & 63) != 0
+        !overloaded && joined != 0
     };
-    if ours && less(&survey.ours, load, weight) {
+    if ours && (less(&survey.ours, load, weight) || is_newer(&survey.ours, &seen)) {
         survey.ours = seen;
     }
     if !overloaded && less(&survey.all, load, weight) {
@@ -141,4 +146,10 @@ unsafe extern "C" fn look(nth: u32, survey: *mut Survey) -> c_long {
 #[inline(always)]
 fn less(least: &Least, load: u64, weight: u64) -> bool {
     least.index == NOBODY || least.load * weight > load * least.weight
+}
+
+/// Whether a server has the same load for its weight as the least one, and came later.
+#[inline(always)]
+fn is_newer(least: &Least, seen: &Least) -> bool {
+    least.load * seen.weight == seen.load * least.weight && seen.joined > least.joined
 }

@@ -78,7 +78,15 @@ impl<'a> LiveDestination<'a> {
             ] {
                 write(counter, 0);
             }
+            self.leave();
         }
+    }
+
+    /// `lblcr` no longer stays with the server.
+    pub(in crate::datapath) fn leave(self) {
+        // SAFETY: the field is within the record.
+        let joined = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).joined) });
+        joined.store(0, Ordering::Relaxed);
     }
 
     /// What was counted when a client last zeroed the counters.

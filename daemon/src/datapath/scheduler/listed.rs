@@ -34,24 +34,17 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
     (kind, looked_at)
 }
 
-/// What `lblc` and `lblcr` stay with (`SelectionKind::Locality`) when the servers that are looked at
-/// change.
+/// Where the cursor of `lblc` and `lblcr` goes on when the servers that are looked at change
+/// (`SelectionKind::Locality`).
 pub(super) fn kept(kind: SelectionKind, kept: u64, before: &[Server], after: &[Server]) -> u64 {
-    let stays = |server: &Server| after.iter().position(|other| other.id == server.id);
+    let stays = |server: &Server| after.iter().any(|other| other.id == server.id);
     match kind {
         SelectionKind::Locality => before
             .iter()
             .find(|server| kept == u64::from(server.index) + 1)
-            .and_then(stays)
+            .filter(|server| stays(server))
             .map_or(0, |_| kept),
-        SelectionKind::LocalityReplicated => before
-            .iter()
-            .take(64)
-            .enumerate()
-            .filter(|(nth, _)| kept >> nth & 1 == 1)
-            .filter_map(|(_, server)| stays(server))
-            .filter(|nth| *nth < 64)
-            .fold(0, |set, nth| set | 1 << nth),
+        SelectionKind::LocalityReplicated => kept,
         _ => 0,
     }
 }
