@@ -71,6 +71,16 @@ impl Daemon {
     ///
     /// When it does not start.
     pub fn start_again(&mut self) {
+        self.begin_again();
+        self.await_ready();
+    }
+
+    /// The same without waiting until it serves.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn begin_again(&mut self) {
         assert!(self.child.is_none(), "the daemon runs already");
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.expect("cannot make the daemon's log");
@@ -84,14 +94,21 @@ impl Daemon {
             .stdout(Stdio::null())
             .stderr(log);
         self.child = Some(command.spawn().expect("cannot start sockvsd"));
+    }
+
+    /// Waits until it serves, after [`begin_again`](Self::begin_again).
+    ///
+    /// # Panics
+    ///
+    /// When it does not get ready.
+    pub fn await_ready(&mut self) {
         let deadline = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.ended() {
                 self.child = None;
                 panic!("sockvsd ended at once: {status}\n{}", self.log());
             }
-            // Asked only when somebody listens: a program for every try costs more than waiting.
-            if self.socket.exists() && self.status().status.success() {
+            if self.is_ready() {
                 return;
             }
             assert!(
@@ -101,6 +118,23 @@ impl Daemon {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Whether it serves.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        // Asked only when somebody listens: a program for every try costs more than waiting.
+        self.socket.exists() && self.status().status.success()
+    }
+
+    /// Whether it has ended, by itself or by somebody else.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be waited for.
+    #[must_use]
+    pub fn has_ended(&mut self) -> bool {
+        self.ended().is_some()
     }
 
     /// Ends it as a service manager would. Its data path stays.

@@ -14,6 +14,7 @@
 //! | `SOCKVS_BIN_DIR` | where `sockvsd`, `sockvs` and the programs of this package are |
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
 //! | `SOCKVS_TEST_CONNECTIONS`, `SOCKVS_TEST_SEED` | how many connections `counters` makes, and which |
+//! | `SOCKVS_TEST_KILLS`, `SOCKVS_TEST_SOAK` | how often `kills` kills the daemon, for how many minutes `soak` lasts |
 //! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
 
 pub mod application;
@@ -28,6 +29,7 @@ pub mod eventually;
 pub mod folder;
 pub mod ipvs_clients;
 pub mod keepalived;
+pub mod ledger;
 mod leftovers;
 pub mod listing;
 pub mod name;
@@ -41,7 +43,9 @@ pub mod root;
 pub mod rule;
 pub mod server;
 pub mod static_client;
+pub mod stepper;
 pub mod testbed;
+pub mod traffic;
 pub mod turn;
 pub mod unconnected;
 pub mod wire;
@@ -55,10 +59,13 @@ pub use datagram_server::DatagramServer;
 pub use folder::Folder;
 pub use ipvs_clients::IpvsClient;
 pub use keepalived::Keepalived;
+pub use ledger::Ledger;
 pub use namespace::Namespace;
 pub use place::Place;
 pub use program::Outcome;
 pub use raw_client::RawClient;
 pub use server::{Server, Talk};
+pub use stepper::Stepper;
 pub use testbed::Testbed;
+pub use traffic::Traffic;
 pub use turn::Turn;

@@ -5,11 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compat_tests::{Testbed, application::Attempt};
-use nix::{
-    errno::Errno,
-    time::{ClockId, clock_gettime},
-};
+use compat_tests::{Testbed, application::Attempt, traffic::now};
+use nix::errno::Errno;
 
 const SERVICE: &str = "10.9.0.1:80";
 const WHILE: Duration = Duration::from_secs(3);
@@ -160,9 +157,4 @@ impl IsErrAndIn for Result<String, Errno> {
 
 fn reached(attempt: &Attempt, name: &str) -> bool {
     attempt.reached.as_deref() == Ok(name)
-}
-
-fn now() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("there is a clock");
-    u64::try_from(now.tv_sec() * 1_000_000_000 + now.tv_nsec()).expect("after the start")
 }
