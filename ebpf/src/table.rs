@@ -9,8 +9,8 @@ use aya_ebpf::{
 };
 use sockvs_ebpf_common::{
     DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Globals, MAX_NAMESPACES, MAX_SERVICES,
-    MAX_TEMPLATES, Namespace, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK,
-    Service, ServiceKey, Template, TemplateKey,
+    MAX_SYNC_DAEMONS, MAX_TEMPLATES, Namespace, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS,
+    SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey, Template, TemplateKey,
 };
 
 type Chunk<T, const LEN: usize> = Array<T, LEN, { BPF_F_MMAPABLE as usize }>;
@@ -50,6 +50,15 @@ static NAMESPACES: HashMap<
     u64,
     Namespace,
     { MAX_NAMESPACES as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+/// Not for the programs either.
+#[btf_map]
+static SYNC_DAEMONS: HashMap<
+    SyncDaemonKey,
+    SyncDaemon,
+    { MAX_SYNC_DAEMONS as usize },
     { BPF_F_NO_PREALLOC as usize },
 > = HashMap::new();
 

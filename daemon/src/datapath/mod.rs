@@ -5,7 +5,7 @@
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
 //! `restore` reads back what an earlier daemon left. `rates` estimates, `templates` is persistence's memory,
-//! `common` what belongs to no service. `walk` looks at the sockets that are connected, where `socket_layout`
+//! `common` and `sync_daemons` what belongs to no service. `walk` looks at the sockets that are connected, where `socket_layout`
 //! says what they look like, and `connections` says it in the tables' words; `orphans` are those whose
 //! server was deleted, which `destroy` may end.
 //!
@@ -31,6 +31,7 @@ mod restore;
 mod room;
 mod scheduler;
 mod socket_layout;
+mod sync_daemons;
 mod templates;
 mod walk;
 

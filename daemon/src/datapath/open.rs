@@ -13,6 +13,7 @@ use super::{
     common::Common,
     rates::Rates,
     room::{Indexes, Limit, Stretches},
+    sync_daemons::SyncDaemons,
     templates::Templates,
 };
 
@@ -73,9 +74,15 @@ impl MapPath {
             BpfHashMap::try_from(programs.take_map(name)?)
                 .map_err(|error| Error::Map { name, error })?
         };
+        let sync_daemons = {
+            let name = "SYNC_DAEMONS";
+            BpfHashMap::try_from(programs.take_map(name)?)
+                .map_err(|error| Error::Map { name, error })?
+        };
         let path = Self {
             by_address,
             common: Common::new(globals, namespaces),
+            sync_daemons: SyncDaemons::new(sync_daemons),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
             destination_records: chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?,
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,

@@ -18,18 +18,20 @@ use super::{
     records,
     room::{Indexes, Stretch, Stretches},
     scheduler::{Plan, Server},
+    sync_daemons::SyncDaemons,
     templates::Held,
     walk::Walk,
 };
 use crate::ipvs::{
     Cause, Connection, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Settings, Stats, Timeouts,
+    Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
 pub struct MapPath {
     pub(super) by_address: BpfHashMap<MapData, RecordKey, u32>,
     pub(super) common: Common,
+    pub(super) sync_daemons: SyncDaemons,
     pub(super) service_records: Chunks<ServiceRecord>,
     pub(super) destination_records: Chunks<DestinationRecord>,
     pub(super) slots: Chunks<u64>,
@@ -122,6 +124,10 @@ impl DataPath for MapPath {
         self.end_all_orphans(ns);
     }
 
+    fn set_sync_daemon(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
+        self.sync_daemons.set(ns, state, daemon);
+    }
+
     fn zeroed(&mut self, _ns: Namespace, service: &Service) {
         if let Some(published) = self.services.get(&service.id())
             && let Some(record) = LiveService::at(&self.service_records, published.index)
@@ -157,6 +163,7 @@ impl DataPath for MapPath {
 
     fn forget_namespace(&mut self, ns: Namespace) {
         self.common.forget(ns);
+        self.sync_daemons.forget(ns);
     }
 
     fn forget(&mut self, id: DestinationId) {

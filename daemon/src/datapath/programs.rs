@@ -46,9 +46,10 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("sockvs_getpeername6", "getpeername6"),
 ];
 /// Each map that is pinned, by its name in the object and in the pin directory.
-const MAPS: [&str; 10] = [
+const MAPS: [&str; 11] = [
     "GLOBALS",
     "NAMESPACES",
+    "SYNC_DAEMONS",
     "SERVICES",
     "SERVICE_RECORDS",
     "DESTINATION_RECORDS",

@@ -18,7 +18,8 @@ use crate::ipvs::{
     PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
 };
 
-/// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
+/// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`,
+/// `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`).
 const NAME_LEN: usize = 16;
 
 /// An address as the records have it.
@@ -187,12 +188,13 @@ fn folded(address: IpAddr) -> u32 {
 /// A service's configuration, for the next daemon.
 pub(super) fn service_config(service: &Service) -> ServiceConfig {
     ServiceConfig {
-        scheduler: name(service.scheduler().name()),
+        scheduler: name(service.scheduler().name().as_bytes()),
         persistence_engine: name(
             service
                 .persistence_engine()
                 .map(PersistenceEngine::name)
-                .unwrap_or_default(),
+                .unwrap_or_default()
+                .as_bytes(),
         ),
         flags: service.flags().0,
         timeout: service.timeout(),
@@ -285,14 +287,16 @@ pub(super) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
     }
 }
 
-fn until_zero(name: &[u8]) -> &[u8] {
+/// A name without the zeros that pad it.
+pub(super) fn until_zero(name: &[u8]) -> &[u8] {
     name.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-fn name(name: &str) -> [u8; NAME_LEN] {
+/// A name, padded with zeros.
+pub(super) fn name(name: &[u8]) -> [u8; NAME_LEN] {
     let mut padded = [0; NAME_LEN];
-    for (to, from) in padded.iter_mut().zip(name.bytes()) {
-        *to = from;
+    for (to, from) in padded.iter_mut().zip(name) {
+        *to = *from;
     }
     padded
 }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::ipvs::{
     self, Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
-    RouteType, Service, ServiceId, Settings, Stats, Timeouts,
+    RouteType, Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts,
 };
 
 impl MapPath {
@@ -36,6 +36,7 @@ impl MapPath {
             name: "NAMESPACES",
             error,
         })?;
+        self.restore_sync_daemons(ipvs)?;
         let mut services: Vec<u32> = (0..self.service_records.len())
             .filter(|index| self.service(*index).is_some_and(LiveService::is_live))
             .collect();
@@ -80,6 +81,36 @@ impl MapPath {
         );
         self.mend_addresses()?;
         Ok(self.services.len())
+    }
+
+    fn restore_sync_daemons(&mut self, ipvs: &mut Ipvs) -> Result<(), Error> {
+        let kept = self.sync_daemons.kept().map_err(|error| Error::Map {
+            name: "SYNC_DAEMONS",
+            error,
+        })?;
+        for (ns, spec) in kept {
+            let started = spec
+                .ok_or_else(|| "it makes no sense".to_owned())
+                .and_then(|spec| {
+                    let mut adopting = Adopting {
+                        path: self,
+                        service: 0,
+                        destination: 0,
+                    };
+                    let table = ipvs.table_mut(ns);
+                    table
+                        .start_sync_daemon(spec, &Checked, &mut adopting)
+                        .map_err(|error| error.to_string())
+                });
+            if let Err(why) = started {
+                tracing::error!(
+                    namespace = ns.0,
+                    why,
+                    "a sync daemon of an earlier daemon is lost"
+                );
+            }
+        }
+        Ok(())
     }
 
     fn service(&self, index: u32) -> Option<LiveService<'_>> {
@@ -327,6 +358,8 @@ impl DataPath for Adopting<'_> {
 
     fn configure(&mut self, _ns: Namespace, _timeouts: &Timeouts, _settings: &Settings) {}
 
+    fn set_sync_daemon(&mut self, _: Namespace, _: SyncState, _: Option<&SyncDaemon>) {}
+
     fn zeroed(&mut self, _ns: Namespace, _service: &Service) {}
 
     fn estimate(&mut self) {}
@@ -344,7 +377,7 @@ impl DataPath for Adopting<'_> {
     }
 }
 
-/// Addresses in the records were checked when a client gave them.
+/// Addresses and interfaces in the records were checked when a client gave them.
 struct Checked;
 
 impl Host for Checked {
@@ -357,6 +390,7 @@ impl Host for Checked {
     }
 
     fn interface_mtu(&self, _name: &[u8]) -> Option<u32> {
-        None
+        // Not looked at: the records say how long a message may be.
+        Some(0)
     }
 }

@@ -59,10 +59,10 @@ pub(super) fn change(
             table.delete_destination(&service, &key, path)?;
         }
         IpvsCommand::NewDaemon => {
-            table.start_sync_daemon(request::sync_daemon(attrs.daemon)?, host)?;
+            table.start_sync_daemon(request::sync_daemon(attrs.daemon)?, host, path)?;
         }
         IpvsCommand::DelDaemon => {
-            table.stop_sync_daemon(request::sync_daemon_state(attrs.daemon)?)?;
+            table.stop_sync_daemon(request::sync_daemon_state(attrs.daemon)?, path)?;
         }
         _ => {
             return Err(Refusal::new(

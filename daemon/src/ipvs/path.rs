@@ -3,7 +3,7 @@
 
 use super::{
     Connection, DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats,
-    Timeouts,
+    SyncDaemon, SyncState, Timeouts,
 };
 
 /// What carries the table's word to the connections, and brings back what became of them.
@@ -29,6 +29,10 @@ pub trait DataPath {
 
     /// The namespace has these timeouts and settings from now on.
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings);
+
+    /// The namespace's sync daemon of this state is this one from now on; none runs if it was
+    /// stopped.
+    fn set_sync_daemon(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>);
 
     /// A client has zeroed the counters of the service and its destinations: the zero points are new,
     /// and rates start from nothing.

@@ -138,13 +138,14 @@ impl SyncDaemons {
         self.iter().next().is_some()
     }
 
-    /// Starts one. `mixed` says whether any destination is of another family than its service.
+    /// Starts one, and returns it. `mixed` says whether any destination is of another family than its
+    /// service.
     pub(super) fn start(
         &mut self,
         spec: SyncDaemonSpec,
         mixed: bool,
         host: &dyn Host,
-    ) -> Result<(), Error> {
+    ) -> Result<&SyncDaemon, Error> {
         let group = spec.group.unwrap_or(DEFAULT_GROUP);
         if !is_multicast(group) {
             return Err(Error::SyncGroupNotMulticast { group });
@@ -173,14 +174,14 @@ impl SyncDaemons {
         };
         host.open_sync_socket(&daemon)
             .map_err(|errno| Error::SyncSocket { state, errno })?;
-        *slot = Some(daemon);
-        Ok(())
+        Ok(slot.insert(daemon))
     }
 
-    pub(super) fn stop(&mut self, state: u32) -> Result<(), Error> {
+    /// Stops one, and returns which that was.
+    pub(super) fn stop(&mut self, state: u32) -> Result<SyncState, Error> {
         let state = known_state(state)?;
         match self.slot(state).take() {
-            Some(_) => Ok(()),
+            Some(_) => Ok(state),
             None => Err(Error::SyncDaemonNotRunning { state }),
         }
     }

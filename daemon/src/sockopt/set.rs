@@ -36,11 +36,11 @@ pub(super) fn change(
             let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;
             let interface = daemon.interface.0.as_ref().filter(|name| !name.is_empty());
             let interface = interface.ok_or(Refusal::InterfaceName)?;
-            table.start_sync_daemon(daemon.spec(interface.clone()), host)?;
+            table.start_sync_daemon(daemon.spec(interface.clone()), host, path)?;
         }
         SetOption::StopDaemon => {
             let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;
-            table.stop_sync_daemon(daemon.state)?;
+            table.stop_sync_daemon(daemon.state, path)?;
         }
         SetOption::AddService
         | SetOption::EditService

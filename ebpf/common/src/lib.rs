@@ -14,8 +14,8 @@
 //! it is first needed, never moves and is never freed, so a record has one address for its whole
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
-//! `GLOBALS` and `NAMESPACES` hold what belongs to no service, `TEMPLATES` which client got which
-//! server of a persistent service. `ORIGINS` and `FLOWS` are the sockets' own memory, and so is `SETTLED`
+//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `TEMPLATES` which client
+//! got which server of a persistent service. `ORIGINS` and `FLOWS` are the sockets' own memory, and so is `SETTLED`
 //! of sockets that were looked at while they were open.
 //!
 //! # How an edit becomes visible at once
@@ -34,6 +34,7 @@ mod live;
 pub mod netlink;
 mod selection;
 mod service;
+mod sync_daemon;
 mod template;
 
 pub use destination::{Destination, DestinationConfig};
@@ -45,6 +46,7 @@ pub use service::{
     Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET,
     TERMS_PERSISTENT, Terms,
 };
+pub use sync_daemon::{SyncDaemon, SyncDaemonKey};
 pub use template::{Template, TemplateKey};
 
 /// The layout of everything in this crate. Pinned maps of another layout are not ours to read.
@@ -116,6 +118,8 @@ pub struct Namespace {
 
 /// Most entries of `NAMESPACES`.
 pub const MAX_NAMESPACES: u32 = 65536;
+/// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
+pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
 
@@ -138,6 +142,10 @@ mod pod {
     unsafe impl aya::Pod for super::Globals {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Namespace {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::SyncDaemonKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::SyncDaemon {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::netlink::HookSettings {}
     // SAFETY: as above.

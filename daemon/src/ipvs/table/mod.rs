@@ -157,9 +157,12 @@ impl Table {
         &mut self,
         spec: SyncDaemonSpec,
         host: &dyn Host,
+        path: &mut dyn DataPath,
     ) -> Result<(), Error> {
         let mixed = self.services.iter_from(0).any(Service::has_mixed_families);
-        self.sync_daemons.start(spec, mixed, host)
+        let daemon = self.sync_daemons.start(spec, mixed, host)?;
+        path.set_sync_daemon(self.ns, daemon.state(), Some(daemon));
+        Ok(())
     }
 
     /// Stops the sync daemon of this state, as the client gave it (`stop_sync_thread`).
@@ -167,8 +170,10 @@ impl Table {
     /// # Errors
     ///
     /// [`Error::NoSuchSyncState`], [`Error::SyncDaemonNotRunning`].
-    pub fn stop_sync_daemon(&mut self, state: u32) -> Result<(), Error> {
-        self.sync_daemons.stop(state)
+    pub fn stop_sync_daemon(&mut self, state: u32, path: &mut dyn DataPath) -> Result<(), Error> {
+        let state = self.sync_daemons.stop(state)?;
+        path.set_sync_daemon(self.ns, state, None);
+        Ok(())
     }
 
     /// The sync daemons that run, in dump order (`ip_vs_genl_dump_daemons`): master, backup.

@@ -49,7 +49,8 @@ fn sync(fixture: &mut Fixture) {
         port: 0,
         ttl: 0,
     };
-    fixture.table.start_sync_daemon(spec, &FakeHost).unwrap();
+    let Fixture { table, path } = fixture;
+    table.start_sync_daemon(spec, &FakeHost, path).unwrap();
 }
 
 #[test]
@@ -156,7 +157,8 @@ fn while_a_sync_daemon_runs_no_other_family_is_taken() {
         .unwrap_err();
     assert_eq!((name(&error), error.errno()), ("missing", libc::ENOENT));
 
-    fixture.table.stop_sync_daemon(1).unwrap();
+    let Fixture { table, path } = &mut fixture;
+    table.stop_sync_daemon(1, path).unwrap();
     fixture
         .try_destination(&key, tunnel("[2001:db8::2]:80"))
         .unwrap();

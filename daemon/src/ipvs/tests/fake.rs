@@ -8,7 +8,8 @@ use crate::ipvs::trash::Trash;
 use crate::ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationKey, DestinationReading,
     DestinationSpec, Error, Family, ForwardingMethod, Host, Namespace, Netmask, RouteType, Service,
-    ServiceId, ServiceKey, ServiceSpec, Settings, Stats, SyncDaemon, Table, Timeouts, TunnelInfo,
+    ServiceId, ServiceKey, ServiceSpec, Settings, Stats, SyncDaemon, SyncState, Table, Timeouts,
+    TunnelInfo,
 };
 
 pub(super) const NS: Namespace = Namespace(7);
@@ -19,6 +20,7 @@ pub(super) struct FakePath {
     pub(super) published: Vec<(Namespace, Service, Cause)>,
     pub(super) withdrawn: Vec<(Namespace, ServiceKey)>,
     pub(super) configured: Option<(Namespace, Timeouts, Settings)>,
+    pub(super) sync_daemons: Vec<(Namespace, SyncState, Option<SyncDaemon>)>,
     pub(super) refuses: Option<DataPathFull>,
     pub(super) services: HashMap<ServiceId, Stats>,
     pub(super) destinations: HashMap<DestinationId, DestinationReading>,
@@ -55,6 +57,10 @@ impl DataPath for FakePath {
         self.configured = Some((ns, *timeouts, settings.clone()));
     }
 
+    fn set_sync_daemon(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
+        self.sync_daemons.push((ns, state, daemon.cloned()));
+    }
+
     fn zeroed(&mut self, _: Namespace, _: &Service) {}
 
     fn estimate(&mut self) {}
@@ -87,6 +93,8 @@ impl DataPath for FixedPath {
     fn withdraw(&mut self, _: Namespace, _: &Service) {}
 
     fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
+
+    fn set_sync_daemon(&mut self, _: Namespace, _: SyncState, _: Option<&SyncDaemon>) {}
 
     fn zeroed(&mut self, _: Namespace, _: &Service) {}
 

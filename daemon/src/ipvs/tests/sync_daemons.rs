@@ -1,6 +1,6 @@
 //! Starting and stopping sync daemons.
 
-use super::fake::{FakeHost, Fixture, NS, tunnel};
+use super::fake::{FakeHost, FakePath, Fixture, NS, tunnel};
 use crate::ipvs::{Error, SyncDaemonSpec, SyncState, Table};
 
 fn spec(state: u32) -> SyncDaemonSpec {
@@ -16,7 +16,11 @@ fn spec(state: u32) -> SyncDaemonSpec {
 }
 
 fn start(table: &mut Table, spec: SyncDaemonSpec) -> Result<(), Error> {
-    table.start_sync_daemon(spec, &FakeHost)
+    table.start_sync_daemon(spec, &FakeHost, &mut FakePath::default())
+}
+
+fn stop(table: &mut Table, state: u32) -> Result<(), Error> {
+    table.stop_sync_daemon(state, &mut FakePath::default())
 }
 
 fn running(table: &Table) -> Vec<SyncState> {
@@ -107,9 +111,9 @@ fn both_run_side_by_side_master_first() {
     start(&mut table, spec(2)).unwrap();
     start(&mut table, spec(1)).unwrap();
     assert_eq!(running(&table), [SyncState::Master, SyncState::Backup]);
-    table.stop_sync_daemon(1).unwrap();
+    stop(&mut table, 1).unwrap();
     assert_eq!(running(&table), [SyncState::Backup]);
-    table.stop_sync_daemon(2).unwrap();
+    stop(&mut table, 2).unwrap();
     assert_eq!(running(&table), []);
 }
 
@@ -145,7 +149,7 @@ fn faults_are_told_in_the_kernels_order() {
     assert_eq!(running(table), [SyncState::Master]);
 
     // Mixed families come between group and interface.
-    table.stop_sync_daemon(1).unwrap();
+    stop(table, 1).unwrap();
     fixture
         .try_destination(&key, tunnel("[2001:db8::2]:80"))
         .unwrap();
@@ -180,7 +184,7 @@ fn a_state_that_is_none_is_told_after_the_interface() {
         let none = Error::NoSuchSyncState { raw };
         assert_eq!(none.errno(), libc::EINVAL);
         assert_eq!(start(&mut table, spec(raw)), Err(none.clone()));
-        assert_eq!(table.stop_sync_daemon(raw), Err(none));
+        assert_eq!(stop(&mut table, raw), Err(none));
     }
 }
 
@@ -207,7 +211,7 @@ fn groups_are_multicast_of_either_family() {
 fn one_that_does_not_run_is_not_stopped() {
     let mut table = Table::new(NS);
     start(&mut table, spec(1)).unwrap();
-    let error = table.stop_sync_daemon(2).unwrap_err();
+    let error = stop(&mut table, 2).unwrap_err();
     assert_eq!(
         error,
         Error::SyncDaemonNotRunning {
@@ -216,4 +220,22 @@ fn one_that_does_not_run_is_not_stopped() {
     );
     assert_eq!(error.errno(), libc::ESRCH);
     assert_eq!(running(&table), [SyncState::Master]);
+}
+
+#[test]
+fn the_data_path_hears_of_those_that_start_and_stop() {
+    let mut fixture = Fixture::default();
+    let Fixture { table, path } = &mut fixture;
+    table.start_sync_daemon(spec(2), &FakeHost, path).unwrap();
+    let daemon = table.sync_daemons().next().cloned();
+    table
+        .start_sync_daemon(spec(2), &FakeHost, path)
+        .unwrap_err();
+    table.stop_sync_daemon(1, path).unwrap_err();
+    table.stop_sync_daemon(2, path).unwrap();
+    let heard = [
+        (NS, SyncState::Backup, daemon),
+        (NS, SyncState::Backup, None),
+    ];
+    assert_eq!(path.sync_daemons, heard);
 }
