@@ -260,7 +260,7 @@ impl Drop for Daemon {
         }
         clean_up(|| {
             let status = self.child.is_some().then(|| self.end(Signal::SIGTERM));
-            let detached = detach_all(&self.pin_dir);
+            let detached = detach_all(&self.pin_dir, &self.socket);
             if let Some(status) = status.filter(|status| !status.success()) {
                 return Err(format!("a sockvsd that ended with {status}"));
             }
@@ -272,10 +272,11 @@ impl Drop for Daemon {
     }
 }
 
-/// Runs `sockvsd --detach-all`.
+/// Runs `sockvsd --detach-all` for a daemon that pinned here and listened there.
 #[must_use]
-pub fn detach_all(pin_dir: &Path) -> Outcome {
+pub fn detach_all(pin_dir: &Path, socket: &Path) -> Outcome {
     let mut detach = Command::new(binaries::ours("sockvsd"));
     detach.arg("--detach-all").arg("--pin-dir").arg(pin_dir);
+    detach.arg("--socket").arg(socket);
     program::run(detach)
 }

@@ -19,6 +19,7 @@
 
 pub mod application;
 pub mod binaries;
+pub mod bpf_objects;
 pub mod cgroup;
 pub mod client;
 pub mod conversation;

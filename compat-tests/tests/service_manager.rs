@@ -30,13 +30,14 @@ fn words(key: &str) -> Vec<&'static str> {
 struct Service {
     child: Child,
     pins: std::path::PathBuf,
+    socket: std::path::PathBuf,
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = detach_all(&self.pins);
+        let _ = detach_all(&self.pins, &self.socket);
     }
 }
 
@@ -85,7 +86,11 @@ fn with_the_rights_of_its_unit_the_daemon_serves_and_says_so() {
         .env("WATCHDOG_USEC", "400000");
     let child = command.spawn().expect("setpriv starts");
     let pid = i32::try_from(child.id()).expect("process ids are small");
-    let mut service = Service { child, pins };
+    let mut service = Service {
+        child,
+        pins,
+        socket: socket.clone(),
+    };
 
     let mut heard = vec![hear(&manager)];
     while !heard.iter().any(|said| said.contains("READY=1")) {

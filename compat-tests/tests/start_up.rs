@@ -19,7 +19,7 @@ fn a_second_daemon_on_the_same_pin_directory_says_so() {
     );
     expect_one_line(&program::run(command), "another sockvsd is running");
 
-    let outcome = detach_all(testbed.daemon.pin_dir());
+    let outcome = detach_all(testbed.daemon.pin_dir(), testbed.daemon.socket());
     expect_one_line(&outcome, "another sockvsd is running");
 
     // And one on the same control socket.
@@ -230,7 +230,7 @@ impl Pins {
 impl Drop for Pins {
     fn drop(&mut self) {
         if self.0.exists() {
-            let _ = detach_all(&self.0);
+            let _ = detach_all(&self.0, &self.0.join("no.sock"));
             let _ = fs::remove_dir(&self.0);
         }
     }

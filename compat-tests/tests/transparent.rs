@@ -85,7 +85,7 @@ fn a_kernels_table_in_use_is_left_alone_unless_it_is_to_be_replaced() {
     }
     assert_eq!(kernel.saved(), RULES, "nothing was lost");
     if pins.exists() {
-        let outcome = detach_all(&pins);
+        let outcome = detach_all(&pins, &folder.path().join("refused.sock"));
         panic!("the refused daemon left {}: {outcome}", pins.display());
     }
 

@@ -4,7 +4,7 @@ use std::{
     future::pending,
     io,
     os::fd::AsFd as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,11 +18,13 @@ use tokio::{
 
 use crate::{
     control::{self, Facts, exec_socket},
-    datapath::{Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, find_cgroup2},
+    datapath::{
+        Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, detach_all, find_cgroup2,
+    },
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
-    privileges, service_manager,
+    privileges, service_manager, socket_file,
 };
 
 /// How often what is no longer needed is let go.
@@ -59,6 +61,20 @@ pub struct Options {
     pub pin_dir: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
+}
+
+/// Removes what an earlier daemon left: all that is pinned, and the sockets' files if it had no time
+/// for that.
+///
+/// # Errors
+///
+/// When a daemon runs on the pin directory, or a file cannot be removed.
+pub fn detach(pin_dir: &Path, socket: &Path) -> Result<()> {
+    detach_all(pin_dir)?;
+    for path in [socket, &exec_socket(socket)] {
+        socket_file::clear(path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Runs the daemon until it is told to end. Connections go on being balanced afterwards.

@@ -25,4 +25,5 @@ mod netns;
 pub mod privileges;
 pub mod procfs;
 mod service_manager;
+mod socket_file;
 pub mod sockopt;

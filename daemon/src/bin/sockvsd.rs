@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use sockvs::{
     control::{DEFAULT_PIN_DIR, DEFAULT_SOCKET},
-    daemon::{Netns, Options, run},
-    datapath::{Limits, detach_all},
+    daemon::{Netns, Options, detach, run},
+    datapath::Limits,
     intercept::{Intercept, bpf},
 };
 use tracing_subscriber::EnvFilter;
@@ -45,8 +45,8 @@ struct Arguments {
     /// The control socket.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
-    /// Remove all that an earlier daemon left in the pin directory, and exit. Connections that exist
-    /// live on; new ones are no longer balanced.
+    /// Remove all that an earlier daemon left in the pin directory, and the sockets that it listened
+    /// at, and exit. Connections that exist live on; new ones are no longer balanced.
     #[arg(long)]
     detach_all: bool,
     /// Be the guard of this process. Not for people.
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     let outcome = if let Some(daemon) = arguments.guard {
         bpf::guard(daemon).map_err(anyhow::Error::from)
     } else if arguments.detach_all {
-        detach_all(&arguments.pin_dir).map_err(anyhow::Error::from)
+        detach(&arguments.pin_dir, &arguments.socket)
     } else {
         run(&Options {
             intercept: arguments.intercept,

@@ -21,7 +21,8 @@ use crate::{
     family::{self, Table},
     intercept::Departures,
     ipvs::{Namespace, Setting},
-    procfs::Place,
+    procfs,
+    socket_file::{self, Place},
 };
 
 /// How long a client may take to say what it wants.
@@ -43,14 +44,13 @@ impl Listener {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        // Nobody else is listening: whoever gets here holds the lock on the pin directory. A socket
-        // that answers belongs to a daemon with another one.
-        match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path)?;
+        // A socket that answers belongs to a daemon with another pin directory.
+        match socket_file::clear(path)? {
+            Place::Free => {}
+            Place::Taken => return Err(io::ErrorKind::AddrInUse.into()),
+            Place::NotASocket => {
+                return Err(io::Error::other("there is something else of that name"));
             }
-            Err(_) => {}
         }
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
@@ -119,7 +119,7 @@ impl Answering {
                 let told: Vec<_> = connections.iter().map(Told::of).collect();
                 serde_json::to_string(&told)?
             }
-            Some(Request::File(file)) => text(Ok(self.text(ns, Place::File(file)))),
+            Some(Request::File(file)) => text(Ok(self.text(ns, procfs::Place::File(file)))),
             Some(Request::Setting(setting, None)) => text(Ok(self.setting(ns, setting))),
             Some(Request::Setting(setting, Some(given))) => {
                 let netns = family::namespace_of_socket(stream.as_fd())?;
@@ -133,13 +133,15 @@ impl Answering {
         stream.write_all(b"\n").await
     }
 
-    fn text(&self, ns: Namespace, place: Place) -> String {
+    fn text(&self, ns: Namespace, place: procfs::Place) -> String {
         place.text(&self.server, ns)
     }
 
     /// A setting's text, without the line's end.
     fn setting(&self, ns: Namespace, setting: Setting) -> String {
-        self.text(ns, Place::Setting(setting)).trim_end().to_owned()
+        self.text(ns, procfs::Place::Setting(setting))
+            .trim_end()
+            .to_owned()
     }
 
     fn change(&self, ns: Namespace, setting: Setting, given: &str) -> Result<(), String> {

@@ -3,14 +3,13 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::client::Supervisor;
 use super::{Handler, connection};
+use crate::socket_file::{self, Place};
 
 /// The most connections; users other than root share fewer, so that they cannot keep root out.
 const MOST_CONNECTIONS: usize = 1024;
@@ -62,7 +62,11 @@ impl Listener {
             path: path.to_owned(),
             source,
         };
-        clear(path).map_err(system)?.or(path)?;
+        match socket_file::clear(path).map_err(system)? {
+            Place::Free => {}
+            Place::Taken => return Err(Error::Taken(path.to_owned())),
+            Place::NotASocket => return Err(Error::NotASocket(path.to_owned())),
+        }
         let socket = open(path).map_err(|errno| system(errno.into()))?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(system)?;
         let file = identity(path).map_err(system)?;
@@ -104,50 +108,9 @@ impl Drop for Listener {
     }
 }
 
-/// What is there already.
-enum Place {
-    Free,
-    Taken,
-    NotASocket,
-}
-
-impl Place {
-    fn or(self, path: &Path) -> Result<(), Error> {
-        match self {
-            Self::Free => Ok(()),
-            Self::Taken => Err(Error::Taken(path.to_owned())),
-            Self::NotASocket => Err(Error::NotASocket(path.to_owned())),
-        }
-    }
-}
-
-/// Removes a socket file that nobody listens to.
-fn clear(path: &Path) -> io::Result<Place> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Free),
-        Err(error) => return Err(error),
-        Ok(file) if !file.file_type().is_socket() => return Ok(Place::NotASocket),
-        Ok(_) => {}
-    }
-    let caller = seqpacket()?;
-    match connect(caller.as_raw_fd(), &UnixAddr::new(path)?) {
-        Err(Errno::ECONNREFUSED) => {
-            fs::remove_file(path)?;
-            Ok(Place::Free)
-        }
-        Err(Errno::ENOENT) => Ok(Place::Free),
-        // Connected, too busy, or a socket of another type: somebody is there.
-        _ => Ok(Place::Taken),
-    }
-}
-
-fn seqpacket() -> nix::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
-}
-
 fn open(path: &Path) -> nix::Result<OwnedFd> {
-    let socket = seqpacket()?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
     bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     listen(&socket, Backlog::new(BACKLOG)?)?;
     Ok(socket)

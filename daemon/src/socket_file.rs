@@ -1,0 +1,73 @@
+//! The files of Unix sockets: one that its daemon left behind is in the way of the next one.
+
+use std::{
+    fs, io,
+    os::{fd::AsRawFd as _, unix::fs::FileTypeExt as _},
+    path::Path,
+};
+
+use nix::{
+    errno::Errno,
+    sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
+};
+
+/// What there is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nothing, by now.
+    Free,
+    /// Somebody listens.
+    Taken,
+    /// Something else of that name.
+    NotASocket,
+}
+
+/// Removes a socket's file if nobody listens any more.
+///
+/// # Errors
+///
+/// When it cannot be looked at or removed.
+pub(crate) fn clear(path: &Path) -> io::Result<Place> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Free),
+        Err(error) => return Err(error),
+        Ok(file) if !file.file_type().is_socket() => return Ok(Place::NotASocket),
+        Ok(_) => {}
+    }
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let caller = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    match connect(caller.as_raw_fd(), &UnixAddr::new(path)?) {
+        Err(Errno::ECONNREFUSED) => {
+            fs::remove_file(path)?;
+            Ok(Place::Free)
+        }
+        Err(Errno::ENOENT) => Ok(Place::Free),
+        // Connected, too busy, or a socket of another type: somebody is there.
+        _ => Ok(Place::Taken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_listens_at_is_removed() {
+        let folder = std::env::temp_dir().join(format!("sockvs-clear-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let (socket, file) = (folder.join("socket"), folder.join("file"));
+        assert_eq!(clear(&socket).unwrap(), Place::Free);
+        let listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(clear(&socket).unwrap(), Place::Taken);
+        assert!(socket.exists());
+        drop(listener);
+        assert_eq!(clear(&socket).unwrap(), Place::Free);
+        assert!(!socket.exists());
+        fs::write(&file, "precious").unwrap();
+        assert_eq!(clear(&file).unwrap(), Place::NotASocket);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
