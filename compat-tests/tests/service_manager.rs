@@ -7,8 +7,8 @@ use std::{
 };
 
 use compat_tests::{
-    Application, Cgroup, Client, Folder, Intercept, Namespace, Place, Server, Talk, Turn, binaries,
-    daemon::detach_all, name, program, root,
+    Application, Cgroup, Client, Folder, Intercept, Namespace, Place, Server, Talk, Testbed, Turn,
+    binaries, daemon::detach_all, name, program, root,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -142,4 +142,48 @@ fn systemd_finds_no_fault_with_the_unit() {
         outcome.status.success() && outcome.stderr.is_empty(),
         "{outcome}"
     );
+}
+
+#[test]
+fn a_daemon_that_was_started_with_all_rights_keeps_those_of_its_unit() {
+    let testbed = Testbed::new();
+    // Until all kinds of its threads have done something.
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr -p 60");
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m");
+    testbed.ipvsadm("-Ln");
+    let granted = words("CapabilityBoundingSet")
+        .iter()
+        .fold(0, |all, name| all | 1 << capability(name));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", testbed.daemon.pid()));
+    for thread in threads.expect("the daemon runs").flatten() {
+        // One that has ended meanwhile has nothing left to say.
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let sets = [
+            ("CapEff:", granted),
+            ("CapPrm:", granted),
+            ("CapBnd:", granted),
+            ("CapInh:", 0),
+            ("CapAmb:", 0),
+        ];
+        for (name, expected) in sets {
+            let Some(set) = status.lines().find_map(|line| line.strip_prefix(name)) else {
+                continue;
+            };
+            let set = u64::from_str_radix(set.trim(), 16).expect("a set is in hexadecimal");
+            assert_eq!(set, expected, "{name} {set:x}, not {expected:x}:\n{status}");
+        }
+    }
+}
+
+/// A capability's number (`linux/capability.h`).
+fn capability(name: &str) -> u32 {
+    let known = [
+        ("CAP_DAC_READ_SEARCH", 2),
+        ("CAP_NET_BIND_SERVICE", 10),
+        ("CAP_NET_ADMIN", 12),
+        ("CAP_SYS_PTRACE", 19),
+        ("CAP_SYS_ADMIN", 21),
+    ];
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.unwrap_or_else(|| panic!("{name} is new here")).1
 }

@@ -9,8 +9,8 @@ const DAEMONS: [(&str, &str); 2] = [
     ),
     (
         "--start-daemon backup --mcast-interface lo --syncid 255 --sync-maxlen 1400 --mcast-group ff02::81 \
-         --mcast-port 9000 --mcast-ttl 3",
-        "backup sync daemon (mcast=lo, syncid=255, maxlen=1400, group=ff02::81, port=9000, ttl=3)",
+         --mcast-port 999 --mcast-ttl 3",
+        "backup sync daemon (mcast=lo, syncid=255, maxlen=1400, group=ff02::81, port=999, ttl=3)",
     ),
 ];
 

@@ -86,7 +86,10 @@ pub fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .on_thread_start(bpf::do_not_interrupt)
+        .on_thread_start(|| {
+            bpf::do_not_interrupt();
+            privileges::keep_needed();
+        })
         .build()
         .context("cannot start")?;
     runtime.block_on(serve(options))
@@ -170,6 +173,7 @@ async fn serve(options: &Options) -> Result<()> {
     tokio::spawn(sweep(templates));
     tokio::spawn(clear_up(server.clone(), departures));
     tokio::spawn(be_watched(server.clone()));
+    privileges::keep_needed();
     service_manager::ready();
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 

@@ -1,21 +1,49 @@
-//! Our own rights.
+//! Our own rights: what is needed, and giving up what is not.
 
-use std::fs;
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
-/// From `linux/capability.h`.
-const CAP_NET_ADMIN: u32 = 12;
-const CAP_SYS_ADMIN: u32 = 21;
+/// What the daemon needs for as long as it serves.
+const NEEDED: [Capability; 5] = [
+    // Changing eBPF maps, entering network namespaces. Contains CAP_BPF and CAP_PERFMON.
+    Capability::CAP_SYS_ADMIN,
+    // Answering netlink clients, ending connections, attaching to sockets.
+    Capability::CAP_NET_ADMIN,
+    // Reading which namespaces and sockets a process has ...
+    Capability::CAP_SYS_PTRACE,
+    // ... also if it is another user's.
+    Capability::CAP_DAC_READ_SEARCH,
+    // Trying whether a sync daemon could have the port that it is told to.
+    Capability::CAP_NET_BIND_SERVICE,
+];
 
 /// Whether this process may load eBPF programs and answer netlink clients.
 #[must_use]
 pub fn suffice() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(0);
-    [CAP_NET_ADMIN, CAP_SYS_ADMIN]
+    [Capability::CAP_NET_ADMIN, Capability::CAP_SYS_ADMIN]
         .iter()
-        .all(|capability| effective >> capability & 1 == 1)
+        .all(|right| caps::has_cap(None, CapSet::Effective, *right).unwrap_or(false))
+}
+
+/// Gives up what the daemon does not need. It holds for the calling thread, and those that it starts
+/// from now on.
+pub(crate) fn keep_needed() {
+    if let Err(error) = try_to_keep_needed() {
+        tracing::warn!(%error, "rights that are not needed cannot be given up");
+    }
+}
+
+fn try_to_keep_needed() -> Result<(), CapsError> {
+    let needed: CapsHashSet = NEEDED.into();
+    // Programs that are started get no more either. This itself takes a right.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
+        for right in caps::read(None, CapSet::Bounding)?.difference(&needed) {
+            caps::drop(None, CapSet::Bounding, *right)?;
+        }
+    }
+    let held = caps::read(None, CapSet::Permitted)?;
+    let kept = held.intersection(&needed).copied().collect();
+    caps::clear(None, CapSet::Ambient)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
 }

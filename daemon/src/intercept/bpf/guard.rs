@@ -34,6 +34,7 @@ use super::{Request, ledger, record};
 use crate::{
     intercept::{netlink, seccomp::sys::pidfd_open},
     netns::inside,
+    privileges,
 };
 
 /// The guard's name among the processes; never that of the daemon, which people kill by name.
@@ -73,6 +74,7 @@ pub(super) fn start(requests: OwnedFd, ledger: OwnedFd) -> io::Result<()> {
 /// When this was not started by [`start`].
 pub fn guard(daemon: u32) -> io::Result<()> {
     prctl::set_name(c"sockvs-guard")?;
+    privileges::keep_needed();
     for stop in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         // SAFETY: no handler is set; there is nothing that could run at the wrong time.
         unsafe { signal(stop, SigHandler::SigIgn) }?;
