@@ -45,10 +45,12 @@ fn main() -> Result<()> {
         // SAFETY: a build script's main thread is its only one here.
         unsafe { env::set_var(name, value) };
     }
+    let other_layout = env::var_os("CARGO_FEATURE_OTHER_LAYOUT").is_some();
     aya_build::build_ebpf(
         [Package {
             name: "sockvs-ebpf",
             root_dir: ebpf,
+            features: if other_layout { &["other-layout"] } else { &[] },
             ..Package::default()
         }],
         toolchain,

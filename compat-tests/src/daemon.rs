@@ -19,6 +19,24 @@ use crate::{
 /// How long it may take to start or to end.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// A version of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The one that is tested.
+    This,
+    /// One whose maps have another layout.
+    OtherLayout,
+}
+
+impl Version {
+    fn program(self) -> PathBuf {
+        binaries::ours(match self {
+            Self::This => "sockvsd",
+            Self::OtherLayout => "sockvsd-other-layout",
+        })
+    }
+}
+
 /// A running daemon. When it is dropped, it ends, and all that it pinned is removed.
 #[derive(Debug)]
 pub struct Daemon {
@@ -71,7 +89,16 @@ impl Daemon {
     ///
     /// When it does not start.
     pub fn start_again(&mut self) {
-        self.begin_again();
+        self.start_again_as(Version::This);
+    }
+
+    /// The same with a version of one's choice: an upgrade, or the way back.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn start_again_as(&mut self, version: Version) {
+        self.begin_again_as(version);
         self.await_ready();
     }
 
@@ -80,11 +107,11 @@ impl Daemon {
     /// # Panics
     ///
     /// When it does not start.
-    pub fn begin_again(&mut self) {
+    pub fn begin_again_as(&mut self, version: Version) {
         assert!(self.child.is_none(), "the daemon runs already");
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.expect("cannot make the daemon's log");
-        let mut command = self.place.command(binaries::ours("sockvsd"));
+        let mut command = self.place.command(version.program());
         command
             .args(&self.arguments)
             .env("SOCKVS_LOG", "info,sockvs=debug")
@@ -96,7 +123,7 @@ impl Daemon {
         self.child = Some(command.spawn().expect("cannot start sockvsd"));
     }
 
-    /// Waits until it serves, after [`begin_again`](Self::begin_again).
+    /// Waits until it serves, after [`begin_again_as`](Self::begin_again_as).
     ///
     /// # Panics
     ///

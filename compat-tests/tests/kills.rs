@@ -7,7 +7,8 @@
 use std::{collections::BTreeSet, env, thread, time::Duration};
 
 use compat_tests::{
-    Conversation, Ledger, Server, Stepper, Testbed, Traffic, listing, traffic::Absences,
+    Conversation, Ledger, Server, Stepper, Testbed, Traffic, daemon::Version, listing,
+    traffic::Absences,
 };
 
 /// How often the daemon is killed if nobody says.
@@ -120,10 +121,11 @@ impl World {
         killed
     }
 
-    /// Kills the daemon at this step of its start. Whether the start took as many steps.
-    fn kill_while_starting(&mut self, step: u32) -> bool {
+    /// Kills the daemon at this step of the start of a version; then starts another one. Whether the
+    /// start took as many steps.
+    fn kill_while_starting(&mut self, step: u32, [version, next]: [Version; 2]) -> bool {
         self.testbed.daemon.kill();
-        self.testbed.daemon.begin_again();
+        self.testbed.daemon.begin_again_as(version);
         let stepper = Stepper::begin(self.testbed.daemon.pid(), step);
         let killed = loop {
             if self.testbed.daemon.has_ended() {
@@ -136,12 +138,12 @@ impl World {
         };
         self.testbed.daemon.kill();
         let killed = stepper.has_killed() && killed;
-        self.testbed.daemon.start_again();
+        self.testbed.daemon.start_again_as(next);
         let found = self.found();
         assert_eq!(
             found,
             self.ledger.lines(),
-            "killed at step {step} of its start"
+            "{version:?} killed at step {step} of its start, then {next:?}"
         );
         self.count_kill();
         killed
@@ -207,17 +209,14 @@ fn a_change_that_is_cut_short_is_there_or_not_and_connections_go_on() {
     world.expect_all_well();
 }
 
-#[test]
-fn a_start_that_is_cut_short_loses_nothing_and_connections_go_on() {
+/// Kills starts of these versions, one after another, and lets one of the versions behind them start.
+fn cut_starts_short(versions: &[[Version; 2]]) {
     let mut world = World::new();
     let kills = kills() / 2;
     let mut within = 0;
-    for kill in 0..kills {
+    for (kill, versions) in (0..kills).zip(versions.iter().cycle()) {
         let step = 1 + kill * STEPS_OF_A_START / kills;
-        if !world.kill_while_starting(step) {
-            break;
-        }
-        within += 1;
+        within += u32::from(world.kill_while_starting(step, *versions));
     }
     println!("{within} times within a start");
     assert!(
@@ -225,4 +224,21 @@ fn a_start_that_is_cut_short_loses_nothing_and_connections_go_on() {
         "only {within} of {kills} kills were within a start"
     );
     world.expect_all_well();
+}
+
+#[test]
+fn a_start_that_is_cut_short_loses_nothing_and_connections_go_on() {
+    cut_starts_short(&[[Version::This; 2]]);
+}
+
+#[test]
+fn an_upgrade_that_is_cut_short_loses_nothing_and_connections_go_on() {
+    use Version::{OtherLayout, This};
+    // Carried on, given up, the way back, and that one given up.
+    cut_starts_short(&[
+        [OtherLayout, OtherLayout],
+        [This, OtherLayout],
+        [This, This],
+        [OtherLayout, This],
+    ]);
 }

@@ -1,5 +1,5 @@
-//! Connects and edits at full rate, while the daemon is killed, stopped and started again every few
-//! seconds.
+//! Connects and edits at full rate, while the daemon is killed or stopped every few seconds, and
+//! started again, perhaps as a version whose maps have another layout.
 //!
 //! `SOCKVS_TEST_SOAK` says for how many minutes; without it, for some seconds. `SOCKVS_TEST_SEED` says which
 //! edits there are.
@@ -12,8 +12,8 @@ use std::{
 };
 
 use compat_tests::{
-    Conversation, Ledger, Testbed, Traffic, client::Client, ledger::lines_of, random::Random,
-    rule::Key, traffic::Absences,
+    Conversation, Ledger, Testbed, Traffic, client::Client, daemon::Version, ledger::lines_of,
+    random::Random, rule::Key, traffic::Absences,
 };
 
 const SECONDS_IF_NOBODY_SAYS: f64 = 12.0;
@@ -240,7 +240,8 @@ fn while_the_daemon_is_killed_again_and_again_no_connect_fails_or_goes_astray_an
         editors.push(editor);
     }
     let mut random = Random::new(seed ^ 0x5eed);
-    let (start, mut deaths) = (Instant::now(), 0);
+    let (start, mut deaths, mut upgrades) = (Instant::now(), 0, 0);
+    let mut last = Version::This;
     thread::scope(|scope| {
         for editor in &mut editors {
             scope.spawn(|| {
@@ -260,7 +261,10 @@ fn while_the_daemon_is_killed_again_and_again_no_connect_fails_or_goes_astray_an
             if random.once_in(2) {
                 thread::sleep(Duration::from_millis(random.below(400).into()));
             }
-            testbed.daemon.start_again();
+            let version = random.one_of(&[Version::This, Version::This, Version::OtherLayout]);
+            testbed.daemon.start_again_as(version);
+            upgrades += u64::from(version != last);
+            last = version;
             lives.next();
             deaths += 1;
             let tally = traffic.look(&absences);
@@ -282,7 +286,9 @@ fn while_the_daemon_is_killed_again_and_again_no_connect_fails_or_goes_astray_an
         .iter()
         .flat_map(|editor| &editor.mismatches)
         .collect();
-    println!("ends of the daemon: {deaths}\nedits: {edits}, of which {unsure} were cut short");
+    println!(
+        "ends of the daemon: {deaths}, {upgrades} of them for another version\nedits: {edits}, of which {unsure} were cut short"
+    );
     println!("{tally}\ntable mismatches: {}", mismatches.len());
     assert_eq!((tally.failed, tally.wrong), (0, 0), "{tally}");
     assert!(mismatches.is_empty(), "{mismatches:#?}");

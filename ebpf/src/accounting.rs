@@ -41,7 +41,9 @@ fn begin_one(origin: &Origin, active: bool) -> bool {
     let total = counter::add(unsafe { addr_of_mut!((*destination).total) }, 1) + 1;
     // SAFETY: as above; the word is read whole.
     let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
-    if total == u64::from(upper) {
+    // While a table is carried over to another layout, connections end in records that they were not
+    // counted in, so that this may be zero.
+    if upper != 0 && total == u64::from(upper) {
         set_overloaded(destination, 1);
     }
     if let Some(service) = table::service_at(origin.service) {

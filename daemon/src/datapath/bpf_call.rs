@@ -16,6 +16,9 @@ use crate::ebpf::call::{bpf, descriptor};
 
 /// Command numbers from `linux/bpf.h`.
 const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_LINK_CREATE: libc::c_long = 28;
@@ -78,6 +81,59 @@ struct LinkCreate {
 struct IterCreate {
     link_fd: u32,
     flags: u32,
+}
+
+/// For looking at an entry, changing it, and finding the next one.
+#[repr(C)]
+#[derive(Default)]
+struct MapElement {
+    map_fd: u32,
+    /// Zero.
+    padding: u32,
+    key: u64,
+    value_or_next_key: u64,
+    flags: u64,
+}
+
+impl MapElement {
+    fn new(map: BorrowedFd<'_>, key: Option<&[u8]>, other: *const u8) -> Self {
+        Self {
+            map_fd: map.as_raw_fd().cast_unsigned(),
+            key: key.map_or(0, |key| key.as_ptr() as u64),
+            value_or_next_key: other as u64,
+            ..Self::default()
+        }
+    }
+}
+
+/// Reads the value of a key, if there is one. Key and value have the map's sizes.
+pub(super) fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    let attr = MapElement::new(map, Some(key), value.as_mut_ptr());
+    found(bpf(BPF_MAP_LOOKUP_ELEM, &attr))
+}
+
+/// Writes the value of a key. Key and value have the map's sizes.
+pub(super) fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
+    let attr = MapElement::new(map, Some(key), value.as_ptr());
+    bpf(BPF_MAP_UPDATE_ELEM, &attr).map(drop)
+}
+
+/// The key after this one, or the first one. Keys have the map's size.
+pub(super) fn next_key(
+    map: BorrowedFd<'_>,
+    key: Option<&[u8]>,
+    next: &mut [u8],
+) -> io::Result<bool> {
+    let attr = MapElement::new(map, key, next.as_mut_ptr());
+    found(bpf(BPF_MAP_GET_NEXT_KEY, &attr))
+}
+
+fn found(result: io::Result<i32>) -> io::Result<bool> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes an array of maps that are like `inner`.

@@ -78,6 +78,11 @@ impl PinDirectory {
         self.path.join(name)
     }
 
+    /// The directory.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes all that is pinned here, and the directory.
     ///
     /// # Errors

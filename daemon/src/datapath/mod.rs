@@ -4,7 +4,8 @@
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
 //! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
-//! `restore` reads back what an earlier daemon left. `rates` estimates, `templates` is persistence's memory,
+//! `restore` reads back what an earlier daemon left, which
+//! `migration` carries over where it was of another version's `layout`. `rates` estimates, `templates` is persistence's memory,
 //! `common` and `sync_daemons` what belongs to no service. `walk` looks at the sockets that are connected, where `socket_layout`
 //! says what they look like, and `connections` says it in the tables' words; `orphans` are those whose
 //! server was deleted, which `destroy` may end.
@@ -18,7 +19,9 @@ mod chunks;
 mod common;
 mod connections;
 mod destroy;
+mod layout;
 mod live;
+mod migration;
 mod open;
 mod origins;
 mod orphans;
@@ -26,6 +29,7 @@ mod path;
 mod programs;
 mod publish;
 mod rates;
+mod raw_map;
 mod records;
 mod restore;
 mod room;

@@ -18,13 +18,13 @@ use aya::{
     },
 };
 use sockvs_ebpf_common::{
-    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, LAYOUT_VERSION, SERVICE_CHUNKS,
-    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS, SERVICES_PER_CHUNK,
+    SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
 use super::{
-    Limits, PinDirectory, bpf_call, chunks::Outer, open_cgroup, origins, socket_layout::Kernel,
-    walk::Walk,
+    Limits, PinDirectory, bpf_call, chunks::Outer, layout::Layouts, migration::Migration,
+    open_cgroup, origins, socket_layout::Kernel, walk::Walk,
 };
 use crate::ipvs::Namespace;
 
@@ -45,22 +45,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("sockvs_getpeername4", "getpeername4"),
     ("sockvs_getpeername6", "getpeername6"),
 ];
-/// Each map that is pinned, by its name in the object and in the pin directory.
-const MAPS: [&str; 11] = [
-    "GLOBALS",
-    "NAMESPACES",
-    "SYNC_DAEMONS",
-    "SERVICES",
-    "SERVICE_RECORDS",
-    "DESTINATION_RECORDS",
-    "SLOTS",
-    "TEMPLATES",
-    "ORIGINS",
-    "FLOWS",
-    "SETTLED",
-];
-
-/// Those of them that hold records.
+/// The maps that hold records.
 const OUTER_MAPS: [Outer; 3] = [
     Outer {
         name: "SERVICE_RECORDS",
@@ -137,6 +122,9 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// What another version left cannot be carried over, or not be marked as ours.
+    #[error("cannot take over the maps of another version (sockvsd --detach-all gives them up)")]
+    Migration(#[source] io::Error),
     /// A map is not what it should be.
     #[error("the map {name} cannot be used")]
     Map {
@@ -170,14 +158,15 @@ impl Programs {
     ) -> Result<Self, Error> {
         let cgroup_file = open_cgroup(cgroup)?;
         let mut loader = EbpfLoader::new();
-        for outer in OUTER_MAPS {
-            let path = pins.file(&pinned_map(outer.name));
-            outer
-                .ensure_pinned(&path)
-                .map_err(|error| Error::Pin { path, error })?;
-        }
-        for name in MAPS {
-            loader.map_pin_path(name, pins.file(&pinned_map(name)));
+        let layouts = Layouts::ours();
+        for layout in layouts.iter() {
+            let path = pins.file(&layout.file());
+            loader.map_pin_path(layout.name.as_str(), path.clone());
+            if let Some(outer) = OUTER_MAPS.iter().find(|outer| outer.name == layout.name) {
+                outer
+                    .ensure_pinned(&path)
+                    .map_err(|error| Error::Pin { path, error })?;
+            }
         }
         loader.map_max_entries("TEMPLATES", limits.clients.most);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
@@ -189,10 +178,18 @@ impl Programs {
         let mut ebpf = loader
             .load(OBJECT)
             .map_err(|error| Error::Load(Box::new(error)))?;
+        let migration = Migration::due(&pins, &layouts).map_err(Error::Migration)?;
+        if let Some(migration) = &migration {
+            migration.carry_over().map_err(Error::Migration)?;
+        }
         for (name, link) in PROGRAMS {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;
         }
+        if let Some(migration) = &migration {
+            migration.settle().map_err(Error::Migration)?;
+        }
+        drop(migration);
         if let Err(error) = origins::try_remember(&mut ebpf) {
             let error = chain(&error);
             tracing::warn!(%error, "connections will be balanced but not counted (sockvs doctor tells more)");
@@ -272,12 +269,6 @@ pub fn detach_all(pin_dir: &Path) -> Result<(), Error> {
         path: pin_dir.to_owned(),
         error,
     })
-}
-
-/// Maps of another layout have another name: a daemon never reads what it would misunderstand. (The
-/// file system allows no dots in names.)
-fn pinned_map(name: &str) -> String {
-    format!("{}_v{LAYOUT_VERSION}", name.to_lowercase())
 }
 
 enum AttachError {

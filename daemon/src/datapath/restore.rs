@@ -182,6 +182,19 @@ impl MapPath {
                 .add_destination(&service_key, spec, &Checked, &mut adopting)
                 .map_err(refused)?;
         }
+        for destination in table
+            .service(&service_key)
+            .into_iter()
+            .flat_map(Service::destinations)
+        {
+            // A daemon may have ended before it had written them, or counted elsewhere.
+            if let Some(record) = self.destination(destination.id()) {
+                record.set_thresholds(
+                    destination.upper_threshold(),
+                    destination.recovery_threshold(),
+                );
+            }
+        }
         let zero = self.service(index).map(LiveService::zero_point);
         table.resume_zero_points(&service_key, zero.unwrap_or_default(), |id| {
             self.destination(id)

@@ -30,6 +30,9 @@ pub struct DestinationConfig {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Destination {
+    /// Only in the layout that tests carry tables over to, and back from.
+    #[cfg(feature = "other-layout")]
+    pub moved: [u64; 3],
     /// The server's address. Never changes while the record is live.
     pub address: AddressWords,
     /// The server's port, network order; zero means the port that was asked for.

@@ -27,9 +27,14 @@
 
 #![no_std]
 
+#[cfg(feature = "aya")]
+extern crate alloc;
+
 mod destination;
 mod flow;
 mod hash;
+#[cfg(feature = "aya")]
+pub mod layout;
 mod live;
 pub mod netlink;
 mod selection;
@@ -48,9 +53,6 @@ pub use service::{
 };
 pub use sync_daemon::{SyncDaemon, SyncDaemonKey};
 pub use template::{Template, TemplateKey};
-
-/// The layout of everything in this crate. Pinned maps of another layout are not ours to read.
-pub const LAYOUT_VERSION: u32 = 2;
 
 /// Services in one chunk of `SERVICE_RECORDS`; a power of two, so that an index splits by shifting.
 pub const SERVICES_PER_CHUNK: u32 = 256;
@@ -107,6 +109,9 @@ pub struct Globals {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
+    /// Only in the layout that tests carry tables over to, and back from.
+    #[cfg(feature = "other-layout")]
+    pub moved: [u64; 3],
     /// The timeouts of established TCP connections, of those that are ending, and of UDP, in
     /// seconds.
     pub timeouts: [u32; 3],

@@ -72,6 +72,9 @@ pub struct ServiceConfig {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Service {
+    /// Only in the layout that tests carry tables over to, and back from.
+    #[cfg(feature = "other-layout")]
+    pub moved: [u64; 3],
     /// The key. Written before the service is entered in `SERVICES`; a program compares it, because
     /// an entry may be reused while the program looks at it.
     pub key: ServiceKey,

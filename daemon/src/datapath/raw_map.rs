@@ -1,0 +1,104 @@
+//! A map whose keys and values are bytes: for what an earlier version made, whose types this one does
+//! not have.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
+    path::Path,
+};
+
+use aya::maps::{MapData, MapError};
+
+use super::bpf_call;
+
+/// `BPF_MAP_TYPE_ARRAY`, from `linux/bpf.h`.
+const MAP_TYPE_ARRAY: u32 = 2;
+
+/// A map.
+pub(super) struct RawMap {
+    map: MapData,
+    key_size: usize,
+    value_size: usize,
+}
+
+impl RawMap {
+    /// Opens a pinned map; none if none is pinned there.
+    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let failed = |error: MapError| io::Error::other(error);
+        let map = MapData::from_pin(path).map_err(failed)?;
+        let info = map.info().map_err(failed)?;
+        let size = |size: u32| usize::try_from(size).map_err(io::Error::other);
+        Ok(Some(Self {
+            key_size: size(info.key_size())?,
+            value_size: size(info.value_size())?,
+            map,
+        }))
+    }
+
+    /// Makes an array of one value.
+    pub(super) fn of_one_value(name: &str, value: &[u8]) -> io::Result<Self> {
+        // The kernel keeps values in multiples of eight bytes.
+        let size = value.len().next_multiple_of(8);
+        let value_size = u32::try_from(size).map_err(io::Error::other)?;
+        let description = aya_obj::Map::new_from_params(MAP_TYPE_ARRAY, 4, value_size, 1, 0);
+        let map = Self {
+            map: MapData::create(description, name, None).map_err(io::Error::other)?,
+            key_size: 4,
+            value_size: size,
+        };
+        let mut padded = value.to_vec();
+        padded.resize(size, 0);
+        map.put(&0_u32.to_ne_bytes(), &padded)?;
+        Ok(map)
+    }
+
+    /// Pins it.
+    pub(super) fn pin(&self, path: &Path) -> io::Result<()> {
+        bpf_call::pin(self.fd(), path)
+    }
+
+    /// All keys.
+    pub(super) fn keys(&self) -> io::Result<Vec<Vec<u8>>> {
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let mut next = vec![0; self.key_size];
+            let last = keys.last().map(Vec::as_slice);
+            if !bpf_call::next_key(self.fd(), last, &mut next)? {
+                return Ok(keys);
+            }
+            keys.push(next);
+        }
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.check(key, self.key_size)?;
+        let mut value = vec![0; self.value_size];
+        Ok(bpf_call::lookup(self.fd(), key, &mut value)?.then_some(value))
+    }
+
+    /// Gives a key a value.
+    pub(super) fn put(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        self.check(key, self.key_size)?;
+        self.check(value, self.value_size)?;
+        bpf_call::update(self.fd(), key, value)
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.map.fd().as_fd()
+    }
+
+    /// The kernel reads and writes as many bytes as the map says.
+    fn check(&self, bytes: &[u8], size: usize) -> io::Result<()> {
+        if bytes.len() == size {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "{} bytes where the map has {size}",
+            bytes.len()
+        )))
+    }
+}
