@@ -6,7 +6,7 @@
 //! was still reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Segment, Selection};
+use sockvs_ebpf_common::{Segment, Selection, TERMS_PERSISTENT, Terms};
 
 use super::{
     live::{LiveDestination, LiveService, set_slot},
@@ -122,7 +122,7 @@ impl MapPath {
                 if let Some(record) = LiveService::at(&self.service_records, published.index) {
                     record.set_config(records::service_config(service));
                     let ns = Namespace(record.key().netns);
-                    record.set_terms(records::terms(service, self.common.expire_quiescent(ns)));
+                    record.set_terms(self.terms(ns, service));
                 }
             }
             Cause::DestinationEdited(id) => self.write_destination_config(service, id),
@@ -212,14 +212,23 @@ impl MapPath {
             cursor: plan.start,
             ..selection
         };
-        let expire_quiescent = self.common.expire_quiescent(Namespace(record.key().netns));
-        record.bring_into_force(selection, records::terms(service, expire_quiescent));
+        let terms = self.terms(Namespace(record.key().netns), service);
+        record.bring_into_force(selection, terms);
         self.slot_room
             .give_back(std::mem::replace(&mut published.stretch, stretch));
         tracing::trace!(service = %service.key(), period = plan.sequence.period, "published");
         published.plan = plan;
         published.servers = servers;
         Ok(())
+    }
+
+    /// On what terms a service's connections get servers.
+    pub(super) fn terms(&self, ns: Namespace, service: &Service) -> Terms {
+        let terms = records::terms(service, self.common.expire_quiescent(ns));
+        if terms.flags & TERMS_PERSISTENT != 0 {
+            self.held.expect_some();
+        }
+        terms
     }
 
     /// Writes a sequence into slots that nobody uses.

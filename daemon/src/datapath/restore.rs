@@ -220,8 +220,7 @@ impl MapPath {
         let ns = self
             .service(published.index)
             .map(|record| record.key().netns);
-        let expire_quiescent = self.common.expire_quiescent(Namespace(ns.unwrap_or(0)));
-        let terms = records::terms(service, expire_quiescent);
+        let terms = self.terms(Namespace(ns.unwrap_or(0)), service);
         let same_terms = self
             .service(published.index)
             .is_some_and(|record| record.terms() == terms);

@@ -7,7 +7,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,13 +28,28 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How many clients are held to a destination, by the index of its record; as of the last
 /// [`Templates::sweep`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held(Arc<Mutex<HashMap<u32, u32>>>);
+pub(super) struct Held(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    counts: Mutex<HashMap<u32, u32>>,
+    /// Whether there has been a persistent service: before, no client can be held.
+    any: AtomicBool,
+}
 
 impl Held {
     /// The clients that are held to the destination whose record this is.
     pub(super) fn to(&self, destination: u32) -> u32 {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(&destination).copied().unwrap_or(0)
+        self.counts().get(&destination).copied().unwrap_or(0)
+    }
+
+    /// From now on clients may be held.
+    pub(super) fn expect_some(&self) {
+        self.0.any.store(true, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<u32, u32>> {
+        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -39,6 +57,8 @@ impl Held {
 pub struct Templates {
     map: BpfHashMap<MapData, TemplateKey, Template>,
     held: Held,
+    /// Whether there may be templates of services that an earlier daemon served.
+    left: bool,
 }
 
 impl Templates {
@@ -48,6 +68,7 @@ impl Templates {
         Ok(Self {
             map,
             held: Held::default(),
+            left: true,
         })
     }
 
@@ -56,12 +77,18 @@ impl Templates {
         self.held.clone()
     }
 
-    /// Counts, and removes what does not hold any more. Takes a few microseconds for each template.
+    /// Counts, and removes what does not hold any more. Takes a few microseconds for each template, and
+    /// most of a millisecond if there are none, because the kernel looks into each place where one could be;
+    /// so nothing is done before there is a persistent service.
     ///
     /// # Errors
     ///
     /// When the map cannot be read.
     pub fn sweep(&mut self) -> Result<(), MapError> {
+        if !self.left && !self.held.0.any.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.left = false;
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
             .map_or(0, |now| records::nanoseconds(Duration::from(now)));
         let over = now.saturating_sub(records::nanoseconds(GRACE));
@@ -73,13 +100,15 @@ impl Templates {
                 *counts.entry(template.destination).or_default() += 1;
             } else if template.expires < over {
                 ended.push(key);
+                continue;
             }
+            self.left = true;
         }
         for key in ended {
             // Another daemon's sweep may have been quicker.
             let _ = self.map.remove(&key);
         }
-        *self.held.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *self.held.counts() = counts;
         Ok(())
     }
 }
