@@ -1,0 +1,101 @@
+//! A program whose memory changes while it is read gains nothing by it: a call is carried out as some
+//! version of the memory has it, by the rights of who makes it, or not at all.
+
+use std::{process::Command, thread, time::Duration};
+
+use compat_tests::{Outcome, RawClient, Testbed, binaries, program};
+
+/// What the liar can lie about. The first ones change what is said, the others where it is.
+const LIES: [&str; 8] = [
+    "message",
+    "length",
+    "piece",
+    "header",
+    "vector",
+    "access",
+    "descriptor",
+    "option",
+];
+/// For how long it tells each of them.
+const MILLISECONDS: &str = "400";
+/// What the liar's message adds.
+const SERVICE: &str = "-A -t 10.9.0.1:80 -s rr\n";
+
+#[test]
+fn one_version_of_a_call_is_carried_out_or_none() {
+    let testbed = Testbed::new();
+    let outcome = program::run(liar(&testbed, &LIES, testbed.client().command(&path())));
+    expect_no_fault(&outcome);
+    assert_eq!(testbed.client().saved(), SERVICE);
+    is_unharmed(&testbed);
+}
+
+#[test]
+fn a_program_without_rights_gets_none() {
+    let testbed = Testbed::new();
+    let mut command = testbed.client().command("setpriv");
+    command
+        .args(["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
+        .arg(path());
+    let outcome = program::run(liar(&testbed, &LIES, command));
+    expect_no_fault(&outcome);
+    let refused = format!("message: answered {:?}: ", nix::errno::Errno::EPERM);
+    assert!(outcome.stdout.contains(&refused), "{outcome}");
+    assert_eq!(testbed.client().saved(), "");
+    is_unharmed(&testbed);
+}
+
+#[test]
+fn one_that_is_killed_meanwhile_disturbs_nobody() {
+    let testbed = Testbed::new();
+    for lie in LIES {
+        let command = testbed.client().command(&path());
+        let mut command = liar(&testbed, &[lie], command);
+        let mut child = command
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("the liar starts");
+        thread::sleep(Duration::from_millis(150));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+    }
+    let saved = testbed.client().saved();
+    assert!(["", SERVICE].contains(&saved.as_str()), "{saved}");
+    is_unharmed(&testbed);
+}
+
+fn path() -> String {
+    let path = binaries::ours("sockvs-liar");
+    path.to_string_lossy().into_owned()
+}
+
+/// The liar, by a command that ends with its path.
+fn liar(testbed: &Testbed, lies: &[&str], mut command: Command) -> Command {
+    let family = RawClient::start(testbed).family();
+    command.arg(family.to_string()).arg(MILLISECONDS).args(lies);
+    command
+}
+
+#[track_caller]
+fn expect_no_fault(outcome: &Outcome) {
+    assert!(outcome.status.success(), "{outcome}");
+    assert!(!outcome.stdout.contains("wrong"), "{outcome}");
+    for lie in LIES {
+        let told: Vec<_> = outcome
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with(&format!("{lie}: ")))
+            .collect();
+        assert!(
+            told.len() >= 2,
+            "nothing changed while a call was made: {told:?}"
+        );
+    }
+}
+
+#[track_caller]
+fn is_unharmed(testbed: &Testbed) {
+    let log = testbed.daemon.log();
+    assert!(!log.contains("panicked"), "{log}");
+    testbed.ipvsadm("-A -t 10.9.0.99:80 -s rr");
+}
