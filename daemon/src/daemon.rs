@@ -202,13 +202,15 @@ async fn failed(interceptor: &mut Option<bpf::Interceptor>) -> io::Error {
     }
 }
 
-/// Lets go of deleted destinations' counters and of sockets that nobody needs.
+/// Lets go of deleted destinations' counters and of sockets that nobody needs; sums up what was not
+/// logged.
 async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
     let started = Instant::now();
     loop {
         tokio::time::sleep(HOUSEKEEPING).await;
         namespaces.close_idle();
         server.expire_trash(started.elapsed());
+        server.journal().turn_page();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The daemon's end of the control socket.
 
 use std::{
+    fmt,
     fs::{self, Permissions},
     io,
     os::{fd::AsFd as _, unix::fs::PermissionsExt as _},
@@ -21,12 +22,16 @@ use crate::{
     family::{self, Table},
     intercept::Departures,
     ipvs::{Namespace, Setting},
+    journal::{Author, Subject},
     procfs,
+    rate_limit::RateLimit,
     socket_file::{self, Place},
 };
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+static NOT_ACCEPTED: RateLimit = RateLimit::new();
 
 /// The control socket. Its file goes with it.
 pub struct Listener {
@@ -80,7 +85,9 @@ impl Listener {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "control client not accepted");
+                    if let Some(left_out) = NOT_ACCEPTED.admit() {
+                        tracing::warn!(%error, left_out, "control client not accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -124,7 +131,9 @@ impl Answering {
             Some(Request::Setting(setting, Some(given))) => {
                 let netns = family::namespace_of_socket(stream.as_fd())?;
                 self.departures.watch(ns, netns.as_fd())?;
-                let changed = self.change(ns, setting, &given);
+                let pid = stream.peer_cred()?.pid().unwrap_or(0);
+                let author = Author { pid, namespace: ns };
+                let changed = self.change(author, setting, &given);
                 text(changed.map(|()| self.setting(ns, setting)))
             }
             None => text(Err("unknown request".to_owned())),
@@ -144,14 +153,28 @@ impl Answering {
             .to_owned()
     }
 
-    fn change(&self, ns: Namespace, setting: Setting, given: &str) -> Result<(), String> {
+    fn change(&self, author: Author, setting: Setting, given: &str) -> Result<(), String> {
+        let ns = author.namespace;
         let mut serving = self.server.table();
         let Table { ipvs, path } = &mut *serving;
         ipvs.table_mut(ns)
             .set_setting(setting, given, path.as_mut())
             .map_err(|error| error.to_string())?;
-        tracing::info!(namespace = ns.0, setting = setting.name(), given, "changed");
+        drop(serving);
+        let what = Assignment(setting, given);
+        self.server
+            .journal()
+            .changed(author, &what, Subject::default());
         Ok(())
+    }
+}
+
+/// A setting and what was given, for the log.
+struct Assignment<'a>(Setting, &'a str);
+
+impl fmt::Debug for Assignment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?}", self.0.name(), self.1)
     }
 }
 

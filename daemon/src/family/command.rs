@@ -11,19 +11,23 @@ use netlink_packet_ipvs::{
 };
 
 use super::{encode, refusal::Refusal, reply::Answering, request, server::Table as Serving};
-use crate::ipvs::{Error, Host, Namespace, ServiceKey, Table, TimeoutsUpdate};
+use crate::{
+    ipvs::{Error, Host, Namespace, ServiceKey, Table, TimeoutsUpdate},
+    journal::Subject,
+};
 
-/// Carries out a command that changes something.
+/// Carries out a command that changes something, and says what that was about.
 pub(super) fn change(
     serving: &mut Serving,
     ns: Namespace,
     host: &dyn Host,
     command: IpvsCommand,
     attrs: &CommandAttrs<'_>,
-) -> Result<(), Refusal> {
+) -> Result<Subject, Refusal> {
     let Serving { ipvs, path } = serving;
     let table = ipvs.table_mut(ns);
     let path = path.as_mut();
+    let mut subject = Subject::default();
     match command {
         IpvsCommand::Flush => table.flush(path),
         IpvsCommand::SetConfig => {
@@ -36,26 +40,41 @@ pub(super) fn change(
         }
         IpvsCommand::Zero if attrs.service.is_none() => table.zero_all(path),
         IpvsCommand::NewService => {
-            table.add_service(request::service(attrs.service)?, path)?;
+            let spec = request::service(attrs.service)?;
+            subject = spec.key.into();
+            table.add_service(spec, path)?;
         }
-        IpvsCommand::SetService => table.edit_service(request::service(attrs.service)?, path)?,
+        IpvsCommand::SetService => {
+            let spec = request::service(attrs.service)?;
+            subject = spec.key.into();
+            table.edit_service(spec, path)?;
+        }
         IpvsCommand::DelService => {
-            table.delete_service(&request::service_key(attrs.service)?.0, path)?;
+            let (service, _) = request::service_key(attrs.service)?;
+            subject = service.into();
+            table.delete_service(&service, path)?;
         }
-        IpvsCommand::Zero => table.zero_service(&request::service_key(attrs.service)?.0, path)?,
+        IpvsCommand::Zero => {
+            let (service, _) = request::service_key(attrs.service)?;
+            subject = service.into();
+            table.zero_service(&service, path)?;
+        }
         IpvsCommand::NewDest => {
             let service = existing_service(table, attrs)?;
             let spec = request::destination(attrs.dest, service.family())?;
+            subject = (service, spec.key).into();
             table.add_destination(&service, spec, host, path)?;
         }
         IpvsCommand::SetDest => {
             let service = existing_service(table, attrs)?;
             let spec = request::destination(attrs.dest, service.family())?;
+            subject = (service, spec.key).into();
             table.edit_destination(&service, spec, path)?;
         }
         IpvsCommand::DelDest => {
             let service = existing_service(table, attrs)?;
             let key = request::destination_key(attrs.dest, service.family())?;
+            subject = (service, key).into();
             table.delete_destination(&service, &key, path)?;
         }
         IpvsCommand::NewDaemon => {
@@ -71,7 +90,7 @@ pub(super) fn change(
             ));
         }
     }
-    Ok(())
+    Ok(subject)
 }
 
 /// The service that a command about a destination names. That it exists is checked before the

@@ -19,7 +19,10 @@ use super::{
     refusal::Refusal,
     reply::{self, Answering},
 };
-use crate::ipvs::{DataPath, Ipvs, Namespace};
+use crate::{
+    ipvs::{DataPath, Ipvs, Namespace},
+    journal::{Author, Journal},
+};
 
 /// The tables, and what they are published to.
 pub struct Table {
@@ -33,6 +36,7 @@ pub struct Table {
 pub(super) struct Shared {
     table: Mutex<Table>,
     dumps: RunningDumps,
+    journal: Journal,
 }
 
 impl Shared {
@@ -68,6 +72,7 @@ impl Server {
             shared: Arc::new(Shared {
                 table: Mutex::new(table),
                 dumps: RunningDumps::default(),
+                journal: Journal::default(),
             }),
         }
     }
@@ -75,6 +80,11 @@ impl Server {
     /// The tables, for a short while.
     pub fn table(&self) -> MutexGuard<'_, Table> {
         self.shared.table()
+    }
+
+    /// Where changes are told.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.shared.journal
     }
 
     /// Lets go of the counters of destinations that were deleted a while ago. `now` counts from any
@@ -225,10 +235,14 @@ impl Server {
                 .map(|reply| Outcome::Reply(reply, warning))
                 .map_err(|refusal| refusal.or_text(warning));
         }
-        command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
+        let subject = command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
             .map_err(|refusal| refusal.or_text(warning))?;
         drop(table);
-        tracing::info!(pid = client.pid, namespace = ns.0, ?command, "changed");
+        let author = Author {
+            pid: client.pid,
+            namespace: ns,
+        };
+        self.shared.journal.changed(author, &command, subject);
         Ok(Outcome::Done(warning))
     }
 }

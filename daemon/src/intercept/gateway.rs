@@ -14,8 +14,12 @@ use crate::{
     ipvs::Namespace,
     netns::inside,
     procfs::Place,
+    rate_limit::RateLimit,
     sockopt,
 };
+
+static NOT_ENTERED: RateLimit = RateLimit::new();
+static UNNOTICED: RateLimit = RateLimit::new();
 
 /// Passes intercepted datagrams on to the family.
 pub struct Gateway {
@@ -42,36 +46,43 @@ impl Gateway {
         netns: impl FnOnce() -> io::Result<OwnedFd>,
     ) -> io::Result<Arc<NamespaceSockets>> {
         let namespace = Namespace(namespace);
-        self.namespaces.sockets(namespace, || {
+        let sockets = self.namespaces.sockets(namespace, || {
             let netns = netns()?;
-            if let Err(error) = self.departures.watch(namespace, netns.as_fd()) {
-                tracing::warn!(namespace = namespace.0, %error, "the end of a network namespace will not be noticed");
+            if let Err(error) = self.departures.watch(namespace, netns.as_fd())
+                && let Some(left_out) = UNNOTICED.admit()
+            {
+                tracing::warn!(namespace = namespace.0, %error, left_out, "the end of a network namespace will not be noticed");
             }
             Ok(netns)
+        });
+        sockets.inspect_err(|error| {
+            if let Some(left_out) = NOT_ENTERED.admit() {
+                tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network namespace cannot be entered");
+            }
         })
     }
 }
 
 impl seccomp::Handler for Gateway {
-    fn datagram(&self, client: seccomp::Client, bytes: Vec<u8>, done: seccomp::Done) {
-        match self.sockets(client.namespace, || {
-            namespace_of_socket(client.socket.as_fd())
-        }) {
-            Ok(namespace) => {
-                let client = Client {
-                    namespace,
-                    port: client.port,
-                    pid: client.pid,
-                    may_administer: client.may_administer,
-                    cap_ack: client.cap_ack,
-                    ext_ack: client.ext_ack,
-                };
-                self.server.datagram(client, &bytes, Box::new(done));
-            }
-            Err(error) => {
-                tracing::warn!(pid = client.pid, %error, "the client's network namespace cannot be entered");
-            }
-        }
+    fn datagram(
+        &self,
+        client: seccomp::Client,
+        bytes: Vec<u8>,
+        done: seccomp::Done,
+    ) -> Result<(), i32> {
+        let netns = || namespace_of_socket(client.socket.as_fd());
+        // What the kernel says when it has no room for a message.
+        let namespace = self.sockets(client.namespace, netns);
+        let client = Client {
+            namespace: namespace.map_err(|_| libc::ENOBUFS)?,
+            port: client.port,
+            pid: client.pid,
+            may_administer: client.may_administer,
+            cap_ack: client.cap_ack,
+            ext_ack: client.ext_ack,
+        };
+        self.server.datagram(client, &bytes, Box::new(done));
+        Ok(())
     }
 
     fn option(
@@ -80,10 +91,9 @@ impl seccomp::Handler for Gateway {
         call: &sockopt::Call,
     ) -> Result<sockopt::Value, i32> {
         let netns = || namespace_of_socket(caller.socket.as_fd());
-        let namespace = self.sockets(caller.namespace, netns).map_err(|error| {
-            tracing::warn!(pid = caller.pid, %error, "the caller's network namespace cannot be entered");
-            libc::ENOPROTOOPT
-        })?;
+        let namespace = self
+            .sockets(caller.namespace, netns)
+            .map_err(|_| libc::ENOPROTOOPT)?;
         let caller = sockopt::Caller {
             namespace: namespace.namespace(),
             host: namespace.as_ref(),
@@ -107,22 +117,17 @@ impl seccomp::Handler for Gateway {
 
 impl bpf::Handler for Gateway {
     fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Send>) {
-        match self.sockets(request.namespace, || request.open_namespace()) {
-            Ok(namespace) => {
-                let client = Client {
-                    namespace,
-                    port: request.port,
-                    pid: request.visible_pid(),
-                    may_administer: request.may_administer,
-                    cap_ack: request.cap_ack,
-                    ext_ack: request.ext_ack,
-                };
-                self.server.datagram(client, bytes, done);
-            }
-            // Nobody is left there to be answered, most likely.
-            Err(error) => {
-                tracing::debug!(pid = request.pid, namespace = request.namespace, %error, "the client's network namespace cannot be entered");
-            }
+        // If there is no way in, nobody is left there to be answered, most likely.
+        if let Ok(namespace) = self.sockets(request.namespace, || request.open_namespace()) {
+            let client = Client {
+                namespace,
+                port: request.port,
+                pid: request.visible_pid(),
+                may_administer: request.may_administer,
+                cap_ack: request.cap_ack,
+                ext_ack: request.ext_ack,
+            };
+            self.server.datagram(client, bytes, done);
         }
     }
 }

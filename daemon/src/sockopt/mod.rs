@@ -35,6 +35,7 @@ pub use option::{BASE, Direction, LAST_GET, LAST_SET, argument_length};
 use crate::{
     family::Server,
     ipvs::{Host, Namespace},
+    journal::Author,
 };
 use option::{GetOption, SetOption};
 use refusal::Refusal;
@@ -107,8 +108,12 @@ fn set(server: &Server, caller: &Caller<'_>, call: &Call) -> Result<(), Refusal>
     }
     let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
     let ns = caller.namespace;
-    set::change(&mut server.table(), ns, caller.host, option, argument)?;
-    tracing::info!(pid = caller.pid, namespace = ns.0, ?option, "changed");
+    let subject = set::change(&mut server.table(), ns, caller.host, option, argument)?;
+    let author = Author {
+        pid: caller.pid,
+        namespace: ns,
+    };
+    server.journal().changed(author, &option, subject);
     Ok(())
 }
 

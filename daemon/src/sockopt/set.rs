@@ -9,20 +9,21 @@ use super::{
 use crate::{
     family::Table as Serving,
     ipvs::{DataPath, Error, Host, Namespace, Table},
+    journal::Subject,
 };
 
 const TCP: u16 = 6;
 const UDP: u16 = 17;
 const SCTP: u16 = 132;
 
-/// Carries out an option.
+/// Carries out an option, and says what that was about.
 pub(super) fn change(
     serving: &mut Serving,
     ns: Namespace,
     host: &dyn Host,
     option: SetOption,
     argument: &[u8],
-) -> Result<(), Refusal> {
+) -> Result<Subject, Refusal> {
     let Serving { ipvs, path } = serving;
     let table = ipvs.table_mut(ns);
     let path = path.as_mut();
@@ -50,10 +51,10 @@ pub(super) fn change(
         | SetOption::EditDestination
         | SetOption::Zero => {
             let service = ServiceArgument::read(argument).ok_or(Refusal::Unreadable)?;
-            change_service(table, path, host, option, &service, argument)?;
+            return change_service(table, path, host, option, &service, argument);
         }
     }
-    Ok(())
+    Ok(Subject::default())
 }
 
 /// An option whose argument begins with a service.
@@ -64,11 +65,11 @@ fn change_service(
     option: SetOption,
     service: &ServiceArgument,
     argument: &[u8],
-) -> Result<(), Refusal> {
+) -> Result<Subject, Refusal> {
     let which = service.which;
     if option == SetOption::Zero && which.is_blank() {
         table.zero_all(path);
-        return Ok(());
+        return Ok(Subject::default());
     }
     let names_scheduler = matches!(option, SetOption::AddService | SetOption::EditService);
     let scheduler = match &service.scheduler.0 {
@@ -85,6 +86,7 @@ fn change_service(
         return Err(Error::NoSuchService { service: key }.into());
     }
     let destination = || argument::destination(argument).ok_or(Refusal::Unreadable);
+    let mut subject = Subject::from(key);
     match option {
         SetOption::AddService => {
             table.add_service(service.spec(scheduler), path)?;
@@ -93,15 +95,23 @@ fn change_service(
         SetOption::DeleteService => table.delete_service(&key, path)?,
         SetOption::Zero => table.zero_service(&key, path)?,
         SetOption::AddDestination => {
-            table.add_destination(&key, destination()?, host, path)?;
+            let spec = destination()?;
+            subject = (key, spec.key).into();
+            table.add_destination(&key, spec, host, path)?;
         }
-        SetOption::EditDestination => table.edit_destination(&key, destination()?, path)?,
+        SetOption::EditDestination => {
+            let spec = destination()?;
+            subject = (key, spec.key).into();
+            table.edit_destination(&key, spec, path)?;
+        }
         SetOption::DeleteDestination => {
-            table.delete_destination(&key, &destination()?.key, path)?;
+            let spec = destination()?;
+            subject = (key, spec.key).into();
+            table.delete_destination(&key, &spec.key, path)?;
         }
         SetOption::Flush | SetOption::Timeouts | SetOption::StartDaemon | SetOption::StopDaemon => {
             return Err(Refusal::NoSuchOption);
         }
     }
-    Ok(())
+    Ok(subject)
 }

@@ -50,7 +50,9 @@ impl Stage {
         };
         let (page, arguments) = (map(two)?, map(two)?.cast());
         // SAFETY: the second page is ours, and nothing is in it.
-        unsafe { mprotect(page.byte_add(PAGE), PAGE, ProtFlags::PROT_NONE) }?;
+        let second = unsafe { page.byte_add(PAGE) };
+        // SAFETY: as above.
+        unsafe { mprotect(second, PAGE, ProtFlags::PROT_NONE) }?;
         let stage = Self { page, arguments };
         stage.set_message(message);
         // SAFETY: zeros are a value of each of these structures.

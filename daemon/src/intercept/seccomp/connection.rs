@@ -186,7 +186,9 @@ impl Connection<'_> {
             answers: self.answers.clone(),
             _permit: permit,
         };
-        self.handler.datagram(client, netlink.to_vec(), done);
+        self.handler
+            .datagram(client, netlink.to_vec(), done)
+            .map_err(Errno::from_raw)?;
         let more = progress
             .compare_exchange(APPLYING, TAKEN, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();

@@ -118,7 +118,11 @@ pub trait Handler: Send + Sync + 'static {
     /// it must apply the messages, send the replies that fit the client's receive buffer, and
     /// return. A long dump goes on from elsewhere and keeps `done` until its last reply is
     /// delivered or given up.
-    fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done);
+    ///
+    /// # Errors
+    ///
+    /// The error number, positive, that the client's call is to fail with; nothing was applied then.
+    fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done) -> Result<(), i32>;
 
     /// Carries out a call about an option of IPVS. The caller sits in it until this returns.
     ///

@@ -140,7 +140,7 @@ impl Fake {
 struct Shared(Arc<Fake>);
 
 impl Handler for Shared {
-    fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done) {
+    fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done) -> Result<(), i32> {
         let fake = &self.0;
         let seen = Seen {
             namespace: client.namespace,
@@ -151,7 +151,7 @@ impl Handler for Shared {
         let is_dump = u16::from_ne_bytes([bytes[6], bytes[7]]) & 0x300 == 0x300;
         if is_dump && fake.dump == Dump::Stalled {
             std::thread::sleep(Duration::from_secs(3));
-            return;
+            return Ok(());
         }
         let mut rest = &bytes[..];
         while rest.len() >= 20 {
@@ -170,6 +170,7 @@ impl Handler for Shared {
                 done.finish();
             });
         }
+        Ok(())
     }
 
     /// Knows one option, which a large value belongs to.
