@@ -15,11 +15,13 @@
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
 //! | `SOCKVS_TEST_CONNECTIONS`, `SOCKVS_TEST_SEED` | how many connections `counters` makes, and which |
 //! | `SOCKVS_TEST_KILLS`, `SOCKVS_TEST_SOAK` | how often `kills` kills the daemon, for how many minutes `soak` lasts |
+//! | `SOCKVS_TEST_SECONDS` | for how long `load` has clients edit at once |
 //! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
 
 pub mod application;
 pub mod binaries;
 pub mod bpf_objects;
+pub mod bystander;
 pub mod cgroup;
 pub mod client;
 pub mod conversation;
@@ -49,9 +51,11 @@ pub mod testbed;
 pub mod traffic;
 pub mod turn;
 pub mod unconnected;
+pub mod vitals;
 pub mod wire;
 
 pub use application::Application;
+pub use bystander::Bystander;
 pub use cgroup::Cgroup;
 pub use client::{Client, Intercept};
 pub use conversation::Conversation;
@@ -70,3 +74,4 @@ pub use stepper::Stepper;
 pub use testbed::Testbed;
 pub use traffic::Traffic;
 pub use turn::Turn;
+pub use vitals::Vitals;

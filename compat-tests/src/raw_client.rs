@@ -53,6 +53,22 @@ impl RawClient {
         self.0.ask(&format!("post {}", to_hex(datagram))).map(drop)
     }
 
+    /// Sends a datagram so many times and reads nothing; how often it could be sent.
+    ///
+    /// # Panics
+    ///
+    /// When the program is gone.
+    #[track_caller]
+    pub fn flood(&mut self, times: u32, datagram: &[u8]) -> u32 {
+        let sent = self.0.must(&format!("flood {times} {}", to_hex(datagram)));
+        sent[0].parse().expect("a number")
+    }
+
+    /// Ends the program without warning.
+    pub fn kill(self) {
+        self.0.kill();
+    }
+
     /// The socket's port id.
     ///
     /// # Panics

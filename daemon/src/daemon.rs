@@ -21,6 +21,7 @@ use crate::{
     datapath::{
         Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, detach_all, find_cgroup2,
     },
+    descriptors,
     family::{Namespaces, Server, Table},
     intercept::{Departures, Gateway, Intercept, bpf, choose, seccomp},
     ipvs::Ipvs,
@@ -29,6 +30,10 @@ use crate::{
 
 /// How often what is no longer needed is let go.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// How long a thread that waited for something is kept for the next time. Longer than a `SWEEP`, or
+/// there would be a new one for each.
+const IDLE_THREAD: Duration = Duration::from_secs(2);
 
 /// How often persistence's memory is looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -83,8 +88,10 @@ pub fn detach(pin_dir: &Path, socket: &Path) -> Result<()> {
 ///
 /// When it cannot start; each error says what to do about it.
 pub fn run(options: &Options) -> Result<()> {
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_keep_alive(IDLE_THREAD)
         .enable_all()
         .on_thread_start(|| {
             bpf::do_not_interrupt();

@@ -16,6 +16,7 @@ pub mod connections;
 pub mod control;
 pub mod daemon;
 pub mod datapath;
+mod descriptors;
 pub mod doctor;
 pub mod ebpf;
 pub mod family;

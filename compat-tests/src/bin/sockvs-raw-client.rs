@@ -2,7 +2,7 @@
 //!
 //! `send HEX` sends one datagram to the kernel. The answer is the datagrams that came back, in hex:
 //! up to a verdict or the end of a list, or none if nothing comes for a while. `post HEX` sends one
-//! and does not wait. `port` is the socket's port id.
+//! and does not wait, `flood TIMES HEX` many; it says how many could be sent. `port` is the socket's port id.
 
 use std::{io, os::fd::AsRawFd as _};
 
@@ -41,6 +41,15 @@ fn main() -> io::Result<()> {
             receive(fd)
         }
         ("post", [hex]) => send(fd, hex).map(|()| Vec::new()),
+        ("flood", [times, hex]) => {
+            let times: u32 = times.parse().map_err(|_| Errno::EINVAL)?;
+            let datagram = from_hex(hex).ok_or(Errno::EINVAL)?;
+            let kernel = NetlinkAddr::new(0, 0);
+            let sent = (0..times)
+                .filter(|_| sendto(fd, &datagram, &kernel, MsgFlags::empty()).is_ok())
+                .count();
+            Ok(vec![sent.to_string()])
+        }
         ("port", []) => Ok(vec![getsockname::<NetlinkAddr>(fd)?.pid().to_string()]),
         _ => Err(Errno::ENOSYS),
     })

@@ -13,12 +13,14 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
+    sync::Semaphore,
     time::timeout,
 };
 
 use super::{Facts, Status, request::Request};
 use crate::{
     connections::Told,
+    descriptors,
     family::{self, Table},
     intercept::Departures,
     ipvs::{Namespace, Setting},
@@ -28,8 +30,11 @@ use crate::{
     socket_file::{self, Place},
 };
 
-/// How long a client may take to say what it wants.
+/// How long a client may take to say what it wants, and until it has its answer.
+const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most clients at once. Further ones wait until they are accepted.
+const MOST_CLIENTS: usize = 128;
 
 static NOT_ACCEPTED: RateLimit = RateLimit::new();
 
@@ -72,7 +77,12 @@ impl Listener {
             server,
             departures,
         });
+        let places = Arc::new(Semaphore::new(MOST_CLIENTS));
         loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            descriptors::wait_for_room().await;
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let answering = Arc::clone(&answering);
@@ -80,8 +90,9 @@ impl Listener {
                         match timeout(PATIENCE, answering.answer(stream)).await {
                             Ok(Ok(())) => {}
                             Ok(Err(error)) => tracing::debug!(%error, "control client lost"),
-                            Err(_) => tracing::debug!("control client said nothing"),
+                            Err(_) => tracing::debug!("control client read nothing"),
                         }
+                        drop(place);
                     });
                 }
                 Err(error) => {
@@ -112,9 +123,8 @@ struct Answering {
 impl Answering {
     async fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
         let mut line = String::new();
-        BufReader::new(tokio::io::AsyncReadExt::take(&mut stream, 256))
-            .read_line(&mut line)
-            .await?;
+        let mut reader = BufReader::new(tokio::io::AsyncReadExt::take(&mut stream, 256));
+        timeout(PATIENCE_FOR_REQUEST, reader.read_line(&mut line)).await??;
         // The socket's namespace is that of the client who made the connection.
         let ns = Namespace(family::namespace_cookie(stream.as_fd())?);
         let reply = match Request::of(&line) {

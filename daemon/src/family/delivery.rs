@@ -2,16 +2,27 @@
 //!
 //! What fits into the client's receive buffer is sent at once. For the rest a thread waits, and if
 //! the client does not read for a while, a timer asks now and then: a client that never reads costs
-//! a few hundred bytes, and no other client waits for it.
+//! a few hundred bytes, and no other client waits for it. One that goes on asking meanwhile loses
+//! replies in the end, as one of the kernel's does.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use nix::errno::Errno;
+use tokio::sync::Semaphore;
 
 use super::{Client, dump::Dump, server::Shared};
+use crate::ipvs::Namespace;
 
 /// How often a client that has stopped reading is tried again.
 const RETRY: Duration = Duration::from_millis(100);
+/// How many threads may wait for clients. For the others there is the timer.
+const THREADS: usize = 32;
+/// How many requests of a client's may have replies waiting. Those to further ones are lost.
+const MOST_WAITING: usize = 512;
 
 /// Replies on their way to one client.
 pub(super) struct Delivery {
@@ -22,6 +33,70 @@ pub(super) struct Delivery {
     unsent: Option<Vec<u8>>,
     /// Told, by being dropped, when the last reply is delivered or given up.
     _done: Box<dyn Send>,
+}
+
+/// A client's socket.
+type Socket = (Namespace, u32);
+
+/// The sockets that somebody waits for, each with the deliveries that come next.
+pub(super) struct Queues {
+    by_socket: Mutex<HashMap<Socket, VecDeque<Delivery>>>,
+    threads: Arc<Semaphore>,
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            by_socket: Mutex::default(),
+            threads: Arc::new(Semaphore::new(THREADS)),
+        }
+    }
+}
+
+impl Queues {
+    /// Puts a delivery behind the ones that wait; gives it back if none does.
+    fn line_up(&self, delivery: Delivery) -> Option<Delivery> {
+        match self.by_socket().entry(delivery.socket()) {
+            Entry::Occupied(mut queue) => {
+                if queue.get().len() < MOST_WAITING {
+                    queue.get_mut().push_back(delivery);
+                }
+                None
+            }
+            Entry::Vacant(_) => Some(delivery),
+        }
+    }
+
+    /// The same, only that one that is given back is the one that others line up behind.
+    fn begin(&self, delivery: Delivery) -> Option<Delivery> {
+        let mut queues = self.by_socket();
+        match queues.entry(delivery.socket()) {
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push_back(delivery);
+                None
+            }
+            Entry::Vacant(nobody) => {
+                nobody.insert(VecDeque::new());
+                Some(delivery)
+            }
+        }
+    }
+
+    /// The next one. If there is none, nobody waits for the socket any more.
+    fn next(&self, socket: Socket) -> Option<Delivery> {
+        let mut queues = self.by_socket();
+        let next = queues.get_mut(&socket)?.pop_front();
+        if next.is_none() {
+            queues.remove(&socket);
+        }
+        next
+    }
+
+    fn by_socket(&self) -> MutexGuard<'_, HashMap<Socket, VecDeque<Delivery>>> {
+        self.by_socket
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A reply.
@@ -55,24 +130,47 @@ impl Delivery {
     }
 
     /// Sends what fits, and sees to it that the rest follows.
-    pub(super) fn start(mut self) {
-        match self.pump(Wait::No) {
+    pub(super) fn start(self) {
+        let shared = Arc::clone(&self.shared);
+        let Some(mut delivery) = shared.queues.line_up(self) else {
+            return;
+        };
+        match delivery.pump(Wait::No) {
             Progress::Finished => {}
             Progress::ClientIsFull => {
-                tokio::spawn(self.follow_up());
+                if let Some(delivery) = shared.queues.begin(delivery) {
+                    tokio::spawn(delivery.follow_up());
+                }
             }
         }
     }
 
-    async fn follow_up(mut self) {
+    fn socket(&self) -> Socket {
+        (self.client.namespace.namespace(), self.client.port)
+    }
+
+    /// Delivers, and then all that has lined up behind.
+    async fn follow_up(self) {
+        let (shared, socket) = (Arc::clone(&self.shared), self.socket());
+        let mut next = Some(self);
+        while let Some(delivery) = next {
+            delivery.finish().await;
+            next = shared.queues.next(socket);
+        }
+    }
+
+    async fn finish(mut self) {
         loop {
-            let waited = tokio::task::spawn_blocking(move || {
-                let progress = self.pump(Wait::ForAWhile);
-                (self, progress)
-            });
-            match waited.await {
-                Ok((rest, Progress::ClientIsFull)) => self = rest,
-                Ok((_, Progress::Finished)) | Err(_) => return,
+            if let Ok(place) = Arc::clone(&self.shared.queues.threads).try_acquire_owned() {
+                let waited = tokio::task::spawn_blocking(move || {
+                    let progress = self.pump(Wait::ForAWhile);
+                    drop(place);
+                    (self, progress)
+                });
+                match waited.await {
+                    Ok((rest, Progress::ClientIsFull)) => self = rest,
+                    Ok((_, Progress::Finished)) | Err(_) => return,
+                }
             }
             loop {
                 tokio::time::sleep(RETRY).await;

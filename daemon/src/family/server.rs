@@ -13,7 +13,7 @@ use netlink_packet_ipvs::{
 
 use super::{
     Client, FAMILY_ID, command, controller,
-    delivery::{Delivery, Item},
+    delivery::{Delivery, Item, Queues},
     dump::{Dump, RunningDumps},
     message::{ATTRIBUTES_AT, Generic, Message},
     refusal::Refusal,
@@ -36,6 +36,8 @@ pub struct Table {
 pub(super) struct Shared {
     table: Mutex<Table>,
     dumps: RunningDumps,
+    /// Replies that wait for their client.
+    pub(super) queues: Queues,
     journal: Journal,
 }
 
@@ -72,6 +74,7 @@ impl Server {
             shared: Arc::new(Shared {
                 table: Mutex::new(table),
                 dumps: RunningDumps::default(),
+                queues: Queues::default(),
                 journal: Journal::default(),
             }),
         }

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::client::Supervisor;
 use super::{Handler, connection};
+use crate::descriptors;
 use crate::socket_file::{self, Place};
 
 /// The most connections; users other than root share fewer, so that they cannot keep root out.
@@ -89,6 +90,7 @@ impl Listener {
         let all = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let others = Arc::new(Semaphore::new(MOST_OF_OTHERS));
         loop {
+            descriptors::wait_for_room().await;
             match socket.accept().await {
                 Ok((connection, _)) => admit(connection, &all, &others, &handler),
                 Err(error) => {
