@@ -6,14 +6,19 @@
 use std::{
     fmt::Write as _,
     io::{Read as _, Write as _},
-    os::unix::net::UnixStream,
+    os::{fd::AsRawFd as _, unix::net::UnixStream},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use compat_tests::{Bystander, RawClient, Testbed, Vitals, eventually::eventually, wire};
-use nix::sys::resource::Resource;
+use compat_tests::{
+    Bystander, RawClient, Testbed, Vitals, eventually::eventually, random::Random, wire,
+};
+use nix::sys::{
+    resource::Resource,
+    socket::{self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, socket},
+};
 
 const TABLE: &str = "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m -w 1\n";
 /// More memory than all of this together may cost, in KiB.
@@ -226,6 +231,38 @@ fn an_attack_on_the_control_socket_is_endured() {
     assert!(Vitals::of(pid).descriptors < before.descriptors + 200);
     drop((silent, half, deaf, crowd));
     assert_as_before(&testbed, &rules, bystander, before);
+}
+
+#[test]
+fn an_attack_on_the_socket_of_wrapped_clients_is_endured() {
+    let testbed = Testbed::new();
+    testbed.client().restore(TABLE);
+    let before = Vitals::of(testbed.daemon.pid());
+    let bystander = Bystander::start(&testbed);
+    let mut path = testbed.daemon.socket().as_os_str().to_owned();
+    path.push(".exec");
+    let address = UnixAddr::new(path.as_os_str()).expect("a short path");
+    let connect = || {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let made = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None);
+        let made = made.expect("a socket");
+        socket::connect(made.as_raw_fd(), &address).expect("a place in the queue");
+        made
+    };
+    let silent: Vec<_> = (0..200).map(|_| connect()).collect();
+    let mut random = Random::new(6);
+    let talking: Vec<_> = (0..200_u16)
+        .map(|number| {
+            let connection = connect();
+            let nonsense = random.bytes(number * 64);
+            // It may be closed already.
+            let _ = socket::send(connection.as_raw_fd(), &nonsense, MsgFlags::MSG_NOSIGNAL);
+            connection
+        })
+        .collect();
+    assert_eq!(testbed.client().saved(), TABLE, "a newcomer is served");
+    drop((silent, talking));
+    assert_as_before(&testbed, TABLE, bystander, before);
 }
 
 /// The others were served, the table is as it was, and the daemon costs no more than before.
