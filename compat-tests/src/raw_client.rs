@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use nix::errno::Errno;
 
 use crate::{
-    Conversation, Testbed,
+    Conversation, Testbed, binaries,
     wire::{self, Reply},
 };
 
@@ -23,6 +23,17 @@ impl RawClient {
     #[must_use]
     pub fn start(testbed: &Testbed) -> Self {
         Self(testbed.talk("sockvs-raw-client"))
+    }
+
+    /// The same without the right to administer the network.
+    #[must_use]
+    pub fn without_rights(testbed: &Testbed) -> Self {
+        let mut command = testbed.client().command("setpriv");
+        command
+            .args(["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
+            .arg(binaries::ours("sockvs-raw-client"));
+        let name = "sockvs-raw-client without rights";
+        Self(Conversation::start(command, name, &testbed.folder))
     }
 
     /// Sends a datagram, and gives the messages that come back.

@@ -101,6 +101,12 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
     );
     let sent = clients[0].flood(50_000, &info);
     println!("one client sent {sent} requests and read no reply");
+    let mut powerless = RawClient::without_rights(&testbed);
+    assert_eq!(
+        powerless.flood(50_000, &info),
+        50_000,
+        "the kernel takes all"
+    );
     thread::sleep(Duration::from_secs(2));
     let meanwhile = Vitals::of(testbed.daemon.pid());
     println!("with {CLIENTS} clients that do not read: {meanwhile}");

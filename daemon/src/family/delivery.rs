@@ -3,7 +3,8 @@
 //! What fits into the client's receive buffer is sent at once. For the rest a thread waits, and if
 //! the client does not read for a while, a timer asks now and then: a client that never reads costs
 //! a few hundred bytes, and no other client waits for it. One that goes on asking meanwhile loses
-//! replies in the end, as one of the kernel's does.
+//! replies in the end, as one of the kernel's does. One that may not administer anything gets no list,
+//! and for what else it is told nobody waits: it costs nothing.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -137,6 +138,7 @@ impl Delivery {
         };
         match delivery.pump(Wait::No) {
             Progress::Finished => {}
+            Progress::ClientIsFull if !delivery.client.may_administer => {}
             Progress::ClientIsFull => {
                 if let Some(delivery) = shared.queues.begin(delivery) {
                     tokio::spawn(delivery.follow_up());
