@@ -26,6 +26,8 @@ mod address;
 mod connection;
 mod destination;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fake;
 mod host;
 mod id;
 mod key;
@@ -42,7 +44,7 @@ mod timeouts;
 mod trash;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use address::Ipv6Kind;
 pub use connection::{ClientSocket, Connection, ConnectionState};

@@ -6,7 +6,7 @@ use super::File;
 use crate::ipvs::{
     DestinationKey, DestinationReading, DestinationSpec, Family, ForwardingMethod, Namespace,
     Netmask, ServiceKey, ServiceSpec, Stats, Table, TunnelInfo,
-    tests::fake::{FakeHost, FixedPath},
+    fake::{FakeHost, FixedPath},
 };
 
 fn path() -> FixedPath {

@@ -7,7 +7,7 @@ use crate::{
     family::{Server, Table},
     ipvs::{
         DestinationReading, Ipvs, Namespace, Stats,
-        tests::fake::{FakeHost, FixedPath},
+        fake::{FakeHost, FixedPath},
     },
 };
 

@@ -4,7 +4,7 @@ mod config;
 mod destinations;
 mod destinations_refused;
 mod dump;
-pub(crate) mod fake;
+mod fake;
 mod names;
 mod namespaces;
 mod services;

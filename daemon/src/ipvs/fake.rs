@@ -1,0 +1,151 @@
+//! A machine and data paths that are none, for whoever tries the rules without a kernel: the tests and
+//! the fuzz targets.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Namespace, RouteType,
+    Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Timeouts,
+};
+
+/// Remembers what it was told; refuses when asked to.
+#[derive(Default)]
+pub struct FakePath {
+    /// What was published.
+    pub published: Vec<(Namespace, Service, Cause)>,
+    /// Which services were withdrawn.
+    pub withdrawn: Vec<(Namespace, ServiceKey)>,
+    /// The last timeouts and settings.
+    pub configured: Option<(Namespace, Timeouts, Settings)>,
+    /// The sync daemons that started and stopped.
+    pub sync_daemons: Vec<(Namespace, SyncState, Option<SyncDaemon>)>,
+    /// Why nothing can be published at present.
+    pub refuses: Option<DataPathFull>,
+    /// What services read.
+    pub services: HashMap<ServiceId, Stats>,
+    /// What destinations read.
+    pub destinations: HashMap<DestinationId, DestinationReading>,
+}
+
+impl FakePath {
+    /// What was published last.
+    ///
+    /// # Panics
+    ///
+    /// When nothing was.
+    pub fn last(&self) -> (&Service, Cause) {
+        let (_, service, cause) = self.published.last().expect("something was published");
+        (service, *cause)
+    }
+}
+
+impl DataPath for FakePath {
+    fn publish(
+        &mut self,
+        ns: Namespace,
+        service: &Service,
+        cause: Cause,
+    ) -> Result<(), DataPathFull> {
+        match self.refuses {
+            Some(reason) => Err(reason),
+            None => {
+                self.published.push((ns, service.clone(), cause));
+                Ok(())
+            }
+        }
+    }
+
+    fn withdraw(&mut self, ns: Namespace, service: &Service) {
+        self.withdrawn.push((ns, *service.key()));
+    }
+
+    fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
+        self.configured = Some((ns, *timeouts, settings.clone()));
+    }
+
+    fn set_sync_daemon(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
+        self.sync_daemons.push((ns, state, daemon.cloned()));
+    }
+
+    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+
+    fn estimate(&mut self) {}
+
+    fn forget_namespace(&mut self, _ns: Namespace) {}
+
+    fn forget(&mut self, _id: DestinationId) {}
+
+    fn service_stats(&self, _: Namespace, id: ServiceId) -> Stats {
+        self.services.get(&id).copied().unwrap_or_default()
+    }
+
+    fn destination_reading(&self, _: Namespace, id: DestinationId) -> DestinationReading {
+        self.destinations.get(&id).copied().unwrap_or_default()
+    }
+}
+
+/// Takes everything, and reads the same of everything.
+#[derive(Clone, Copy, Default)]
+pub struct FixedPath {
+    /// What a service reads.
+    pub stats: Stats,
+    /// What a destination reads.
+    pub reading: DestinationReading,
+}
+
+impl DataPath for FixedPath {
+    fn publish(&mut self, _: Namespace, _: &Service, _: Cause) -> Result<(), DataPathFull> {
+        Ok(())
+    }
+
+    fn withdraw(&mut self, _: Namespace, _: &Service) {}
+
+    fn configure(&mut self, _: Namespace, _: &Timeouts, _: &Settings) {}
+
+    fn set_sync_daemon(&mut self, _: Namespace, _: SyncState, _: Option<&SyncDaemon>) {}
+
+    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+
+    fn estimate(&mut self) {}
+
+    fn forget_namespace(&mut self, _: Namespace) {}
+
+    fn forget(&mut self, _: DestinationId) {}
+
+    fn service_stats(&self, _: Namespace, _: ServiceId) -> Stats {
+        self.stats
+    }
+
+    fn destination_reading(&self, _: Namespace, _: DestinationId) -> DestinationReading {
+        self.reading
+    }
+}
+
+/// A machine with 10.0.0.9, fe80::9, and the interfaces eth0 (MTU 1500), lo (65536), jumbo (9000)
+/// and small (576).
+pub struct FakeHost;
+
+impl Host for FakeHost {
+    fn address_type(&self, addr: Ipv4Addr) -> RouteType {
+        RouteType::of_bits(addr).unwrap_or(match addr.octets() {
+            [10, 0, 0, 9] | [127, ..] => RouteType::Local,
+            [.., 255] => RouteType::Broadcast,
+            _ => RouteType::Unicast,
+        })
+    }
+
+    fn is_local_v6(&self, addr: Ipv6Addr) -> bool {
+        addr == Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9)
+    }
+
+    fn interface_mtu(&self, name: &[u8]) -> Option<u32> {
+        match name {
+            b"eth0" => Some(1500),
+            b"lo" => Some(65536),
+            b"jumbo" => Some(9000),
+            b"small" => Some(576),
+            _ => None,
+        }
+    }
+}
