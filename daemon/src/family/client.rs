@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
-use super::NamespaceSockets;
+use super::Wait;
+use crate::ipvs::{Host, Namespace};
 
 /// The socket that a datagram came from.
 #[derive(Clone)]
 pub struct Client {
     /// The network namespace that the socket belongs to.
-    pub namespace: Arc<NamespaceSockets>,
+    pub namespace: Arc<dyn ClientNamespace>,
     /// The socket's port id, where replies go.
     pub port: u32,
     /// The process that sent the datagram, for the log.
@@ -30,4 +31,21 @@ impl Client {
     pub(super) fn is_gone(&self) -> bool {
         self.pid > 0 && kill(Pid::from_raw(self.pid), None) == Err(Errno::ESRCH)
     }
+}
+
+/// The network namespace that a client's socket belongs to: what there is in it, and how replies get
+/// there. [`NamespaceSockets`](super::NamespaceSockets) is a real one.
+pub trait ClientNamespace: Host + Send + Sync {
+    /// Which namespace it is.
+    fn namespace(&self) -> Namespace;
+
+    /// Sends a datagram to a port.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if the client has no room for it; others if nobody will ever take it.
+    fn send(&self, port: u32, datagram: &[u8], wait: Wait) -> Result<(), Errno>;
+
+    /// How many datagrams were sent, to whatever port.
+    fn sent(&self) -> u64;
 }

@@ -234,7 +234,7 @@ impl Delivery {
 
 /// Whether to wait for a client that has no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub enum Wait {
     /// Not at all.
     No,
     /// As long as the reply socket's time-out says.

@@ -27,7 +27,8 @@ mod request;
 mod server;
 mod sync_socket;
 
-pub use client::Client;
+pub use client::{Client, ClientNamespace};
+pub use delivery::Wait;
 pub use namespace::{NamespaceSockets, Namespaces};
 pub(crate) use namespace::{namespace_cookie, namespace_of_socket};
 pub use server::{Server, Table};

@@ -26,7 +26,7 @@ use nix::{
     },
 };
 
-use super::{delivery::Wait, sync_socket};
+use super::{ClientNamespace, Wait, sync_socket};
 use crate::{
     ipvs::{Host, Namespace, RouteType, SyncDaemon},
     netns::inside,
@@ -68,15 +68,14 @@ impl NamespaceSockets {
             sent: AtomicU64::new(0),
         })
     }
+}
 
-    /// Which namespace it is.
-    #[must_use]
-    pub fn namespace(&self) -> Namespace {
+impl ClientNamespace for NamespaceSockets {
+    fn namespace(&self) -> Namespace {
         self.namespace
     }
 
-    /// Sends a datagram to a port. `EAGAIN` if the client has no room for it.
-    pub(super) fn send(&self, port: u32, datagram: &[u8], wait: Wait) -> Result<(), Errno> {
+    fn send(&self, port: u32, datagram: &[u8], wait: Wait) -> Result<(), Errno> {
         let flags = match wait {
             Wait::No => MsgFlags::MSG_DONTWAIT,
             Wait::ForAWhile => MsgFlags::empty(),
@@ -87,8 +86,7 @@ impl NamespaceSockets {
         Ok(())
     }
 
-    /// How many datagrams were sent, to whatever port.
-    pub(super) fn sent(&self) -> u64 {
+    fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use super::{Departures, bpf, seccomp};
 use crate::{
-    family::{Client, NamespaceSockets, Namespaces, Server, namespace_cookie, namespace_of_socket},
+    family::{
+        Client, ClientNamespace as _, NamespaceSockets, Namespaces, Server, namespace_cookie,
+        namespace_of_socket,
+    },
     ipvs::Namespace,
     netns::inside,
     procfs::Place,
