@@ -5,7 +5,10 @@
 //! sysctls.
 
 mod client;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod paths;
+mod reply;
 mod request;
 mod server;
 mod status;

@@ -1,7 +1,6 @@
 //! The daemon's end of the control socket.
 
 use std::{
-    fmt,
     fs::{self, Permissions},
     io,
     os::{fd::AsFd as _, unix::fs::PermissionsExt as _},
@@ -17,15 +16,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Facts, Status, request::Request};
+use super::{Facts, reply, request::Request};
 use crate::{
-    connections::Told,
-    descriptors,
-    family::{self, Table},
+    descriptors, family,
     intercept::Departures,
-    ipvs::{Namespace, Setting},
-    journal::{Author, Subject},
-    procfs,
+    ipvs::Namespace,
+    journal::Author,
     rate_limit::RateLimit,
     socket_file::{self, Place},
 };
@@ -127,72 +123,15 @@ impl Answering {
         timeout(PATIENCE_FOR_REQUEST, reader.read_line(&mut line)).await??;
         // The socket's namespace is that of the client who made the connection.
         let ns = Namespace(family::namespace_cookie(stream.as_fd())?);
-        let reply = match Request::of(&line) {
-            Some(Request::Status) => {
-                serde_json::to_string(&Status::now(&self.facts, &self.server))?
-            }
-            Some(Request::Connections) => {
-                let connections = self.server.table().path.connections();
-                let told: Vec<_> = connections.iter().map(Told::of).collect();
-                serde_json::to_string(&told)?
-            }
-            Some(Request::File(file)) => text(Ok(self.text(ns, procfs::Place::File(file)))),
-            Some(Request::Setting(setting, None)) => text(Ok(self.setting(ns, setting))),
-            Some(Request::Setting(setting, Some(given))) => {
-                let netns = family::namespace_of_socket(stream.as_fd())?;
-                self.departures.watch(ns, netns.as_fd())?;
-                let pid = stream.peer_cred()?.pid().unwrap_or(0);
-                let author = Author { pid, namespace: ns };
-                let changed = self.change(author, setting, &given);
-                text(changed.map(|()| self.setting(ns, setting)))
-            }
-            None => text(Err("unknown request".to_owned())),
-        };
+        let pid = stream.peer_cred()?.pid().unwrap_or(0);
+        let author = Author { pid, namespace: ns };
+        let request = Request::of(&line);
+        if let Some(Request::Setting(_, Some(_))) = &request {
+            let netns = family::namespace_of_socket(stream.as_fd())?;
+            self.departures.watch(ns, netns.as_fd())?;
+        }
+        let reply = reply::to(request, author, &self.facts, &self.server)?;
         stream.write_all(reply.as_bytes()).await?;
         stream.write_all(b"\n").await
     }
-
-    fn text(&self, ns: Namespace, place: procfs::Place) -> String {
-        place.text(&self.server, ns)
-    }
-
-    /// A setting's text, without the line's end.
-    fn setting(&self, ns: Namespace, setting: Setting) -> String {
-        self.text(ns, procfs::Place::Setting(setting))
-            .trim_end()
-            .to_owned()
-    }
-
-    fn change(&self, author: Author, setting: Setting, given: &str) -> Result<(), String> {
-        let ns = author.namespace;
-        let mut serving = self.server.table();
-        let Table { ipvs, path } = &mut *serving;
-        ipvs.table_mut(ns)
-            .set_setting(setting, given, path.as_mut())
-            .map_err(|error| error.to_string())?;
-        drop(serving);
-        let what = Assignment(setting, given);
-        self.server
-            .journal()
-            .changed(author, &what, Subject::default());
-        Ok(())
-    }
-}
-
-/// A setting and what was given, for the log.
-struct Assignment<'a>(Setting, &'a str);
-
-impl fmt::Debug for Assignment<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={:?}", self.0.name(), self.1)
-    }
-}
-
-/// A text, or why there is none.
-fn text(result: Result<String, String>) -> String {
-    match result {
-        Ok(text) => serde_json::json!({ "text": text }),
-        Err(error) => serde_json::json!({ "error": error }),
-    }
-    .to_string()
 }
