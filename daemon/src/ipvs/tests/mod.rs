@@ -5,6 +5,7 @@ mod destinations;
 mod destinations_refused;
 mod dump;
 mod fake;
+mod model;
 mod names;
 mod namespaces;
 mod services;
