@@ -6,7 +6,7 @@
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
-use crate::{DaemonAttr, DestinationAttr, Nest, ServiceAttr, bytes, constants::*};
+use crate::{DaemonAttr, DestinationAttr, Nest, ServiceAttr, bytes, constants::*, unknown};
 
 /// One attribute of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> Parseable<NlaBuffer<&'a T>> for IpvsAttr {
             IPVS_CMD_ATTR_TIMEOUT_TCP => bytes::get_u32(payload).map(Self::TimeoutTcp),
             IPVS_CMD_ATTR_TIMEOUT_TCP_FIN => bytes::get_u32(payload).map(Self::TimeoutTcpFin),
             IPVS_CMD_ATTR_TIMEOUT_UDP => bytes::get_u32(payload).map(Self::TimeoutUdp),
-            _ => DefaultNla::parse(nla).map(Self::Other),
+            _ => unknown::parse(nla).map(Self::Other),
         }
         .with_context(|| format!("invalid IPVS_CMD_ATTR {}", nla.kind()))
     }

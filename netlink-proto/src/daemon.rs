@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
-use crate::{Name, bytes, constants::*};
+use crate::{Name, bytes, constants::*, unknown};
 
 /// One attribute of a sync daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> Parseable<NlaBuffer<&'a T>> for DaemonAttr {
             }
             IPVS_DAEMON_ATTR_MCAST_PORT => bytes::get_u16(payload).map(Self::McastPort),
             IPVS_DAEMON_ATTR_MCAST_TTL => bytes::get_u8(payload).map(Self::McastTtl),
-            _ => DefaultNla::parse(nla).map(Self::Other),
+            _ => unknown::parse(nla).map(Self::Other),
         }
         .with_context(|| format!("invalid IPVS_DAEMON_ATTR {}", nla.kind()))
     }

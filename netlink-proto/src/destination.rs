@@ -7,7 +7,7 @@
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
-use crate::{Address, AddressFamily, Nest, StatsAttr, bytes, constants::*};
+use crate::{Address, AddressFamily, Nest, StatsAttr, bytes, constants::*, unknown};
 
 /// One attribute of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> Parseable<NlaBuffer<&'a T>> for DestinationAtt
             IPVS_DEST_ATTR_TUN_TYPE => bytes::get_u8(payload).map(Self::TunType),
             IPVS_DEST_ATTR_TUN_PORT => bytes::get_be16(payload).map(Self::TunPort),
             IPVS_DEST_ATTR_TUN_FLAGS => bytes::get_u16(payload).map(Self::TunFlags),
-            _ => DefaultNla::parse(nla).map(Self::Other),
+            _ => unknown::parse(nla).map(Self::Other),
         }
         .with_context(|| format!("invalid IPVS_DEST_ATTR {}", nla.kind()))
     }

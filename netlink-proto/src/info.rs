@@ -7,7 +7,7 @@
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
-use crate::{bytes, constants::*};
+use crate::{bytes, constants::*, unknown};
 
 /// One attribute of [`IpvsCommand::SetInfo`](crate::IpvsCommand::SetInfo).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> Parseable<NlaBuffer<&'a T>> for InfoAttr {
         match nla.kind() {
             IPVS_INFO_ATTR_VERSION => bytes::get_u32(nla.value()).map(Self::Version),
             IPVS_INFO_ATTR_CONN_TAB_SIZE => bytes::get_u32(nla.value()).map(Self::ConnTabSize),
-            _ => DefaultNla::parse(nla).map(Self::Other),
+            _ => unknown::parse(nla).map(Self::Other),
         }
         .with_context(|| format!("invalid IPVS_INFO_ATTR {}", nla.kind()))
     }

@@ -78,6 +78,7 @@ pub mod policy;
 mod service;
 mod stats;
 mod types;
+mod unknown;
 pub mod writer;
 
 pub use self::{

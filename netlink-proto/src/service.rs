@@ -7,7 +7,9 @@
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
-use crate::{Address, AddressFamily, Name, Nest, ServiceFlags, StatsAttr, bytes, constants::*};
+use crate::{
+    Address, AddressFamily, Name, Nest, ServiceFlags, StatsAttr, bytes, constants::*, unknown,
+};
 
 /// One attribute of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> Parseable<NlaBuffer<&'a T>> for ServiceAttr {
             IPVS_SVC_ATTR_STATS => Nest::parse(nla).map(Self::Stats),
             IPVS_SVC_ATTR_PE_NAME => Ok(Self::PeName(payload.into())),
             IPVS_SVC_ATTR_STATS64 => Nest::parse(nla).map(Self::Stats64),
-            _ => DefaultNla::parse(nla).map(Self::Other),
+            _ => unknown::parse(nla).map(Self::Other),
         }
         .with_context(|| format!("invalid IPVS_SVC_ATTR {}", nla.kind()))
     }

@@ -9,7 +9,7 @@
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
-use crate::{bytes, constants::*};
+use crate::{bytes, constants::*, unknown};
 
 /// A counter or a rate, and its width on the wire. Native byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> Parseable<NlaBuffer<&'a T>> for StatsAttr {
             IPVS_STATS_ATTR_INBPS => Self::InBps,
             IPVS_STATS_ATTR_OUTBPS => Self::OutBps,
             IPVS_STATS_ATTR_PAD => return Ok(Self::Pad),
-            _ => return DefaultNla::parse(nla).map(Self::Other),
+            _ => return unknown::parse(nla).map(Self::Other),
         };
         Counter::parse(nla.value())
             .map(variant)

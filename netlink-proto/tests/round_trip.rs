@@ -8,7 +8,8 @@
 use std::fmt::Debug;
 
 use netlink_packet_core::{
-    DefaultNla, Emitable, NLA_F_NESTED, NlaBuffer, Parseable, ParseableParametrized,
+    DefaultNla, Emitable, NLA_F_NESTED, NLA_F_NET_BYTEORDER, NlaBuffer, Parseable,
+    ParseableParametrized,
 };
 use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
 use netlink_packet_ipvs::{
@@ -225,6 +226,25 @@ fn information() {
     check(InfoAttr::Version(0x01_02_01), 1, &[1, 2, 1, 0]);
     check(InfoAttr::ConnTabSize(4096), 2, &[0, 16, 0, 0]);
     check(InfoAttr::Other(unknown()), 99, &[1, 2, 3]);
+}
+
+/// Netlink has none that are both, and such a one would be emitted as another.
+#[test]
+fn an_unknown_attribute_keeps_its_flag_and_has_one_at_most() {
+    let attribute = |flags: u16| {
+        let kind = (99 | flags).to_ne_bytes();
+        let wire = [8, 0, kind[0], kind[1], 1, 2, 3, 4];
+        let parsed = IpvsAttr::parse(&NlaBuffer::new_checked(&wire[..]).unwrap());
+        (wire, parsed)
+    };
+    for flags in [0, NLA_F_NESTED, NLA_F_NET_BYTEORDER] {
+        let (wire, parsed) = attribute(flags);
+        let mut emitted = [0xff; 8];
+        parsed.unwrap().emit(&mut emitted);
+        assert_eq!(emitted, wire, "{flags:#x}");
+    }
+    let (_, both) = attribute(NLA_F_NESTED | NLA_F_NET_BYTEORDER);
+    assert!(both.is_err(), "{both:?}");
 }
 
 /// The same bytes mean other things in the reply to GET_INFO.
