@@ -38,6 +38,8 @@ mod connection;
 mod datagram;
 mod file;
 mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod job;
 mod launch;
 mod link;

@@ -1,0 +1,66 @@
+//! Packets of `sockvs exec`, whose socket is everybody's: what can be read is carried out, for somebody
+//! who may and for somebody who may not, and what is written again is the same.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sockvs::{
+    intercept::seccomp::fuzzing::{Asked, request, same_answer, same_value},
+    ipvs::fake::FakeHost,
+    sockopt::{Caller, carry_out},
+};
+use sockvs_fuzz::{
+    bench::{Bench, NAMESPACES},
+    client::{Mailbox, Who},
+};
+
+fuzz_target!(|packet: &[u8]| {
+    if let Some(same) = same_answer(packet) {
+        assert_eq!(same, packet);
+    }
+    if let Some(same) = same_value(packet) {
+        assert_eq!(same, packet);
+    }
+    let Some((asked, same)) = request(packet) else {
+        return;
+    };
+    assert_eq!(same, packet);
+    let bench = Bench::default();
+    for unprivileged in [true, false] {
+        let before = bench.snapshot();
+        carry_out_for(&bench, unprivileged, &asked);
+        bench.check();
+        if unprivileged {
+            assert_eq!(before, bench.snapshot(), "whoever may not changes nothing");
+        }
+    }
+});
+
+fn carry_out_for(bench: &Bench, unprivileged: bool, asked: &Asked) {
+    match asked {
+        Asked::Netlink(datagram) => {
+            let mailbox = Mailbox::new(NAMESPACES[0]);
+            let who = Who {
+                unprivileged,
+                ..Who::ROOT
+            };
+            bench
+                .server
+                .datagram(who.client(&mailbox), datagram, Box::new(()));
+        }
+        Asked::Option(call) => {
+            let caller = Caller {
+                namespace: NAMESPACES[0],
+                host: &FakeHost,
+                pid: 0,
+                may_administer: !unprivileged,
+            };
+            let answer = carry_out(&bench.server, &caller, call);
+            assert!(!unprivileged || answer.is_err(), "{answer:?}");
+        }
+        Asked::File(place) => {
+            let text = place.text(&bench.server, NAMESPACES[0]);
+            assert!(text.ends_with('\n'), "{text:?}");
+        }
+    }
+}
