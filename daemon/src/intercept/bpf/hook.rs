@@ -52,6 +52,9 @@ pub enum Error {
     /// There is nobody to answer when the daemon is killed.
     #[error("the guard cannot be started, which answers when the daemon is killed")]
     Guard(#[source] io::Error),
+    /// There is nobody to read what the hook takes.
+    #[error("the thread cannot be started that reads what the netlink hook takes")]
+    Receiver(#[source] io::Error),
     /// The kernel takes the program, but does not run it.
     #[error("the kernel does not attach the netlink hook: {0}")]
     Attach(io::Error),

@@ -1,42 +1,71 @@
 //! What is taken but not answered yet, written down where it outlives the daemon, for the
-//! [`guard`](super::guard).
+//! [`guard`](super::guard): in memory that both have.
 
 use std::{
     fs::File,
     io,
     mem::offset_of,
+    num::NonZeroUsize,
     os::{fd::OwnedFd, unix::fs::FileExt as _},
+    ptr::NonNull,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::{
+    memfd::{MFdFlags, memfd_create},
+    mman::{MapFlags, ProtFlags, mmap, munmap},
+};
 use sockvs_ebpf_common::netlink::Taken;
 
 /// How many requests can be written down. Each client waits for the answer to one; should there be
 /// more, the rest are served, but nobody answers them if the daemon is killed.
-const SLOTS: u64 = 4096;
+const SLOTS: usize = 4096;
 /// The record's header and that of its first message.
 const SLOT: usize = size_of::<Taken>() + NLMSG_HDRLEN;
 const NLMSG_HDRLEN: usize = 16;
+/// Of the whole.
+const LENGTH: usize = SLOTS * SLOT;
 
 /// The daemon's end.
 pub(super) struct Ledger {
     file: File,
-    free: Mutex<Vec<u64>>,
+    /// The file's contents, mapped.
+    slots: NonNull<[u8; SLOT]>,
+    free: Mutex<Vec<usize>>,
+}
+
+// SAFETY: a slot is written by whoever took its number from `free`, and by nobody else until it is given
+// back; the daemon never reads them.
+unsafe impl Send for Ledger {}
+// SAFETY: as above.
+unsafe impl Sync for Ledger {}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and each entry keeps the ledger.
+        let unmapped = unsafe { munmap(self.slots.cast(), LENGTH) };
+        debug_assert!(unmapped.is_ok(), "a mapping that was made can be removed");
+    }
 }
 
 /// A request that is written down. The end of this value strikes it out.
 struct Entry {
     ledger: Arc<Ledger>,
-    slot: u64,
+    slot: usize,
 }
 
 impl Ledger {
     /// An empty one, in memory.
     pub(super) fn new() -> io::Result<Self> {
-        let file = memfd_create("sockvs-ledger", MFdFlags::MFD_CLOEXEC)?;
+        let file: File = memfd_create("sockvs-ledger", MFdFlags::MFD_CLOEXEC)?.into();
+        file.set_len(LENGTH as u64)?;
+        let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: the kernel chooses an unused range; the file is as long, and nobody makes it shorter.
+        let slots = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) }?;
         Ok(Self {
-            file: file.into(),
+            file,
+            slots: slots.cast(),
             free: Mutex::new((0..SLOTS).rev().collect()),
         })
     }
@@ -58,34 +87,30 @@ impl Ledger {
                 ledger: Arc::clone(self),
                 slot: self.free().pop()?,
             };
-            self.file.write_all_at(&slot, entry.position()).ok()?;
+            self.write(entry.slot, slot);
             Some(entry)
         };
         Box::new(entry())
     }
 
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Writes a slot. (A guard that finds half of it finds a daemon that was killed before it had taken
+    /// the request out of the ring buffer, or after it had answered.)
+    fn write(&self, slot: usize, contents: [u8; SLOT]) {
+        // SAFETY: numbers of slots are below `SLOTS`.
+        let place = unsafe { self.slots.add(slot) };
+        // SAFETY: the slot is the caller's (see `Send`).
+        unsafe { place.write_volatile(contents) };
     }
-}
 
-impl Entry {
-    fn position(&self) -> u64 {
-        self.slot * SLOT as u64
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // A slot that cannot be struck out must not be written over.
-        if self
-            .ledger
-            .file
-            .write_all_at(&[0; SLOT], self.position())
-            .is_ok()
-        {
-            self.ledger.free().push(self.slot);
-        }
+        self.ledger.write(self.slot, [0; SLOT]);
+        self.ledger.free().push(self.slot);
     }
 }
 
@@ -95,7 +120,10 @@ pub(super) fn read(ledger: OwnedFd) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
     for slot in 0..SLOTS {
         let mut record = vec![0; SLOT];
-        if file.read_exact_at(&mut record, slot * SLOT as u64).is_err() {
+        if file
+            .read_exact_at(&mut record, (slot * SLOT) as u64)
+            .is_err()
+        {
             break;
         }
         if record.iter().any(|byte| *byte != 0) {

@@ -51,7 +51,7 @@ pub use kernel_table::{InTheWay, make_way};
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use ledger::Ledger;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::oneshot, time::timeout};
 
 /// How often the hook is looked at.
 const WATCH: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ impl Request {
 
 /// Serves the requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Takes one datagram, in which something is for the family or asks for it. Runs on a worker of
+    /// Takes one datagram, in which something is for the family or asks for it. Runs on a thread that knows
     /// the async runtime; the next one waits until it returns. `done` is to be dropped when the last
     /// reply is delivered or given up.
     fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Send>);
@@ -120,7 +120,7 @@ pub fn do_not_interrupt() {
 /// The hook in force. It ends with this value, or with the process.
 pub struct Interceptor {
     attached: Attached,
-    receiver: JoinHandle<io::Error>,
+    receiver: oneshot::Receiver<io::Error>,
 }
 
 impl Interceptor {
@@ -137,7 +137,8 @@ impl Interceptor {
             .and_then(|ledger| guard::start(requests, ledger))
             .map_err(Error::Guard)?;
         let (attached, requests) = hook.attach()?;
-        let receiver = tokio::spawn(receiver::serve(requests, Arc::new(ledger), handler));
+        let receiver =
+            receiver::start(requests, Arc::new(ledger), handler).map_err(Error::Receiver)?;
         Ok(Self { attached, receiver })
     }
 
