@@ -3,7 +3,8 @@
 //!
 //! Requests about other families never get here; the kernel answers those.
 
-use netlink_packet_core::Emitable as _;
+use std::sync::LazyLock;
+
 use netlink_packet_generic::{GenlFamily as _, GenlHeader, constants::GENL_ID_CTRL};
 use netlink_packet_ipvs::{
     constants::IPVS_GENL_NAME, new_family, policy::CtrlFamilyAttrs, writer::Writer,
@@ -40,15 +41,29 @@ pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Outc
         let refusal = Refusal::new(libc::ENOENT, "a family that is not ours");
         return Err(refusal.or_text(attrs.warning()));
     }
-    let family = new_family(FAMILY_ID);
-    let genl = GenlHeader {
-        cmd: family.command(),
-        version: family.version(),
-    };
-    let mut bytes = Vec::new();
-    Writer::new(&mut bytes).message(answering.header(GENL_ID_CTRL, 0), genl, |writer| {
-        writer.emit(&family)
+    Ok(Outcome::Reply(description(answering), attrs.warning()))
+}
+
+/// What our family offers. It is the same for all, but for whom it is for; and as clients ask for it before each
+/// request, it is written once.
+fn description(answering: Answering) -> Vec<u8> {
+    static FOR_NOBODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let family = new_family(FAMILY_ID);
+        let genl = GenlHeader {
+            cmd: family.command(),
+            version: family.version(),
+        };
+        let nobody = Answering {
+            port: 0,
+            sequence: 0,
+        };
+        let mut bytes = Vec::new();
+        Writer::new(&mut bytes).message(nobody.header(GENL_ID_CTRL, 0), genl, |writer| {
+            writer.emit(&family);
+        });
+        bytes
     });
-    debug_assert!(bytes.len() > family.buffer_len());
-    Ok(Outcome::Reply(bytes, attrs.warning()))
+    let mut bytes = FOR_NOBODY.clone();
+    answering.address(&mut bytes);
+    bytes
 }

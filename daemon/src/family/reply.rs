@@ -51,6 +51,15 @@ impl Answering {
         header
     }
 
+    /// Makes a message that is written already one for this client.
+    pub(super) fn address(self, message: &mut [u8]) {
+        let header = [self.sequence.to_ne_bytes(), self.port.to_ne_bytes()];
+        // `nlmsg_seq` and `nlmsg_pid`, after which the header ends.
+        if let Some(place) = message.get_mut(NLMSG_HDRLEN - 8..NLMSG_HDRLEN) {
+            place.copy_from_slice(header.as_flattened());
+        }
+    }
+
     /// Writes a message of the family.
     pub(super) fn write(
         self,
