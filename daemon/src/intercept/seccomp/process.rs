@@ -1,7 +1,10 @@
 //! What /proc says about a process: who it is and what it may do.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    os::unix::fs::MetadataExt,
+};
 
 use nix::Result;
 use nix::errno::Errno;
@@ -9,14 +12,20 @@ use nix::errno::Errno;
 /// The capability that changing IPVS asks for.
 const CAP_NET_ADMIN: u32 = 12;
 
+/// More than the text usually has.
+const LENGTH: usize = 4096;
+
 /// The text of /proc/PID/status.
 struct Status(String);
 
 impl Status {
     fn of(pid: libc::pid_t) -> Result<Self> {
-        fs::read_to_string(format!("/proc/{pid}/status"))
-            .map(Self)
-            .map_err(errno)
+        // As nobody can tell how long it will be, reading would begin with a few bytes otherwise.
+        let mut text = String::with_capacity(LENGTH);
+        File::open(format!("/proc/{pid}/status"))
+            .and_then(|mut file| file.read_to_string(&mut text))
+            .map_err(errno)?;
+        Ok(Self(text))
     }
 
     /// The value of one line.
