@@ -4,13 +4,18 @@
 //! the distribution's compiler with its own source package, linked into rustup under the name
 //! `debian`, or else a nightly toolchain with the `rust-src` component. Without rustup the compiler
 //! at hand must be the former. `scripts/setup` provides one or the other, and a linker to go with it.
+//!
+//! The fuzz targets (feature `fuzzing`) load no programs, so they get empty objects, at once.
 
-use std::{env, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 use aya_build::{Package, Toolchain};
 
 const DISTRIBUTION: &str = "debian";
+
+/// The objects that are embedded.
+const OBJECTS: [&str; 2] = ["sockvs-ebpf", "sockvs-netlink"];
 
 /// What the compiler of the programs is told beyond what `aya-build` tells it: that it may use
 /// unstable features, and that instruction set v3 is wanted (Linux 5.12), whose atomic additions
@@ -29,6 +34,9 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 ];
 
 fn main() -> Result<()> {
+    if env::var_os("CARGO_FEATURE_FUZZING").is_some() {
+        return write_empty_objects();
+    }
     let manifest_dir =
         env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?;
     let ebpf = Path::new(&manifest_dir).join("../ebpf");
@@ -56,6 +64,15 @@ fn main() -> Result<()> {
         toolchain,
     )
     .context("the eBPF programs could not be built; scripts/setup installs what that takes")
+}
+
+fn write_empty_objects() -> Result<()> {
+    let folder = env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
+    for object in OBJECTS {
+        fs::write(Path::new(&folder).join(object), [])
+            .with_context(|| format!("cannot write the empty object {object}"))?;
+    }
+    Ok(())
 }
 
 /// Whether rustup has a toolchain of this name with the sources of `core`.
