@@ -1,4 +1,5 @@
-//! Real servers of UDP, on threads of the test. Each answers every datagram with its name.
+//! Real servers of UDP, on threads of the test. Each answers every datagram, with its name if nothing
+//! else is said.
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -31,20 +32,36 @@ impl DatagramServer {
     #[must_use]
     #[track_caller]
     pub fn start(namespace: &Namespace, name: &str, address: SocketAddr) -> Self {
+        let name = name.as_bytes().to_vec();
+        Self::answering(namespace, address, move |_| name.clone())
+    }
+
+    /// Starts one that answers each datagram with what `answer` makes of it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot have the address.
+    #[must_use]
+    #[track_caller]
+    pub fn answering(
+        namespace: &Namespace,
+        address: SocketAddr,
+        answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
+    ) -> Self {
         let socket = namespace
             .enter(|| UdpSocket::bind(address))
-            .unwrap_or_else(|error| panic!("server {name} cannot have {address}: {error}"));
+            .unwrap_or_else(|error| panic!("a server cannot have {address}: {error}"));
         socket
             .set_read_timeout(Some(LOOK))
             .expect("a socket has a time-out");
         let end = Arc::new(AtomicBool::new(false));
-        let (told, name) = (Arc::clone(&end), name.to_owned());
+        let told = Arc::clone(&end);
         let answering = thread::spawn(move || {
             let mut buffer = [0; 2048];
             while !told.load(Ordering::Relaxed) {
-                if let Ok((_, client)) = socket.recv_from(&mut buffer) {
+                if let Ok((length, client)) = socket.recv_from(&mut buffer) {
                     // Whoever asked may be gone.
-                    let _ = socket.send_to(name.as_bytes(), client);
+                    let _ = socket.send_to(&answer(&buffer[..length]), client);
                 }
             }
         });

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
     time::Duration,
 };
@@ -17,16 +17,24 @@ use crate::{Client, Folder, eventually::eventually, leftovers::clean_up};
 /// How long it may take to end: it waits for its children, which remove their virtual servers.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// The processes that keepalived consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Its checkers only, as with `virtual_server` blocks and no VRRP instance.
+    Checkers,
+    /// Whatever the configuration asks for.
+    All,
+}
+
 /// A running keepalived. It is ended when this is dropped.
 #[derive(Debug)]
 pub struct Keepalived {
     child: Child,
-    log: PathBuf,
+    folder: PathBuf,
 }
 
 impl Keepalived {
-    /// Starts one with this configuration where `client` is. Only its checkers run, as with
-    /// `virtual_server` blocks and no VRRP instance.
+    /// Starts one with this configuration where `client` is. Only its checkers run.
     ///
     /// # Panics
     ///
@@ -34,13 +42,28 @@ impl Keepalived {
     #[must_use]
     pub fn start(client: &Client, folder: &Folder, configuration: &str) -> Self {
         let file = folder.write("keepalived.conf", configuration);
-        let log = folder.path().join("keepalived.log");
-        let output = File::create(&log).expect("cannot make keepalived's log");
+        Self::start_from(client, folder.path(), &file, Parts::Checkers)
+    }
+
+    /// Starts one with the configuration in `file`. What it writes is in `folder`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_from(client: &Client, folder: &Path, file: &Path, parts: Parts) -> Self {
+        let folder = folder.to_owned();
+        let output = File::create(folder.join(LOG)).expect("cannot make keepalived's log");
         let mut command = client.command("keepalived");
-        command.args(["--dont-fork", "--log-console", "--no-syslog", "--check"]);
+        command.args(["--dont-fork", "--log-console", "--no-syslog"]);
+        if parts == Parts::Checkers {
+            command.arg("--check");
+        }
         command.arg("--use-file").arg(file);
-        for (option, name) in [("--pid", "main.pid"), ("--checkers_pid", "checkers.pid")] {
-            command.arg(option).arg(folder.path().join(name));
+        for (process, option) in PROCESSES {
+            // One that was killed has left its process ids here, which may be somebody else's by now.
+            let _ = fs::remove_file(pid_file(&folder, process));
+            command.arg(option).arg(pid_file(&folder, process));
         }
         let child = command
             .stdin(Stdio::null())
@@ -48,7 +71,17 @@ impl Keepalived {
             .stdout(output)
             .spawn()
             .expect("cannot start keepalived");
-        Self { child, log }
+        Self { child, folder }
+    }
+
+    /// Makes it read its configuration again.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn reload(&self) {
+        let main = self.process("main").expect("keepalived runs");
+        kill(main, Signal::SIGHUP).expect("keepalived runs");
     }
 
     /// Ends it as a service manager would: it removes its virtual servers.
@@ -61,15 +94,45 @@ impl Keepalived {
         assert!(status.success(), "keepalived: {status}\n{}", self.log());
     }
 
+    /// Ends all of its processes without warning.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        for (process, _) in PROCESSES {
+            if let Some(pid) = self.process(process) {
+                kill(pid, Signal::SIGSTOP).expect("keepalived runs");
+            }
+        }
+        // Its children would end well when they hear that it is gone.
+        for (process, _) in PROCESSES.iter().rev() {
+            if let Some(pid) = self.process(process) {
+                kill(pid, Signal::SIGKILL).expect("keepalived runs");
+            }
+        }
+        self.wait();
+    }
+
+    /// One of its processes, if it has it: `main`, `checkers` or `vrrp`.
+    #[must_use]
+    pub fn process(&self, process: &str) -> Option<Pid> {
+        let text = fs::read_to_string(pid_file(&self.folder, process)).ok()?;
+        Some(Pid::from_raw(text.trim().parse().ok()?))
+    }
+
     /// What it wrote to its log.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        fs::read_to_string(self.folder.join(LOG)).unwrap_or_default()
     }
 
-    fn end(&mut self) -> ExitStatus {
-        let pid = i32::try_from(self.child.id()).expect("process ids are small");
-        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    pub fn wait(&mut self) -> ExitStatus {
         let mut ended = None;
         eventually(LIMIT, || {
             ended = self
@@ -79,6 +142,12 @@ impl Keepalived {
             ended.map(|_| ()).ok_or("keepalived runs".to_owned())
         });
         ended.expect("it has ended")
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        let pid = i32::try_from(self.child.id()).expect("process ids are small");
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        self.wait()
     }
 }
 
@@ -95,4 +164,17 @@ impl Drop for Keepalived {
             Ok(())
         });
     }
+}
+
+const LOG: &str = "keepalived.log";
+
+/// Its processes, and the options that say where each writes its id.
+const PROCESSES: [(&str, &str); 3] = [
+    ("main", "--pid"),
+    ("checkers", "--checkers_pid"),
+    ("vrrp", "--vrrp_pid"),
+];
+
+fn pid_file(folder: &Path, process: &str) -> PathBuf {
+    folder.join(format!("{process}.pid"))
 }

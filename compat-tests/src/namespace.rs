@@ -66,6 +66,17 @@ impl Namespace {
         ip(&arguments).expect_success()
     }
 
+    /// Runs many commands of `ip` at once, one on each line. Each must succeed.
+    ///
+    /// # Panics
+    ///
+    /// When one fails.
+    pub fn ip_batch(&self, commands: &str) {
+        let mut command = Command::new(binaries::installed("ip"));
+        command.args(["-n", &self.name, "-batch", "-"]);
+        program::run_with_input(command, commands).expect_success();
+    }
+
     /// Gives its loopback interface one more address, of which `ADDRESS/PREFIX` is the form.
     pub fn add_address(&self, address: &str) {
         let mut arguments = vec!["address", "add", address, "dev", "lo"];

@@ -19,6 +19,8 @@ pub enum Talk {
     Greeting,
     /// As the body of an HTTP response.
     Http,
+    /// As the body of an HTTP response that says that something is wrong with the server (503).
+    HttpUnavailable,
     /// As Redis answers a command.
     Redis,
 }
@@ -95,14 +97,18 @@ fn serve(connection: &TcpStream, name: &str, talk: Talk) -> std::io::Result<()> 
                 line.clear();
             }
         }
-        Talk::Http => {
+        Talk::Http | Talk::HttpUnavailable => {
             while lines.read_line(&mut line)? > 2 {
                 line.clear();
             }
             let length = name.len();
+            let status = match talk {
+                Talk::HttpUnavailable => "503 Service Unavailable",
+                _ => "200 OK",
+            };
             write!(
                 to,
-                "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n{name}"
+                "HTTP/1.0 {status}\r\nContent-Length: {length}\r\n\r\n{name}"
             )?;
             connection.shutdown(Shutdown::Write)?;
         }

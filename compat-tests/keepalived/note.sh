@@ -1,0 +1,4 @@
+# Adds a line to a file: what happened.
+file=$1
+shift
+echo "$*" >>"$file"

@@ -1,0 +1,331 @@
+//! Scenarios of keepalived. The same one is played by whoever balances: the kernel's own IPVS, or sockvs.
+//!
+//! The configurations are in the folder `keepalived`, and are what an operator would write. A scenario
+//! lets things happen to [`Host`]s, and says what `ipvsadm` shows then, rule by rule. Where the kernel
+//! has IPVS (in the virtual machines), it is played there, too, and all listings have to be the same.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    Application, Client, Folder, Host, Intercept, Keepalived, Namespace, Place, Testbed,
+    eventually::eventually, keepalived::Parts,
+};
+
+/// How long a change may take to show: some rounds of checks, on a slow machine.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// The addresses of services. They are addresses of the machine, without which the kernel's IPVS has
+/// nothing to balance there.
+const SERVICES: &str = "
+    address add 10.9.0.1/24 dev lo
+    address add 10.9.0.2/24 dev lo
+    address add fd00:9::1/128 dev lo nodad
+";
+
+/// Who balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balancer {
+    /// The kernel's own IPVS.
+    Kernel,
+    /// sockvs.
+    Sockvs,
+}
+
+/// A machine with keepalived, and others with real servers. The order of the fields is the order in
+/// which they go.
+#[derive(Debug)]
+pub struct Scene {
+    /// Who balances.
+    pub balancer: Balancer,
+    /// keepalived, once it was started.
+    pub keepalived: Option<Keepalived>,
+    /// A program of the same machine that connects to services.
+    pub application: Application,
+    /// The machines with the real servers.
+    pub hosts: [Host; 2],
+    shown: Vec<String>,
+    /// IPVS clients of the machine.
+    pub client: Client,
+    ground: Ground,
+}
+
+/// What a scene is built on.
+#[derive(Debug)]
+enum Ground {
+    Kernel {
+        namespace: Namespace,
+        folder: Folder,
+    },
+    Sockvs(Box<Testbed>),
+}
+
+/// Plays a scenario: against sockvs and, where clients run unwrapped and so can reach it, against the
+/// kernel's own IPVS at the same time.
+///
+/// # Panics
+///
+/// When it goes wrong, or the two show something different.
+#[track_caller]
+pub fn play(script: impl Fn(&mut Scene) + Sync) {
+    let perform = |balancer| {
+        let mut scene = Scene::new(balancer);
+        script(&mut scene);
+        if let Some(keepalived) = &mut scene.keepalived {
+            keepalived.stop();
+        }
+        std::mem::take(&mut scene.shown)
+    };
+    if Intercept::chosen() == Intercept::Seccomp {
+        perform(Balancer::Sockvs);
+        return;
+    }
+    let (kernel, sockvs) = thread::scope(|scope| {
+        let kernel = scope.spawn(|| perform(Balancer::Kernel));
+        let sockvs = perform(Balancer::Sockvs);
+        let kernel = kernel.join().unwrap_or_else(|panic| {
+            eprintln!("with the kernel's own IPVS:");
+            std::panic::resume_unwind(panic)
+        });
+        (kernel, sockvs)
+    });
+    for (kernel, sockvs) in kernel.iter().zip(&sockvs) {
+        assert_eq!(sockvs, kernel, "sockvs, and the kernel's own IPVS");
+    }
+    assert_eq!(sockvs.len(), kernel.len(), "listings");
+}
+
+impl Scene {
+    fn new(balancer: Balancer) -> Self {
+        let ground = match balancer {
+            Balancer::Kernel => Ground::Kernel {
+                namespace: Namespace::new(),
+                folder: Folder::new(),
+            },
+            Balancer::Sockvs => Ground::Sockvs(Box::default()),
+        };
+        let (namespace, folder) = (ground.namespace(), ground.folder());
+        namespace.ip_batch(SERVICES);
+        let (application, client) = match &ground {
+            Ground::Kernel { .. } => {
+                let place = Place::new(namespace);
+                let application = Application::start(&place, folder);
+                // Without a daemon there is no socket.
+                let client = Client::new(place, folder.path().join("none"), Intercept::Bpf);
+                (application, client)
+            }
+            Ground::Sockvs(testbed) => {
+                (testbed.application(), testbed.client_in(&testbed.namespace))
+            }
+        };
+        Self {
+            balancer,
+            keepalived: None,
+            application,
+            hosts: [1, 2].map(|number| Host::new(namespace, number)),
+            shown: Vec::new(),
+            client,
+            ground,
+        }
+    }
+
+    /// The daemon and its surroundings.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel balances.
+    pub fn testbed(&mut self) -> &mut Testbed {
+        match &mut self.ground {
+            Ground::Sockvs(testbed) => testbed,
+            Ground::Kernel { .. } => panic!("the kernel's own IPVS has no daemon"),
+        }
+    }
+
+    /// The machine that keepalived runs on.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        self.ground.namespace()
+    }
+
+    /// Temporary files, `$DIR` in configurations.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        self.ground.folder()
+    }
+
+    /// Starts keepalived with a configuration of the folder `keepalived`. Only its checkers run.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn start(&mut self, configuration: &str) {
+        self.start_parts(configuration, Parts::Checkers);
+    }
+
+    /// Starts keepalived with these parts.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn start_parts(&mut self, configuration: &str, parts: Parts) {
+        let folder = self.folder();
+        let file = write_configuration(folder, configuration);
+        let keepalived = Keepalived::start_from(&self.client, folder.path(), &file, parts);
+        self.keepalived = Some(keepalived);
+    }
+
+    /// Makes keepalived go over to another configuration.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    #[track_caller]
+    pub fn reload(&self, configuration: &str) {
+        write_configuration(self.folder(), configuration);
+        let keepalived = self.keepalived.as_ref();
+        keepalived.expect("keepalived was started").reload();
+    }
+
+    /// Waits until `ipvsadm --save` prints these rules, indented or not, and keeps what else `ipvsadm`
+    /// shows then.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become so.
+    #[track_caller]
+    pub fn shows(&mut self, rules: &str) -> Duration {
+        let lines = rules.lines().map(str::trim).filter(|line| !line.is_empty());
+        let expected: String = lines.map(|line| format!("{line}\n")).collect();
+        let took = eventually(LIMIT, || {
+            // One that prints ports as names would not be compared byte by byte.
+            let saved = self.client.saved().replace(" \n", "\n");
+            if saved == expected {
+                return Ok(());
+            }
+            Err(format!("{:?}: not\n{expected}but\n{saved}", self.balancer))
+        });
+        self.keep("-L -n");
+        took
+    }
+
+    /// Keeps what `ipvsadm` prints, to be compared.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    #[track_caller]
+    pub fn keep(&mut self, arguments: &str) -> String {
+        let printed = self.client.ipvsadm(arguments);
+        let listing = printed.lines().map(without_connections);
+        let kept = listing.collect::<Vec<_>>().join("\n");
+        self.shown.push(format!("ipvsadm {arguments}\n{kept}"));
+        printed
+    }
+
+    /// Keeps what keepalived wrote to its log about IPVS, to be compared.
+    ///
+    /// # Panics
+    ///
+    /// When keepalived was not started.
+    #[track_caller]
+    pub fn keep_log(&mut self) -> String {
+        let keepalived = self.keepalived.as_ref();
+        let log = keepalived.expect("keepalived was started").log();
+        // After the time, which ends with the year.
+        let lines = log.lines().filter_map(|line| line.split_once(": "));
+        let about = lines
+            .map(|(_, text)| text)
+            .filter(|text| text.contains("IPVS"));
+        let about = about.collect::<Vec<_>>().join("\n");
+        self.shown.push(format!("log\n{about}"));
+        about
+    }
+
+    /// The servers that a number of connections reach, one after another, in the order of their names.
+    ///
+    /// # Panics
+    ///
+    /// When one fails otherwise than by being refused.
+    #[track_caller]
+    pub fn reached(&mut self, address: &str, number: usize) -> Vec<String> {
+        let mut reached = self.application.connect_many(address, number);
+        reached.sort_unstable();
+        reached
+    }
+
+    /// What the configuration's scripts wrote down, waited for until it is this.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become so.
+    #[track_caller]
+    pub fn notes_become(&self, expected: &[&str]) {
+        let file = self.folder().path().join("notes");
+        eventually(LIMIT, || {
+            let notes = fs::read_to_string(&file).unwrap_or_default();
+            let lines: Vec<&str> = notes.lines().collect();
+            if lines == expected {
+                return Ok(());
+            }
+            Err(format!(
+                "{:?}: not {expected:?}, but {lines:?}",
+                self.balancer
+            ))
+        });
+    }
+}
+
+impl Ground {
+    fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Kernel { namespace, .. } => namespace,
+            Self::Sockvs(testbed) => &testbed.namespace,
+        }
+    }
+
+    fn folder(&self) -> &Folder {
+        match self {
+            Self::Kernel { folder, .. } => folder,
+            Self::Sockvs(testbed) => &testbed.folder,
+        }
+    }
+}
+
+/// Writes a configuration that knows where this scene's files (`$DIR`) and the scripts (`$HERE`) are.
+fn write_configuration(folder: &Folder, configuration: &str) -> PathBuf {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("keepalived");
+    let file = all.join(format!("{configuration}.conf"));
+    let text = fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+    let text = text.replace("$DIR", &folder.path().to_string_lossy());
+    folder.write(
+        "keepalived.conf",
+        &text.replace("$HERE", &all.to_string_lossy()),
+    )
+}
+
+/// A line of a listing without its counts of connections, as the kernel counts closed ones for a while
+/// longer than there are sockets, and without the size of the table of connections.
+fn without_connections(line: &str) -> &str {
+    if line.starts_with("IP Virtual Server") {
+        return line.split(" (size").next().unwrap_or(line);
+    }
+    let server = line.trim_start().starts_with("->") && !line.contains("RemoteAddress");
+    let words = line.split_whitespace().count();
+    if server && words == 6 {
+        let end = line.rfind(|c: char| c.is_ascii_digit()).unwrap_or(0);
+        let last_but_one = line[..end]
+            .trim_end_matches(|c: char| c.is_ascii_digit())
+            .trim_end();
+        return last_but_one
+            .trim_end_matches(|c: char| c.is_ascii_digit())
+            .trim_end();
+    }
+    line
+}
