@@ -10,7 +10,7 @@
 //! Dependencies point to the right; `ipvs` knows nothing of its neighbours. [`daemon`] puts the parts
 //! together, [`control`] is how `sockvs` asks a running daemon, [`connections`] is what it then shows
 //! of them, [`procfs`] says what it gets to read,
-//! [`doctor`] looks at the machine. [`ebpf`] is what `datapath` and `intercept` load programs with.
+//! [`doctor`] looks at the machine, [`shim`] puts scripts before clients on `PATH`. [`ebpf`] is what `datapath` and `intercept` load programs with.
 
 pub mod connections;
 pub mod control;
@@ -28,5 +28,6 @@ pub mod privileges;
 pub mod procfs;
 mod rate_limit;
 mod service_manager;
+pub mod shim;
 mod socket_file;
 pub mod sockopt;

@@ -14,9 +14,10 @@ use sockvs::{
         change_setting, exec_socket,
     },
     doctor::{self, Outcome},
-    intercept::seccomp,
+    intercept::{self, seccomp},
     ipvs::Setting,
     procfs::File,
+    shim,
 };
 
 /// Looks at a running sockvsd, and runs IPVS clients that it serves.
@@ -75,12 +76,45 @@ enum Command {
         #[arg(value_name = "NAME[=VALUE]", value_parser = assignment)]
         settings: Vec<(Setting, Option<String>)>,
     },
+    /// Make plain `ipvsadm` and the like run under sockvs exec, where the kernel needs that.
+    ///
+    /// A shim is a script that stands before the program on PATH.
+    Shim {
+        /// The folder with the shims. It has to come first on PATH.
+        #[arg(long, global = true, value_name = "DIR", default_value = shim::DEFAULT_DIR)]
+        dir: PathBuf,
+        #[command(subcommand)]
+        action: ShimAction,
+    },
     /// Look at what this machine allows, and say what to do about what is missing.
     Doctor {
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum ShimAction {
+    /// Make shims. Nothing is made where sockvsd serves all clients anyway.
+    ///
+    /// Example: sockvs shim install ipvsadm
+    Install {
+        /// Make them even so.
+        #[arg(long)]
+        force: bool,
+        /// The programs' names.
+        #[arg(required = true)]
+        programs: Vec<OsString>,
+    },
+    /// Remove shims.
+    Remove {
+        /// The programs' names.
+        #[arg(required = true)]
+        programs: Vec<OsString>,
+    },
+    /// List the shims there are.
+    List,
 }
 
 fn main() -> ExitCode {
@@ -91,6 +125,7 @@ fn main() -> ExitCode {
         Command::Connections { json } => exit(show_connections(&socket, json)),
         Command::Proc { file, write_to } => exit(files(&socket, file, write_to.as_deref())),
         Command::Setting { settings } => exit(show_settings(&socket, &settings)),
+        Command::Shim { dir, action } => exit(shims(&socket, &dir, &action)),
         Command::Doctor { json } => examine(&socket, json),
     }
 }
@@ -164,6 +199,59 @@ fn show_settings(socket: &Path, settings: &[(Setting, Option<String>)]) -> Resul
         println!("net.ipv4.vs.{} = {text}", setting.name());
     }
     Ok(())
+}
+
+fn shims(socket: &Path, dir: &Path, action: &ShimAction) -> Result<(), String> {
+    let failed = |error: shim::Error| error.to_string();
+    match action {
+        ShimAction::Install { force, programs } => {
+            if !force && let Some(why) = clients_are_served(socket) {
+                println!("not needed: {why}. Nothing was made; --force makes it all the same");
+                return Ok(());
+            }
+            let socket = (socket != Path::new(DEFAULT_SOCKET)).then_some(socket);
+            for program in programs {
+                let made = shim::install(program, dir, socket).map_err(failed)?;
+                println!(
+                    "{} runs {} under sockvs exec",
+                    made.path.display(),
+                    made.program.display()
+                );
+                if !made.comes_first() {
+                    println!(
+                        "PATH does not lead there first: put {} before the others",
+                        dir.display()
+                    );
+                }
+            }
+        }
+        ShimAction::Remove { programs } => {
+            for program in programs {
+                println!(
+                    "removed {}",
+                    shim::remove(program, dir).map_err(failed)?.display()
+                );
+            }
+        }
+        ShimAction::List => {
+            for shim in shim::list(dir).map_err(failed)? {
+                println!("{} -> {}", shim.path.display(), shim.program.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why clients need no `sockvs exec` here, if they do not: what a running daemon says, or else what the
+/// kernel allows.
+fn clients_are_served(socket: &Path) -> Option<&'static str> {
+    match ask_status(socket) {
+        Ok(status) => (status.facts.intercept == "bpf")
+            .then_some("sockvsd serves all clients, wrapped or not"),
+        Err(_) => intercept::support::bpf()
+            .is_ok()
+            .then_some("sockvsd will serve all clients on this kernel, wrapped or not"),
+    }
 }
 
 fn show_connections(socket: &Path, json: bool) -> Result<(), String> {
