@@ -16,8 +16,8 @@ use crate::{
     Cgroup, Folder, Intercept, Outcome, Place, binaries, leftovers::clean_up, name, program,
 };
 
-/// How long it may take to start or to end.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to start or to end: some seconds of an emulated processor, which others use, too.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A version of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

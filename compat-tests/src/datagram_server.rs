@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Namespace;
+use crate::{Namespace, server::when_free};
 
 /// How often a server looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ impl DatagramServer {
         answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
     ) -> Self {
         let socket = namespace
-            .enter(|| UdpSocket::bind(address))
+            .enter(|| when_free(|| UdpSocket::bind(address)))
             .unwrap_or_else(|error| panic!("a server cannot have {address}: {error}"));
         socket
             .set_read_timeout(Some(LOOK))

@@ -19,11 +19,13 @@ use crate::{
 /// How long a change may take to show: some rounds of checks, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// Where the configurations, their states and their scripts are.
+const CONFIGURATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/keepalived");
+
 /// The addresses of services. They are addresses of the machine, without which the kernel's IPVS has
 /// nothing to balance there.
 const SERVICES: &str = "
-    address add 10.9.0.1/24 dev lo
-    address add 10.9.0.2/24 dev lo
+    address add 10.9.0.1/16 dev lo
     address add fd00:9::1/128 dev lo nodad
 ";
 
@@ -42,12 +44,12 @@ pub enum Balancer {
 pub struct Scene {
     /// Who balances.
     pub balancer: Balancer,
-    /// keepalived, once it was started.
-    pub keepalived: Option<Keepalived>,
+    keepalived: Option<Keepalived>,
     /// A program of the same machine that connects to services.
     pub application: Application,
     /// The machines with the real servers.
     pub hosts: [Host; 2],
+    configuration: String,
     shown: Vec<String>,
     /// IPVS clients of the machine.
     pub client: Client,
@@ -127,6 +129,7 @@ impl Scene {
             keepalived: None,
             application,
             hosts: [1, 2].map(|number| Host::new(namespace, number)),
+            configuration: String::new(),
             shown: Vec::new(),
             client,
             ground,
@@ -174,6 +177,7 @@ impl Scene {
     /// When it cannot be started.
     #[track_caller]
     pub fn start_parts(&mut self, configuration: &str, parts: Parts) {
+        configuration.clone_into(&mut self.configuration);
         let folder = self.folder();
         let file = write_configuration(folder, configuration);
         let keepalived = Keepalived::start_from(&self.client, folder.path(), &file, parts);
@@ -186,29 +190,44 @@ impl Scene {
     ///
     /// When it does not run.
     #[track_caller]
-    pub fn reload(&self, configuration: &str) {
+    pub fn reload(&mut self, configuration: &str) {
+        configuration.clone_into(&mut self.configuration);
         write_configuration(self.folder(), configuration);
-        let keepalived = self.keepalived.as_ref();
-        keepalived.expect("keepalived was started").reload();
+        self.keepalived().reload();
     }
 
-    /// Waits until `ipvsadm --save` prints these rules, indented or not, and keeps what else `ipvsadm`
-    /// shows then.
+    /// Waits until `ipvsadm` shows the state of this name, and keeps what it lists then. The states of a
+    /// configuration are in the file beside it: each has its name after a `#`, and its rules.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become so.
+    #[track_caller]
+    pub fn becomes(&mut self, state: &str) -> Duration {
+        let rules = rules_of(&self.configuration, state);
+        let state = format!("{state} of {}", self.configuration);
+        self.shows_as(&state, &rules)
+    }
+
+    /// Waits until `ipvsadm --save` prints these rules, and keeps what it lists then.
     ///
     /// # Panics
     ///
     /// When it does not become so.
     #[track_caller]
     pub fn shows(&mut self, rules: &str) -> Duration {
-        let lines = rules.lines().map(str::trim).filter(|line| !line.is_empty());
-        let expected: String = lines.map(|line| format!("{line}\n")).collect();
+        self.shows_as("these rules", rules)
+    }
+
+    #[track_caller]
+    fn shows_as(&mut self, state: &str, expected: &str) -> Duration {
         let took = eventually(LIMIT, || {
-            // One that prints ports as names would not be compared byte by byte.
-            let saved = self.client.saved().replace(" \n", "\n");
+            let saved = self.client.saved();
             if saved == expected {
                 return Ok(());
             }
-            Err(format!("{:?}: not\n{expected}but\n{saved}", self.balancer))
+            let balancer = self.balancer;
+            Err(format!("{balancer:?}: not {state}\n{expected}but\n{saved}"))
         });
         self.keep("-L -n");
         took
@@ -235,8 +254,7 @@ impl Scene {
     /// When keepalived was not started.
     #[track_caller]
     pub fn keep_log(&mut self) -> String {
-        let keepalived = self.keepalived.as_ref();
-        let log = keepalived.expect("keepalived was started").log();
+        let log = self.keepalived().log();
         // After the time, which ends with the year.
         let lines = log.lines().filter_map(|line| line.split_once(": "));
         let about = lines
@@ -259,25 +277,35 @@ impl Scene {
         reached
     }
 
-    /// What the configuration's scripts wrote down, waited for until it is this.
+    /// Waits until the configuration's scripts have written down these lines since this was asked last, in
+    /// whatever order: they run side by side.
     ///
     /// # Panics
     ///
-    /// When it does not become so.
+    /// When they do not.
     #[track_caller]
     pub fn notes_become(&self, expected: &[&str]) {
         let file = self.folder().path().join("notes");
         eventually(LIMIT, || {
             let notes = fs::read_to_string(&file).unwrap_or_default();
-            let lines: Vec<&str> = notes.lines().collect();
+            let mut lines: Vec<&str> = notes.lines().collect();
+            lines.sort_unstable();
             if lines == expected {
                 return Ok(());
             }
-            Err(format!(
-                "{:?}: not {expected:?}, but {lines:?}",
-                self.balancer
-            ))
+            let balancer = self.balancer;
+            Err(format!("{balancer:?}: not {expected:?}, but {lines:?}"))
         });
+        self.folder().write("notes", "");
+    }
+
+    /// keepalived, which was started.
+    ///
+    /// # Panics
+    ///
+    /// When it was not.
+    pub fn keepalived(&mut self) -> &mut Keepalived {
+        self.keepalived.as_mut().expect("keepalived was started")
     }
 }
 
@@ -297,17 +325,33 @@ impl Ground {
     }
 }
 
+/// A file of the folder with the configurations.
+fn scenario_file(name: &str) -> String {
+    let file = Path::new(CONFIGURATIONS).join(name);
+    fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()))
+}
+
 /// Writes a configuration that knows where this scene's files (`$DIR`) and the scripts (`$HERE`) are.
 fn write_configuration(folder: &Folder, configuration: &str) -> PathBuf {
-    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("keepalived");
-    let file = all.join(format!("{configuration}.conf"));
-    let text = fs::read_to_string(&file)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+    let text = scenario_file(&format!("{configuration}.conf"));
     let text = text.replace("$DIR", &folder.path().to_string_lossy());
-    folder.write(
-        "keepalived.conf",
-        &text.replace("$HERE", &all.to_string_lossy()),
-    )
+    folder.write("keepalived.conf", &text.replace("$HERE", CONFIGURATIONS))
+}
+
+/// The rules of a state of a configuration.
+fn rules_of(configuration: &str, state: &str) -> String {
+    let file = scenario_file(&format!("{configuration}.rules"));
+    let lines = file
+        .lines()
+        .skip_while(|line| line.strip_prefix("# ") != Some(state));
+    let mut lines = lines.peekable();
+    assert!(
+        lines.peek().is_some(),
+        "{configuration}.rules has no state {state:?}"
+    );
+    let rules = lines.skip(1).take_while(|line| !line.starts_with('#'));
+    rules.map(|rule| format!("{rule}\n")).collect()
 }
 
 /// A line of a listing without its counts of connections, as the kernel counts closed ones for a while

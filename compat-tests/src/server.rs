@@ -1,7 +1,7 @@
 //! Real servers, on threads of the test. Each tells its name to whoever connects.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd as _,
     thread::{self, JoinHandle},
@@ -43,7 +43,7 @@ impl Server {
     #[track_caller]
     pub fn start(namespace: &Namespace, name: &str, address: SocketAddr, talk: Talk) -> Self {
         let listener = namespace
-            .enter(|| TcpListener::bind(address))
+            .enter(|| when_free(|| TcpListener::bind(address)))
             .unwrap_or_else(|error| panic!("server {name} cannot listen at {address}: {error}"));
         let address = listener.local_addr().expect("it listens");
         let copy = listener.try_clone().expect("no file descriptors left");
@@ -73,6 +73,20 @@ impl Drop for Server {
     }
 }
 
+/// Binds a socket, and waits a moment for an address that another one had. A program that is just being
+/// started has a copy of each socket of this process, until it runs.
+pub(crate) fn when_free<T>(mut bind: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..100 {
+        match bind() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+    bind()
+}
+
 fn accept(listener: &TcpListener, name: &str, talk: Talk) {
     while let Ok((connection, _)) = listener.accept() {
         let name = name.to_owned();
@@ -83,7 +97,7 @@ fn accept(listener: &TcpListener, name: &str, talk: Talk) {
     }
 }
 
-fn serve(connection: &TcpStream, name: &str, talk: Talk) -> std::io::Result<()> {
+fn serve(connection: &TcpStream, name: &str, talk: Talk) -> io::Result<()> {
     connection.set_read_timeout(Some(Duration::from_secs(300)))?;
     connection.set_nodelay(true)?;
     let mut lines = BufReader::new(connection);

@@ -1,0 +1,116 @@
+//! What becomes of connections when servers fail, and who is told.
+
+use std::time::Duration;
+
+use compat_tests::{Balancer, Scene, Server, application::Attempt, scene::play};
+use nix::errno::Errno;
+
+/// The interval of checks, the second try of one that fails, and a moment until connections follow.
+const ROUND: Duration = Duration::from_millis(1000 + 100 + 300);
+
+const SERVICE: &str = "10.9.0.1:80";
+
+#[test]
+fn a_sorry_server_is_there_when_all_others_have_failed() {
+    play(|scene| {
+        let serve = |scene: &Scene, host: usize| -> Server {
+            scene.hosts[host].serve(["A", "B"][host], 80)
+        };
+        let _sorry = [81, 85].map(|port| scene.hosts[0].serve("sorry", port));
+        let (a, b) = (serve(scene, 0), serve(scene, 1));
+        scene.start("sorry_server");
+        scene.becomes("all");
+        drop(b);
+        scene.becomes("without B");
+        drop(a);
+        scene.becomes("sorry");
+        for port in 80..=84 {
+            let server = if port == 82 { "-" } else { "sorry" };
+            let reached = scene.reached(&format!("10.9.0.1:{port}"), 2);
+            assert_eq!(reached, [server; 2], "{:?}, port {port}", scene.balancer);
+        }
+        // The kernel's IPVS would send packets for the service's address there, which the host has not.
+        if scene.balancer == Balancer::Sockvs {
+            assert_eq!(scene.reached("10.9.0.1:85", 2), ["sorry"; 2]);
+        }
+        let _b = serve(scene, 1);
+        scene.becomes("B");
+        for port in 80..=85 {
+            let reached = scene.reached(&format!("10.9.0.1:{port}"), 2);
+            assert_eq!(reached, ["B"; 2], "{:?}, port {port}", scene.balancer);
+        }
+    });
+}
+
+#[test]
+fn scripts_hear_of_servers_and_of_the_quorum() {
+    play(|scene| {
+        // Without `alpha`, servers are taken to be up until they are checked.
+        scene.start("quorum");
+        scene.becomes("nobody");
+        scene.notes_become(&[
+            "alpha A down",
+            "alpha B down",
+            "plain A down",
+            "plain B down",
+            "plain quorum down",
+            "plain quorum up",
+        ]);
+        let a = scene.hosts[0].serve("A", 80);
+        scene.becomes("A");
+        scene.notes_become(&["alpha A up", "plain A up"]);
+        let _b = scene.hosts[1].serve("B", 80);
+        scene.becomes("both");
+        scene.notes_become(&[
+            "alpha B up",
+            "alpha quorum up",
+            "plain B up",
+            "plain quorum up",
+        ]);
+        drop(a);
+        scene.becomes("B");
+        scene.notes_become(&["alpha A down", "plain A down"]);
+        assert_eq!(scene.reached(SERVICE, 2), ["B", "B"]);
+        // Only with `omega` do scripts hear of the end.
+        scene.keepalived().stop();
+        scene.becomes("stopped");
+        scene.notes_become(&["alpha B down", "alpha quorum down"]);
+    });
+}
+
+#[test]
+fn connections_to_a_dead_server_stop_within_a_round_of_checks() {
+    play(|scene| {
+        let _a = scene.hosts[0].serve("A", 80);
+        let b = scene.hosts[1].serve("B", 80);
+        scene.start("failover");
+        scene.becomes("both");
+        scene.application.hammer(SERVICE, 2);
+        std::thread::sleep(Duration::from_secs(2));
+        drop(b);
+        scene.becomes("A");
+        std::thread::sleep(Duration::from_secs(1));
+        let attempts = scene.application.rest();
+        let failed = attempts.iter().filter(|attempt| attempt.reached.is_err());
+        let failed: Vec<_> = failed.collect();
+        let first = failed.first().expect("the server was chosen").started;
+        let last = failed.last().expect("the server was chosen").started;
+        let out = Duration::from_nanos(last - first);
+        println!(
+            "{:?}: {} connections, of which {} failed, all within {out:?}; {} after that",
+            scene.balancer,
+            attempts.len(),
+            failed.len(),
+            attempts
+                .iter()
+                .filter(|attempt| attempt.started > last)
+                .count(),
+        );
+        assert!(out < ROUND, "connections to the dead server for {out:?}");
+        let refused = |attempt: &&Attempt| attempt.reached == Err(Errno::ECONNREFUSED);
+        assert_eq!(
+            failed.iter().filter(|attempt| refused(attempt)).count(),
+            failed.len()
+        );
+    });
+}
