@@ -12,7 +12,8 @@
 //!   asks, and hands them to a [`Handler`].
 //!
 //! While no daemon answers, the command sees a kernel without IPVS: the same ENOENT for the family,
-//! given by the kernel itself, and ENOPROTOOPT for the options.
+//! given by the kernel itself, and ENOPROTOOPT for the options. Netlink requests of a command that was
+//! served before wait some seconds for the next daemon first (`patience`).
 //!
 //! What this module does not do:
 //!
@@ -47,6 +48,7 @@ mod listener;
 mod notification;
 mod option;
 mod packet;
+mod patience;
 mod process;
 mod question;
 mod socket;

@@ -19,6 +19,7 @@ use super::datagram::{self, Mark};
 use super::job::{Job, Step};
 use super::link::{Failure, Link};
 use super::notification::{Notification, Notifier, Verdict};
+use super::patience::{Patience, Waiting};
 use super::process;
 use super::question::{self, Question};
 use super::socket::ClientSocket;
@@ -68,6 +69,7 @@ struct Supervisor {
     outstanding: BTreeMap<u64, Outstanding>,
     /// Calls that can go on.
     ready: VecDeque<Job>,
+    patience: Patience,
     last_id: u64,
 }
 
@@ -78,6 +80,7 @@ pub(super) fn run(listener: OwnedFd, daemon: PathBuf) {
         link: Link::new(daemon),
         outstanding: BTreeMap::new(),
         ready: VecDeque::new(),
+        patience: Patience::default(),
         last_id: 0,
     };
     while let Some(events) = supervisor.wait() {
@@ -89,6 +92,7 @@ pub(super) fn run(listener: OwnedFd, daemon: PathBuf) {
         {
             supervisor.look_at(&notification);
         }
+        supervisor.look_for_daemon();
         while let Some(job) = supervisor.ready.pop_front() {
             supervisor.advance(job);
         }
@@ -114,7 +118,9 @@ impl Supervisor {
             .descriptor()
             .map(|link| PollFd::new(link, interest));
         let mut descriptors: Vec<_> = [listener].into_iter().chain(link).collect();
-        if poll(&mut descriptors, PollTimeout::NONE).is_err() {
+        let pause = self.patience.pause();
+        let pause = pause.map_or(Ok(PollTimeout::NONE), PollTimeout::try_from);
+        if poll(&mut descriptors, pause.unwrap_or(PollTimeout::ZERO)).is_err() {
             // An interruption, or no memory: neither is a reason to leave, nor to spin.
             std::thread::sleep(Duration::from_millis(5));
             return Some(Events {
@@ -218,22 +224,7 @@ impl Supervisor {
                     Ok(())
                 }
                 Step::Foreign(bytes) => job.socket.send(&bytes),
-                Step::Ours(bytes) => {
-                    let socket: Rc<dyn AsFd> = Rc::<ClientSocket>::clone(&job.socket);
-                    match self.submit(Kind::Netlink, job.tid, job.weight, &bytes, &socket) {
-                        Ok(Some(id)) => {
-                            let outstanding = Outstanding::Netlink {
-                                socket: Rc::clone(&job.socket),
-                                marks: datagram::marks(&bytes),
-                                job: Some(job),
-                            };
-                            self.outstanding.insert(id, outstanding);
-                            return;
-                        }
-                        Ok(None) => refuse(&job.socket, &datagram::marks(&bytes)),
-                        Err(errno) => Err(errno),
-                    }
-                }
+                Step::Ours(messages) => return self.ask(Waiting { job, messages }),
             };
             if let Err(errno) = result {
                 self.notifier.respond(job.notification, job.failure(errno));
@@ -241,6 +232,54 @@ impl Supervisor {
             }
         }
         self.notifier.respond(job.notification, job.success());
+    }
+
+    /// Hands messages to the daemon; those of one that is away wait for it, or the kernel refuses them.
+    fn ask(&mut self, call: Waiting) {
+        let Waiting { job, messages } = &call;
+        let socket: Rc<dyn AsFd> = Rc::<ClientSocket>::clone(&job.socket);
+        match self.submit(Kind::Netlink, job.tid, job.weight, messages, &socket) {
+            Ok(Some(id)) => {
+                let outstanding = Outstanding::Netlink {
+                    socket: Rc::clone(&job.socket),
+                    marks: datagram::marks(messages),
+                    job: Some(call.job),
+                };
+                self.outstanding.insert(id, outstanding);
+            }
+            Ok(None) => {
+                if let Err(call) = self.patience.wait(call) {
+                    self.go_on_without_daemon(call);
+                }
+            }
+            Err(errno) => self.notifier.respond(job.notification, job.failure(errno)),
+        }
+    }
+
+    fn go_on_without_daemon(&mut self, Waiting { job, messages }: Waiting) {
+        match refuse(&job.socket, &datagram::marks(&messages)) {
+            Ok(()) => self.ready.push_back(job),
+            Err(errno) => self.notifier.respond(job.notification, job.failure(errno)),
+        }
+    }
+
+    /// Lets calls go on that wait for a daemon, once there is one or it has been away for too long.
+    fn look_for_daemon(&mut self) {
+        if self.patience.pause().is_none() {
+            return;
+        }
+        if self.link.open() {
+            for call in self.patience.take() {
+                // Whoever was killed meanwhile wants nothing any more.
+                if self.notifier.still_waits(call.job.notification) {
+                    self.ask(call);
+                }
+            }
+        } else if self.patience.lose() {
+            for call in self.patience.take() {
+                self.go_on_without_daemon(call);
+            }
+        }
     }
 
     /// Tells a `sendmmsg` how long a datagram was. The kernel, too, goes on when it cannot.
@@ -263,7 +302,7 @@ impl Supervisor {
         socket: &Rc<dyn AsFd>,
     ) -> Result<Option<u64>, Errno> {
         let waiting = self.outstanding.values().map(Outstanding::weight);
-        let bytes = waiting.sum::<usize>() + weight;
+        let bytes = waiting.sum::<usize>() + self.patience.weight() + weight;
         if self.outstanding.len() >= MOST_OUTSTANDING || bytes > MOST_BYTES {
             return Err(Errno::ENOBUFS);
         }
@@ -278,7 +317,10 @@ impl Supervisor {
                 break;
             }
             match self.link.submit(request, contents, socket) {
-                Ok(()) => return Ok(Some(request.id)),
+                Ok(()) => {
+                    self.patience.served();
+                    return Ok(Some(request.id));
+                }
                 Err(Failure::Refused(errno)) => return Err(errno),
                 Err(Failure::Lost) => self.lose_daemon(),
             }
