@@ -265,6 +265,21 @@ impl Scene {
         about
     }
 
+    /// Waits until keepalived's log says this.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[track_caller]
+    pub fn logs(&mut self, text: &str) {
+        let (balancer, keepalived) = (self.balancer, self.keepalived());
+        eventually(LIMIT, || {
+            let log = keepalived.log();
+            let said = log.contains(text).then_some(());
+            said.ok_or_else(|| format!("{balancer:?}: keepalived does not say {text:?}\n{log}"))
+        });
+    }
+
     /// The servers that a number of connections reach, one after another, in the order of their names.
     ///
     /// # Panics

@@ -1,8 +1,6 @@
 //! Configurations, daemons and keepalived itself change while connections are made.
 
-use std::time::Duration;
-
-use compat_tests::{Balancer, Scene, Server, application::Attempt, scene::play};
+use compat_tests::{Balancer, Intercept, Scene, Server, application::Attempt, scene::play};
 
 const SERVICE: &str = "10.9.0.1:80";
 
@@ -58,8 +56,10 @@ fn a_daemon_that_is_killed_and_started_again_keeps_the_table() {
     });
 }
 
+/// keepalived says once that a server is out. Under `sockvs exec` that waits for the next daemon.
+/// Unwrapped, it goes to the kernel while there is no daemon, and is lost, until the server's next change.
 #[test]
-fn a_server_that_fails_while_no_daemon_runs_is_out_afterwards() {
+fn a_server_that_fails_while_the_daemon_is_started_again_is_out_afterwards() {
     play(|scene| {
         let [_a, b] = servers(scene);
         scene.start("tcp_check");
@@ -68,14 +68,21 @@ fn a_server_that_fails_while_no_daemon_runs_is_out_afterwards() {
             scene.testbed().daemon.kill();
         }
         drop(b);
-        std::thread::sleep(Duration::from_secs(2));
+        scene.logs("Removing service [10.8.2.2]:tcp:80");
         if scene.balancer == Balancer::Sockvs {
             scene.testbed().daemon.start_again();
         }
+        if Intercept::chosen() == Intercept::Seccomp {
+            scene.becomes("A");
+            assert_eq!(scene.reached(SERVICE, 4), ["A"; 4]);
+        }
+        let b = scene.hosts[1].serve("B", 80);
+        scene.logs("Adding service [10.8.2.2]:tcp:80");
+        scene.becomes("both");
+        assert_eq!(scene.reached(SERVICE, 4), ["A", "A", "B", "B"]);
+        drop(b);
         scene.becomes("A");
         assert_eq!(scene.reached(SERVICE, 4), ["A"; 4]);
-        let _b = scene.hosts[1].serve("B", 80);
-        scene.becomes("both");
     });
 }
 
