@@ -136,6 +136,29 @@ impl Scene {
         }
     }
 
+    /// Another machine like this one, with a device `pair` on each that leads to the other: `10.7.0.1`
+    /// here, `10.7.0.2` there.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[must_use]
+    pub fn with_peer(&self) -> Self {
+        let peer = Self::new(self.balancer);
+        let (near, far) = (self.namespace(), peer.namespace());
+        let name = far.name();
+        near.ip_batch(&format!(
+            "link add pair type veth peer name pair netns {name}"
+        ));
+        for (namespace, number) in [(near, 1), (far, 2)] {
+            namespace.ip_batch(&format!(
+                "address add 10.7.0.{number}/24 dev pair
+                 link set pair up"
+            ));
+        }
+        peer
+    }
+
     /// The daemon and its surroundings.
     ///
     /// # Panics
