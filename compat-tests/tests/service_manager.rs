@@ -1,6 +1,7 @@
 //! Under a service manager: the unit's rights suffice, and the manager hears how the daemon is.
 
 use std::{
+    fs,
     os::unix::net::UnixDatagram,
     process::{Child, Command},
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use compat_tests::{
     Application, Cgroup, Client, Folder, Intercept, Namespace, Place, Server, Talk, Testbed, Turn,
-    binaries, daemon::detach_all, name, program, root,
+    binaries, daemon::detach_all, eventually::eventually, name, program, root,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -16,14 +17,20 @@ use nix::{
 };
 
 const UNIT: &str = include_str!("../../daemon/systemd/sockvsd.service");
+const AFTER: &str = include_str!("../../daemon/systemd/keepalived.service.d/10-after-sockvsd.conf");
+const EXEC: &str = include_str!("../../daemon/systemd/keepalived.service.d/20-sockvs-exec.conf");
 
-/// The words of a line of the unit.
-fn words(key: &str) -> Vec<&'static str> {
-    let lines = UNIT.lines().filter_map(|line| line.strip_prefix(key));
-    let line = lines.filter_map(|line| line.strip_prefix('=')).next();
+/// The words of the last line of a unit's that sets this.
+fn words_of(unit: &'static str, key: &str) -> Vec<&'static str> {
+    let lines = unit.lines().filter_map(|line| line.strip_prefix(key));
+    let line = lines.filter_map(|line| line.strip_prefix('=')).next_back();
     line.unwrap_or_else(|| panic!("the unit has no {key}"))
         .split_whitespace()
         .collect()
+}
+
+fn words(key: &str) -> Vec<&'static str> {
+    words_of(UNIT, key)
 }
 
 /// A daemon, and what it pins. Both go with this.
@@ -121,8 +128,77 @@ fn with_the_rights_of_its_unit_the_daemon_serves_and_says_so() {
     assert!(status.success(), "{status}");
 }
 
+/// As with the drop-in for kernels on which clients have to run under `sockvs exec`.
 #[test]
-fn systemd_finds_no_fault_with_the_unit() {
+fn under_sockvs_exec_keepalived_is_its_services_main_process() {
+    let words = words_of(EXEC, "ExecStart");
+    let [sockvs, exec, dashes, keepalived, rest @ ..] = &words[..] else {
+        panic!("not a command under sockvs exec: {words:?}");
+    };
+    let names = (*sockvs, *exec, *dashes, *keepalived);
+    assert_eq!(
+        names,
+        (
+            "/usr/local/sbin/sockvs",
+            "exec",
+            "--",
+            "/usr/sbin/keepalived"
+        )
+    );
+    assert_eq!(rest, ["--dont-fork", "$DAEMON_ARGS"]);
+
+    let testbed = Testbed::new();
+    let path = |name: &str| testbed.folder.path().join(name);
+    let service = "virtual_server 10.9.0.1 80 {\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
+        real_server 10.8.1.2 80 {\n}\n}\n";
+    let file = testbed.folder.write("keepalived.conf", service);
+    let log = fs::File::create(path("keepalived.log")).expect("a file of our own");
+    let sockvs = binaries::ours("sockvs");
+    let mut command = testbed.client().unwrapped(&sockvs.to_string_lossy());
+    command.args([exec, dashes, "keepalived", rest[0], "--log-console"]);
+    command
+        .args(["--no-syslog", "--check", "--use-file"])
+        .arg(file);
+    command.arg("--pid").arg(path("main.pid"));
+    command.arg("--checkers_pid").arg(path("checkers.pid"));
+    command.env("SOCKVS_SOCKET", testbed.daemon.socket());
+    command.env("NOTIFY_SOCKET", "/a/socket").stderr(log);
+    let mut child = command.spawn().expect("sockvs starts");
+    let pid = i32::try_from(child.id()).expect("process ids are small");
+
+    eventually(Duration::from_secs(20), || {
+        let saved = testbed.client().saved();
+        let served = saved.starts_with("-A -t 10.9.0.1:80 -s rr\n");
+        served.then_some(()).ok_or(saved)
+    });
+    // keepalived notifies systemd if systemd started it, and systemd listens to the main process only.
+    let main = fs::read_to_string(path("main.pid")).expect("keepalived writes its process id");
+    assert_eq!(
+        main.trim(),
+        pid.to_string(),
+        "the process that was started is keepalived"
+    );
+    let process = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let parent = format!(") S {} ", std::process::id());
+    assert!(
+        process.contains(&parent),
+        "its parent is who started it: {process}"
+    );
+    let environment = fs::read(format!("/proc/{pid}/environ")).expect("it runs");
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(
+        environment
+            .split('\0')
+            .any(|it| it == "NOTIFY_SOCKET=/a/socket")
+    );
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it is ours");
+    let status = child.wait().expect("it is ours");
+    assert!(status.success(), "{status}");
+    assert_eq!(testbed.client().saved(), "", "it removes its services");
+}
+
+#[test]
+fn systemd_finds_no_fault_with_the_units() {
     let Some(analyze) = binaries::on_path("systemd-analyze") else {
         // There is no systemd in the virtual machine; where the unit is made there is.
         assert!(
@@ -132,16 +208,35 @@ fn systemd_finds_no_fault_with_the_unit() {
         return;
     };
     let folder = Folder::new();
-    let daemon = binaries::ours("sockvsd");
-    let unit = UNIT.replace("/usr/local/sbin/sockvsd", &daemon.to_string_lossy());
-    let unit = folder.write("sockvsd.service", &unit);
-    let mut command = Command::new(analyze);
-    command.args(["verify", "--man=no"]).arg(unit);
-    let outcome = program::run(command);
-    assert!(
-        outcome.status.success() && outcome.stderr.is_empty(),
-        "{outcome}"
-    );
+    let (daemon, sockvs) = (binaries::ours("sockvsd"), binaries::ours("sockvs"));
+    let here = |unit: &str| {
+        unit.replace("/usr/local/sbin/sockvsd", &daemon.to_string_lossy())
+            .replace("/usr/local/sbin/sockvs ", &format!("{} ", sockvs.display()))
+    };
+    let keepalived = "/lib/systemd/system/keepalived.service";
+    let keepalived = fs::read_to_string(keepalived).expect("keepalived is installed");
+    folder.write("sockvsd.service", &here(UNIT));
+    folder.write("keepalived.service", &keepalived);
+    let drop_ins = folder.path().join("keepalived.service.d");
+    fs::create_dir(&drop_ins).expect("a folder of our own");
+    for drop_in in [&[AFTER][..], &[AFTER, EXEC]] {
+        for (number, text) in drop_in.iter().enumerate() {
+            folder.write(&format!("keepalived.service.d/{number}.conf"), &here(text));
+        }
+        let mut command = Command::new(&analyze);
+        command.env("SYSTEMD_UNIT_PATH", format!("{}:", folder.path().display()));
+        command.args([
+            "verify",
+            "--man=no",
+            "sockvsd.service",
+            "keepalived.service",
+        ]);
+        let outcome = program::run(command);
+        assert!(
+            outcome.status.success() && outcome.stderr.is_empty(),
+            "{outcome}"
+        );
+    }
 }
 
 #[test]
