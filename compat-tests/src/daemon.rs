@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long it may take to start or to end: some seconds of an emulated processor, which others use, too.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A version of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use compat_tests::{
 };
 
 const SERVICE: &str = "10.7.0.100:80";
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn servers(scene: &Scene) -> [Server; 2] {
     [scene.hosts[0].serve("A", 80), scene.hosts[1].serve("B", 80)]

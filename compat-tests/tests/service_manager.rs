@@ -249,10 +249,10 @@ fn a_daemon_that_was_started_with_all_rights_keeps_those_of_its_unit() {
     let granted = words("CapabilityBoundingSet")
         .iter()
         .fold(0, |all, name| all | 1 << capability(name));
-    let threads = std::fs::read_dir(format!("/proc/{}/task", testbed.daemon.pid()));
+    let threads = fs::read_dir(format!("/proc/{}/task", testbed.daemon.pid()));
     for thread in threads.expect("the daemon runs").flatten() {
         // One that has ended meanwhile has nothing left to say.
-        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
         let sets = [
             ("CapEff:", granted),
             ("CapPrm:", granted),

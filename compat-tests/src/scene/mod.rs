@@ -4,30 +4,22 @@
 //! lets things happen to [`Host`]s, and says what `ipvsadm` shows then, rule by rule. Where the kernel
 //! has IPVS (in the virtual machines), it is played there, too, and all listings have to be the same.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+mod files;
+mod ground;
+
+use std::{fs, thread, time::Duration};
+
+use files::{rules_of, write_configuration};
+use ground::Ground;
 
 use crate::{
-    Application, Client, Folder, Host, Intercept, Keepalived, Namespace, Place, Testbed,
+    Application, Client, Folder, Host, Intercept, Keepalived, Namespace, Testbed,
     eventually::eventually, keepalived::Parts,
 };
 
-/// How long a change may take to show: some rounds of checks, on a slow machine.
-const LIMIT: Duration = Duration::from_secs(40);
-
-/// Where the configurations, their states and their scripts are.
-const CONFIGURATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/keepalived");
-
-/// The addresses of services. They are addresses of the machine, without which the kernel's IPVS has
-/// nothing to balance there.
-const SERVICES: &str = "
-    address add 10.9.0.1/16 dev lo
-    address add fd00:9::1/128 dev lo nodad
-";
+/// How long a change may take to show: some rounds of checks, on a machine that is
+/// emulated and busy.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Who balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,16 +46,6 @@ pub struct Scene {
     /// IPVS clients of the machine.
     pub client: Client,
     ground: Ground,
-}
-
-/// What a scene is built on.
-#[derive(Debug)]
-enum Ground {
-    Kernel {
-        namespace: Namespace,
-        folder: Folder,
-    },
-    Sockvs(Box<Testbed>),
 }
 
 /// Plays a scenario: against sockvs and, where clients run unwrapped and so can reach it, against the
@@ -103,27 +85,9 @@ pub fn play(script: impl Fn(&mut Scene) + Sync) {
 
 impl Scene {
     fn new(balancer: Balancer) -> Self {
-        let ground = match balancer {
-            Balancer::Kernel => Ground::Kernel {
-                namespace: Namespace::new(),
-                folder: Folder::new(),
-            },
-            Balancer::Sockvs => Ground::Sockvs(Box::default()),
-        };
-        let (namespace, folder) = (ground.namespace(), ground.folder());
-        namespace.ip_batch(SERVICES);
-        let (application, client) = match &ground {
-            Ground::Kernel { .. } => {
-                let place = Place::new(namespace);
-                let application = Application::start(&place, folder);
-                // Without a daemon there is no socket.
-                let client = Client::new(place, folder.path().join("none"), Intercept::Bpf);
-                (application, client)
-            }
-            Ground::Sockvs(testbed) => {
-                (testbed.application(), testbed.client_in(&testbed.namespace))
-            }
-        };
+        let ground = Ground::new(balancer);
+        let namespace = ground.namespace();
+        let (application, client) = ground.people();
         Self {
             balancer,
             keepalived: None,
@@ -345,51 +309,6 @@ impl Scene {
     pub fn keepalived(&mut self) -> &mut Keepalived {
         self.keepalived.as_mut().expect("keepalived was started")
     }
-}
-
-impl Ground {
-    fn namespace(&self) -> &Namespace {
-        match self {
-            Self::Kernel { namespace, .. } => namespace,
-            Self::Sockvs(testbed) => &testbed.namespace,
-        }
-    }
-
-    fn folder(&self) -> &Folder {
-        match self {
-            Self::Kernel { folder, .. } => folder,
-            Self::Sockvs(testbed) => &testbed.folder,
-        }
-    }
-}
-
-/// A file of the folder with the configurations.
-fn scenario_file(name: &str) -> String {
-    let file = Path::new(CONFIGURATIONS).join(name);
-    fs::read_to_string(&file)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()))
-}
-
-/// Writes a configuration that knows where this scene's files (`$DIR`) and the scripts (`$HERE`) are.
-fn write_configuration(folder: &Folder, configuration: &str) -> PathBuf {
-    let text = scenario_file(&format!("{configuration}.conf"));
-    let text = text.replace("$DIR", &folder.path().to_string_lossy());
-    folder.write("keepalived.conf", &text.replace("$HERE", CONFIGURATIONS))
-}
-
-/// The rules of a state of a configuration.
-fn rules_of(configuration: &str, state: &str) -> String {
-    let file = scenario_file(&format!("{configuration}.rules"));
-    let lines = file
-        .lines()
-        .skip_while(|line| line.strip_prefix("# ") != Some(state));
-    let mut lines = lines.peekable();
-    assert!(
-        lines.peek().is_some(),
-        "{configuration}.rules has no state {state:?}"
-    );
-    let rules = lines.skip(1).take_while(|line| !line.starts_with('#'));
-    rules.map(|rule| format!("{rule}\n")).collect()
 }
 
 /// A line of a listing without its counts of connections, as the kernel counts closed ones for a while
