@@ -127,6 +127,17 @@ impl Keepalived {
         fs::read_to_string(self.folder.join(LOG)).unwrap_or_default()
     }
 
+    /// What it wrote there about IPVS, without the times.
+    #[must_use]
+    pub fn says_of_ipvs(&self) -> String {
+        let log = self.log();
+        // Each line begins with the time, which ends with the year.
+        let lines = log.lines().filter_map(|line| line.split_once(": "));
+        let lines = lines.map(|(_, text)| text);
+        let about = lines.filter(|text| text.contains("IPVS"));
+        about.collect::<Vec<_>>().join("\n")
+    }
+
     /// Waits until it has ended by itself.
     ///
     /// # Panics

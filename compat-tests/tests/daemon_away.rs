@@ -2,7 +2,9 @@
 
 use std::{process::Command, thread, time::Duration};
 
-use compat_tests::{Client, Conversation, Outcome, Server, Talk, Testbed, program};
+use compat_tests::{
+    Client, Conversation, Intercept, Keepalived, Outcome, Server, Talk, Testbed, program,
+};
 
 /// A shell that does what it is told, and says `errno` and the exit status where that is not 0.
 const SHELL: &str = r#"while read -r line; do
@@ -117,6 +119,35 @@ fn clients_that_wait_for_an_answer_find_no_ipvs_when_the_daemon_is_killed() {
         (outcome.code(), &outcome.stdout, &outcome.stderr),
         (later.code(), &later.stdout, &later.stderr),
         "what a client finds that comes later"
+    );
+}
+
+/// So that a service manager starts it again.
+#[test]
+fn keepalived_ends_as_on_a_kernel_without_ipvs() {
+    if Intercept::chosen() == Intercept::Bpf {
+        // There it finds the kernel's own.
+        return;
+    }
+    let mut testbed = Testbed::new();
+    testbed.daemon.stop();
+    let place = testbed.place();
+    let socket = testbed.daemon.socket().to_owned();
+    let unwrapped = Client::new(place, socket, Intercept::Bpf);
+    let ends = |client: &Client| {
+        let configuration = "virtual_server 10.9.0.1 80 {\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n\
+            real_server 10.8.1.2 80 {\n}\n}\n";
+        let mut keepalived = Keepalived::start(client, &testbed.folder, configuration);
+        let status = keepalived.wait();
+        (status.code(), keepalived.says_of_ipvs())
+    };
+    let wrapped = ends(testbed.client());
+    assert_eq!(wrapped, ends(&unwrapped), "wrapped, and as it is");
+    assert_ne!(wrapped.0, Some(0));
+    assert!(
+        wrapped.1.contains("IPVS: Can't initialize ipvs"),
+        "{}",
+        wrapped.1
     );
 }
 

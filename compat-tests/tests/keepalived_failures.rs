@@ -1,12 +1,16 @@
 //! What becomes of connections when servers fail, and who is told.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
-use compat_tests::{Balancer, Scene, Server, application::Attempt, scene::play};
+use compat_tests::{Balancer, Scene, Server, scene::play, traffic::now};
 use nix::errno::Errno;
 
-/// The interval of checks, the second try of one that fails, and a moment until connections follow.
-const ROUND: Duration = Duration::from_millis(1000 + 100 + 300);
+/// The interval of checks is a second, and a failed one is tried again after a tenth. The rest is for
+/// a machine that is emulated and busy.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// How many threads connect.
+const THREADS: usize = 2;
 
 const SERVICE: &str = "10.9.0.1:80";
 
@@ -85,32 +89,39 @@ fn connections_to_a_dead_server_stop_within_a_round_of_checks() {
         let b = scene.hosts[1].serve("B", 80);
         scene.start("failover");
         scene.becomes("both");
-        scene.application.hammer(SERVICE, 2);
-        std::thread::sleep(Duration::from_secs(2));
+        scene.application.hammer(SERVICE, THREADS);
+        thread::sleep(Duration::from_secs(2));
+        let dies = now();
         drop(b);
         scene.becomes("A");
-        std::thread::sleep(Duration::from_secs(1));
+        let out = now();
+        thread::sleep(Duration::from_secs(1));
         let attempts = scene.application.rest();
-        let failed = attempts.iter().filter(|attempt| attempt.reached.is_err());
-        let failed: Vec<_> = failed.collect();
-        let first = failed.first().expect("the server was chosen").started;
-        let last = failed.last().expect("the server was chosen").started;
-        let out = Duration::from_nanos(last - first);
+
+        let failed: Vec<_> = attempts.iter().filter(|it| it.reached.is_err()).collect();
+        let last = failed.last().map_or(dies, |attempt| attempt.started);
+        let meanwhile = attempts
+            .iter()
+            .filter(|it| (dies..last).contains(&it.ended));
+        let served = meanwhile.filter(|it| it.reached.is_ok()).count();
+        let took = Duration::from_nanos(last - dies);
         println!(
-            "{:?}: {} connections, of which {} failed, all within {out:?}; {} after that",
+            "{:?}: of {} connections {} failed, all within {took:?}, while {served} did not",
             scene.balancer,
             attempts.len(),
             failed.len(),
-            attempts
-                .iter()
-                .filter(|attempt| attempt.started > last)
-                .count(),
         );
-        assert!(out < ROUND, "connections to the dead server for {out:?}");
-        let refused = |attempt: &&Attempt| attempt.reached == Err(Errno::ECONNREFUSED);
-        assert_eq!(
-            failed.iter().filter(|attempt| refused(attempt)).count(),
-            failed.len()
+        assert!(last < out, "a connection failed when the server was out");
+        assert!(took < ROUND, "connections to the dead server for {took:?}");
+        for attempt in &failed {
+            // By a host that has no such server, or by a server that ended before it had greeted.
+            let dead = [Errno::ECONNREFUSED, Errno::ECONNRESET].map(Err);
+            assert!(dead.contains(&attempt.reached), "{attempt:?}");
+        }
+        // Each in turn: had one to A failed, there were more than its share.
+        assert!(
+            failed.len() <= served + 2 * THREADS,
+            "more failed than went to B"
         );
     });
 }

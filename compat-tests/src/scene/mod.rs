@@ -241,13 +241,7 @@ impl Scene {
     /// When keepalived was not started.
     #[track_caller]
     pub fn keep_log(&mut self) -> String {
-        let log = self.keepalived().log();
-        // After the time, which ends with the year.
-        let lines = log.lines().filter_map(|line| line.split_once(": "));
-        let about = lines
-            .map(|(_, text)| text)
-            .filter(|text| text.contains("IPVS"));
-        let about = about.collect::<Vec<_>>().join("\n");
+        let about = self.keepalived().says_of_ipvs();
         self.shown.push(format!("log\n{about}"));
         about
     }
