@@ -21,6 +21,9 @@ use crate::{
 /// emulated and busy.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// How long after a look the next one comes: each runs a program.
+const PAUSE: Duration = Duration::from_millis(150);
+
 /// Who balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balancer {
@@ -213,6 +216,7 @@ impl Scene {
             if saved == expected {
                 return Ok(());
             }
+            thread::sleep(PAUSE);
             let balancer = self.balancer;
             Err(format!("{balancer:?}: not {state}\n{expected}but\n{saved}"))
         });
