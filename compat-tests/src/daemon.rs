@@ -43,6 +43,7 @@ pub struct Daemon {
     child: Option<Child>,
     place: Place,
     arguments: Vec<String>,
+    log_filter: String,
     socket: PathBuf,
     pin_dir: PathBuf,
     log: PathBuf,
@@ -62,6 +63,24 @@ impl Daemon {
         intercept: Intercept,
         more: &[&str],
     ) -> Self {
+        let filter = "info,sockvs=debug";
+        Self::start_logging(filter, place, cgroup, folder, intercept, more)
+    }
+
+    /// The same, with what it logs: `SOCKVS_LOG`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn start_logging(
+        filter: &str,
+        place: Place,
+        cgroup: &Cgroup,
+        folder: &Folder,
+        intercept: Intercept,
+        more: &[&str],
+    ) -> Self {
         let socket = folder.path().join("sockvs.sock");
         let pin_dir = Path::new("/sys/fs/bpf").join(name::unique());
         let text = |path: &Path| path.to_string_lossy().into_owned();
@@ -75,6 +94,7 @@ impl Daemon {
             child: None,
             place,
             arguments,
+            log_filter: filter.to_owned(),
             socket,
             pin_dir,
             log,
@@ -114,7 +134,7 @@ impl Daemon {
         let mut command = self.place.command(version.program());
         command
             .args(&self.arguments)
-            .env("SOCKVS_LOG", "info,sockvs=debug")
+            .env("SOCKVS_LOG", &self.log_filter)
             .env("NO_COLOR", "1");
         command
             .stdin(Stdio::null())

@@ -172,6 +172,16 @@ impl NeliClient {
         Ok(rules)
     }
 
+    /// How many services there are.
+    ///
+    /// # Errors
+    ///
+    /// What the family answers.
+    pub fn services(&self) -> Result<usize, Errno> {
+        let replies = self.request(Command::GetService, NlmF::DUMP, vec![])?;
+        Ok(replies.len())
+    }
+
     fn request(
         &self,
         command: Command,

@@ -81,7 +81,7 @@ tools_tree() {
 
   mapfile -t programs < <(tool_paths)
   mapfile -t extra < <(find /etc/iproute2 /usr/share/iproute2 /etc/libnl-3 /usr/lib/*/xtables /usr/lib/tc \
-    /usr/lib/locale/C.utf8 /etc/protocols /etc/services /etc/ld.so.cache -type f 2>/dev/null)
+    /usr/lib/locale/C.utf8 /etc/protocols /etc/services /etc/ld.so.cache -xtype f 2>/dev/null)
   mapfile -t -O "${#extra[@]}" extra < <(libraries "${programs[@]}" "${extra[@]}")
   for file in "${programs[@]}" "${extra[@]}"; do
     put "$root" "$file"

@@ -1,0 +1,101 @@
+//! The kernel's IPVS, with direct routing or masquerading.
+
+use std::process::Command;
+
+use anyhow::{Result, anyhow};
+use compat_tests::{Client, Folder, binaries};
+
+use super::{Balancer, Guard, Refusal};
+use crate::{
+    interrupt,
+    lab::Lab,
+    process,
+    services::{SERVERS, Services},
+};
+
+/// Rules in one request to the client program.
+const BATCH: usize = 300;
+
+/// How packets get to a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Method {
+    Routing,
+    Masquerading,
+}
+
+impl Method {
+    /// The option of ipvsadm.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Routing => "-g",
+            Self::Masquerading => "-m",
+        }
+    }
+}
+
+pub(super) struct Ipvs(pub(super) Method);
+
+impl Balancer for Ipvs {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Method::Routing => "IPVS -g",
+            Method::Masquerading => "IPVS -m",
+        }
+    }
+
+    fn balance(&self, lab: &Lab, services: Services) -> Result<Guard, Refusal> {
+        if !is_there() {
+            return Err(Refusal::Absent(
+                "not on this kernel: it has no ip_vs".into(),
+            ));
+        }
+        load(&lab.kernel_client(), &lab.folder, rules(services, self.0))?;
+        Ok(Box::new(()))
+    }
+}
+
+/// Whether this kernel has IPVS. Loads its module.
+pub(crate) fn is_there() -> bool {
+    let mut modprobe = Command::new("modprobe");
+    modprobe.args(["--quiet", "ip_vs"]);
+    // Built in, there is nothing to load.
+    let _ = process::output(modprobe);
+    std::path::Path::new("/proc/net/ip_vs").exists()
+}
+
+/// Programs these rules. ipvsadm would ask for the family before each of them; the client that is used
+/// here does that once.
+pub(crate) fn load(
+    client: &Client,
+    folder: &Folder,
+    rules: impl Iterator<Item = String>,
+) -> Result<()> {
+    let path = binaries::ours("sockvs-neli-client");
+    let command = client.command(&path.to_string_lossy());
+    let mut loader = compat_tests::Conversation::start(command, "sockvs-neli-client", folder);
+    let mut rules = rules.peekable();
+    while let Some(first) = rules.peek().cloned() {
+        interrupt::check()?;
+        let batch: Vec<String> = rules.by_ref().take(BATCH).collect();
+        loader
+            .ask(&format!("-R {}", batch.join(" ; ")))
+            .map_err(|errno| anyhow!("IPVS refuses one of the rules from {first:?}: {errno}"))?;
+    }
+    Ok(())
+}
+
+/// The rules for these services, each with all servers.
+pub(crate) fn rules(services: Services, method: Method) -> impl Iterator<Item = String> {
+    services.iter().flat_map(move |service| {
+        let (option, port) = (service.protocol.option(), service.address.port());
+        let address = service.address;
+        let first = format!("-A {option} {address} -s rr");
+        let servers = SERVERS.map(|server| {
+            format!(
+                "-a {option} {address} -r {server}:{port} {} -w 1",
+                method.option()
+            )
+        });
+        std::iter::once(first).chain(servers)
+    })
+}

@@ -1,0 +1,49 @@
+//! sockvs: a daemon in the client's namespace, for the client's cgroup.
+
+use std::{thread, time::Duration};
+
+use compat_tests::{Client, Daemon, Intercept, Place};
+
+use super::{Balancer, Balancing, Guard, Method, Refusal, load, rules};
+use crate::{lab::Lab, services::Services};
+
+pub(crate) const NAME: &str = "sockvs";
+
+pub(super) struct Sockvs(pub(super) Intercept);
+
+impl Balancer for Sockvs {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn balance(&self, lab: &Lab, services: Services) -> Result<Guard, Refusal> {
+        let (daemon, client) = start(lab, self.0);
+        load(&client, &lab.folder, rules(services, Method::Masquerading))?;
+        Ok(Box::new(daemon))
+    }
+}
+
+impl Balancing for Daemon {
+    fn rest(&self) {
+        self.freeze();
+    }
+
+    fn go_on(&self) {
+        self.thaw();
+        // First it makes up for what it has missed.
+        thread::sleep(Duration::from_millis(100));
+    }
+
+    fn period(&self) -> Duration {
+        // It looks at the connections every second.
+        Duration::from_secs(1)
+    }
+}
+
+/// Starts a daemon, which logs as much as one in production, and says how to reach it.
+pub(crate) fn start(lab: &Lab, intercept: Intercept) -> (Daemon, Client) {
+    let place = Place::new(&lab.client);
+    let daemon = Daemon::start_logging("info", place, &lab.cgroup, &lab.folder, intercept, &[]);
+    let client = Client::new(lab.client_place(), daemon.socket().to_owned(), intercept);
+    (daemon, client)
+}

@@ -1,0 +1,113 @@
+//! What one run of each eBPF program takes, by the kernel's own account (`bpf_stats`).
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use aya::sys::{Stats, enable_stats};
+use compat_tests::binaries;
+use serde::Deserialize;
+
+use crate::{
+    balancers,
+    figure::{Figure, Line, Unit},
+    interrupt,
+    lab::Lab,
+    measure::{Bench, emit, progress, table},
+    process,
+    services::Services,
+    stand::Stand,
+    workloads,
+};
+
+/// Its name on the command line.
+pub(crate) const NAME: &str = "hooks";
+
+/// Runs and time, by program.
+type Account = BTreeMap<String, (u64, u64)>;
+
+/// Lets each kind of connection be made with the kernel counting, to services and past them.
+pub(crate) fn measure(bench: &Bench) -> Result<()> {
+    if !bench.wants(NAME) {
+        return Ok(());
+    }
+    let services = Services(1);
+    let sockvs = balancers::all(bench.intercept)
+        .into_iter()
+        .find(|balancer| balancer.name() == balancers::SOCKVS)
+        .context("sockvs is a balancer")?;
+    let Ok(mut stand) = Stand::new(sockvs, services) else {
+        anyhow::bail!("sockvs does not start");
+    };
+    let _counting = enable_stats(Stats::RunTime).context("cannot let the kernel count")?;
+    for workload in workloads::all() {
+        if workload.unit() != Unit::Nanoseconds {
+            continue;
+        }
+        let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for round in 0..=bench.effort.rounds() {
+            interrupt::check()?;
+            let before = account(&stand.lab)?;
+            stand.measure(workload.as_ref(), bench.effort)?;
+            let after = account(&stand.lab)?;
+            if round == 0 {
+                continue;
+            }
+            for (program, (runs, time)) in after {
+                let (runs_before, time_before) = before.get(&program).copied().unwrap_or_default();
+                let (runs, time) = (runs - runs_before, time - time_before);
+                // Other programs run now and then: the daemon's own connections.
+                if runs > 100 {
+                    let each = f64::from(u32::try_from(time / runs)?);
+                    values.entry(program).or_default().push(each);
+                }
+            }
+        }
+        stand.finish();
+        for (program, values) in values {
+            progress(&format!("{program}, {}: {values:.0?}", workload.name()));
+            emit(&Line::Figure(Figure {
+                workload: format!("{program}: {}", workload.name()),
+                table: table(services),
+                balancer: balancers::SOCKVS.to_owned(),
+                unit: Unit::Nanoseconds,
+                values,
+                absent: None,
+            }))?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Attached {
+    id: u32,
+}
+
+#[derive(Deserialize)]
+struct Program {
+    name: String,
+    #[serde(default)]
+    run_time_ns: u64,
+    #[serde(default)]
+    run_cnt: u64,
+}
+
+/// The account of the programs that are attached to the lab's cgroup.
+fn account(lab: &Lab) -> Result<Account> {
+    let cgroup = lab.cgroup.path().to_string_lossy().into_owned();
+    let attached: Vec<Attached> = serde_json::from_str(&bpftool(&["cgroup", "show", &cgroup])?)?;
+    let mut account = Account::new();
+    for Attached { id } in attached {
+        let show = bpftool(&["prog", "show", "id", &id.to_string()])?;
+        let program: Program = serde_json::from_str(&show)?;
+        let name = program.name.trim_start_matches("sockvs_").to_owned();
+        account.insert(name, (program.run_cnt, program.run_time_ns));
+    }
+    Ok(account)
+}
+
+fn bpftool(words: &[&str]) -> Result<String> {
+    let mut command = std::process::Command::new(binaries::installed("bpftool"));
+    command.arg("--json").args(words);
+    process::output(command)
+}
