@@ -4,7 +4,7 @@
 //! Packets to virtual addresses are routed to a neighbour that does not exist. So a connection to a
 //! service that nothing balances fails, and one that succeeds was balanced.
 
-use compat_tests::{Cgroup, Client, Conversation, Folder, Intercept, Namespace, Place, binaries};
+use compat_tests::{Cgroup, Client, Conversation, Folder, Intercept, Namespace, Place};
 
 use crate::services::{NETWORK, SERVERS};
 
@@ -89,7 +89,8 @@ impl Lab {
 
     /// Starts this program in one of its other roles.
     pub(crate) fn role(&self, place: &Place, words: &[&str]) -> Conversation {
-        let mut command = place.command(binaries::ours("sockvs-bench"));
+        let ourselves = std::env::current_exe().expect("a process knows its program");
+        let mut command = place.command(ourselves);
         command.args(words);
         Conversation::start(command, &words.join(" "), &self.folder)
     }

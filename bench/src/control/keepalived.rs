@@ -1,13 +1,14 @@
 //! The start of a keepalived with many virtual servers, until all of them are listed.
 
 use std::{
+    env,
     fmt::Write as _,
     io, thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow};
-use compat_tests::{Conversation, Keepalived, binaries, conversation, neli_client::NeliClient};
+use compat_tests::{Conversation, Keepalived, conversation, neli_client::NeliClient};
 use nix::errno::Errno;
 
 use super::rounds;
@@ -28,7 +29,7 @@ pub(super) fn measure(bench: &Bench) -> Result<()> {
     }
     let table = format!("{VIRTUAL_SERVERS} x {}", SERVERS.len());
     rounds(bench, &table, bench.effort.long_rounds(), |family| {
-        let ourselves = binaries::ours("sockvs-bench");
+        let ourselves = env::current_exe()?;
         let mut watch = family.client.command(&ourselves.to_string_lossy());
         watch.arg("await-services");
         let mut watch = Conversation::start(watch, "await-services", family.folder());

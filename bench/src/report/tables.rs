@@ -22,7 +22,7 @@ impl Style {
     fn table(self, heading: Vec<String>) -> Table {
         let mut table = Table::new();
         table.load_style(match self {
-            Self::Terminal => presets::UTF8_HORIZONTAL_ONLY,
+            Self::Terminal => presets::UTF8_FULL_CONDENSED,
             Self::Markdown => presets::ASCII_MARKDOWN,
         });
         table.set_header(heading);
@@ -35,7 +35,7 @@ pub(super) fn all(results: &Results, style: Style) -> String {
     let mut text = heading(results);
     for (title, table) in [
         (
-            "Connections, and their ratio to direct ones ± half the distance between the quartiles",
+            "What one takes or how many there are in a second, and the others as multiples of direct ± half the distance between the quartiles",
             connections(results, style),
         ),
         ("IPVS clients", clients(results, style)),
@@ -114,7 +114,7 @@ fn cell(results: &Results, figure: &Figure, reasons: &mut Vec<String>) -> String
     let value = format::value(summary.median, figure.unit);
     match results.ratio(figure) {
         Some(_) if figure.balancer == DIRECT => value,
-        Some(ratio) => format!("{value} ({:.3} ±{:.3})", ratio.median, ratio.spread()),
+        Some(ratio) => format!("{:.3} ±{:.3}", ratio.median, ratio.spread()),
         None => value,
     }
 }
