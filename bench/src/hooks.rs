@@ -52,13 +52,28 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
             if round == 0 {
                 continue;
             }
-            for (program, (runs, time)) in after {
-                let (runs_before, time_before) = before.get(&program).copied().unwrap_or_default();
-                let (runs, time) = (runs - runs_before, time - time_before);
-                // Other programs run now and then: the daemon's own connections.
-                if runs > 100 {
-                    let each = f64::from(u32::try_from(time / runs)?);
-                    values.entry(program).or_default().push(each);
+            let spent: Account = after
+                .into_iter()
+                .map(|(program, (runs, time))| {
+                    let (runs_before, time_before) =
+                        before.get(&program).copied().unwrap_or((0, 0));
+                    (program, (runs - runs_before, time - time_before))
+                })
+                .collect();
+            // Once for each connection, or each datagram of a socket that has none.
+            let calls: u64 = ["connect4", "sendmsg4"]
+                .iter()
+                .filter_map(|program| Some(spent.get(*program)?.0))
+                .sum();
+            let all: u64 = spent.values().map(|(_, time)| time).sum();
+            values
+                .entry("all programs".to_owned())
+                .or_default()
+                .push(each(all, calls)?);
+            for (program, (runs, time)) in spent {
+                // Others run now and then, for connections that are not measured.
+                if runs >= calls / 2 {
+                    values.entry(program).or_default().push(each(time, runs)?);
                 }
             }
         }
@@ -76,6 +91,11 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn each(time: u64, runs: u64) -> Result<f64> {
+    let (time, runs) = (u32::try_from(time / 10)?, u32::try_from(runs)?);
+    Ok(f64::from(time) * 10.0 / f64::from(runs.max(1)))
 }
 
 #[derive(Deserialize)]

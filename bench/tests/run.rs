@@ -91,18 +91,19 @@ fn an_interrupted_run_leaves_nothing_behind() {
 /// What there is in places that outlive a process, and has this one's number in its name.
 fn left_of(child: &Child) -> Vec<String> {
     let name = format!("sockvs-test-{}-", child.id());
-    let cgroups = fs::read_to_string("/proc/self/mounts").unwrap();
-    let cgroups = cgroups
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts can be listed");
+    let cgroups = mounts
         .lines()
-        .find(|line| line.split(' ').nth(2) == Some("cgroup2"))
-        .and_then(|line| line.split(' ').nth(1))
-        .unwrap();
-    let places = ["/run/netns", "/sys/fs/bpf", "/tmp", cgroups];
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&"cgroup2"))
+        .expect("a cgroup2 hierarchy is mounted");
+    let places = ["/run/netns", "/sys/fs/bpf", "/tmp", cgroups[1]];
     places
         .iter()
         .filter_map(|place| fs::read_dir(Path::new(place)).ok())
         .flatten()
-        .map(|entry| entry.unwrap().path().to_string_lossy().into_owned())
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().to_string_lossy().into_owned())
         .filter(|path| path.contains(&name))
         .collect()
 }

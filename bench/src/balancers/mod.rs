@@ -81,3 +81,9 @@ pub(crate) fn all(intercept: Intercept) -> Vec<Box<dyn Balancer>> {
         Box::new(ipvs::Ipvs(Method::Masquerading)),
     ]
 }
+
+/// Their names, in the same order.
+pub(crate) fn names() -> Vec<&'static str> {
+    let all = all(Intercept::Seccomp);
+    all.iter().map(|balancer| balancer.name()).collect()
+}

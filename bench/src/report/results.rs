@@ -73,14 +73,17 @@ impl Results {
             .is_some()
     }
 
-    /// Who did the jobs that a test picks.
+    /// Who did the jobs that a test picks, in their usual order.
     pub(super) fn balancers(&self, wanted: impl Fn(&Figure) -> bool) -> Vec<&str> {
+        let usual = balancers::names();
+        let place = |name: &str| usual.iter().position(|usual| *usual == name);
         let mut names = Vec::new();
         for figure in self.figures.iter().filter(|figure| wanted(figure)) {
             if !names.contains(&figure.balancer.as_str()) {
                 names.push(figure.balancer.as_str());
             }
         }
+        names.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
         names
     }
 }

@@ -67,7 +67,7 @@ fn heading(results: &Results) -> String {
 }
 
 /// What clients do, by balancer.
-fn connections(results: &Results, style: Style) -> Option<Table> {
+fn connections(results: &Results, style: Style) -> Option<String> {
     let wanted = |figure: &Figure| results.is_data_path(figure);
     let balancers = results.balancers(wanted);
     let jobs = results.jobs(wanted);
@@ -93,10 +93,11 @@ fn connections(results: &Results, style: Style) -> Option<Table> {
         }
         table.add_row(row);
     }
-    for (number, reason) in reasons.iter().enumerate() {
-        table.add_row(vec![format!("[{}] {reason}", number + 1)]);
+    let mut text = table.to_string();
+    for (number, reason) in (1..).zip(&reasons) {
+        let _ = write!(text, "\n\n[{number}] {reason}");
     }
-    Some(table)
+    Some(text)
 }
 
 fn cell(results: &Results, figure: &Figure, reasons: &mut Vec<String>) -> String {
@@ -120,7 +121,7 @@ fn cell(results: &Results, figure: &Figure, reasons: &mut Vec<String>) -> String
 }
 
 /// What those do who program services.
-fn clients(results: &Results, style: Style) -> Option<Table> {
+fn clients(results: &Results, style: Style) -> Option<String> {
     let jobs = results.jobs(|figure| {
         figure.workload.starts_with("ipvsadm") || figure.workload.starts_with("keepalived")
     });
@@ -144,11 +145,11 @@ fn clients(results: &Results, style: Style) -> Option<Table> {
             ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
         ]);
     }
-    Some(table)
+    Some(table.to_string())
 }
 
 /// sockvs from inside.
-fn inside(results: &Results, style: Style) -> Option<Table> {
+fn inside(results: &Results, style: Style) -> Option<String> {
     let jobs = results.jobs(|figure| figure.workload.contains(": "));
     if jobs.is_empty() {
         return None;
@@ -162,10 +163,10 @@ fn inside(results: &Results, style: Style) -> Option<Table> {
             format::value(value, unit),
         ]);
     }
-    Some(table)
+    Some(table.to_string())
 }
 
-fn targets(results: &Results, style: Style) -> Option<Table> {
+fn targets(results: &Results, style: Style) -> Option<String> {
     let heading = ["", "target", "measured", ""];
     let mut table = style.table(heading.map(str::to_owned).to_vec());
     for target in targets::of(results) {
@@ -178,5 +179,5 @@ fn targets(results: &Results, style: Style) -> Option<Table> {
             target.verdict(),
         ]);
     }
-    Some(table)
+    Some(table.to_string())
 }
