@@ -4,6 +4,8 @@
 //! Packets to virtual addresses are routed to a neighbour that does not exist. So a connection to a
 //! service that nothing balances fails, and one that succeeds was balanced.
 
+use std::fs;
+
 use compat_tests::{Cgroup, Client, Conversation, Folder, Intercept, Namespace, Place};
 
 use crate::services::{NETWORK, SERVERS};
@@ -33,6 +35,7 @@ impl Lab {
             folder: Folder::new(),
         };
         lab.join();
+        lab.forget_closed_connections();
         lab
     }
 
@@ -68,6 +71,14 @@ impl Lab {
         client.ip(&["route", "add", NETWORK, "via", NOBODY]);
         // Direct routing leaves the virtual address in the packets: servers answer for it.
         server.ip(&["route", "add", "local", NETWORK, "dev", "lo"]);
+    }
+
+    /// Connections that a server has closed are not remembered for a minute: the next round would find
+    /// more and more of its ports taken by them.
+    fn forget_closed_connections(&self) {
+        let setting = "/proc/sys/net/ipv4/tcp_max_tw_buckets";
+        let forgotten = self.server.enter(|| fs::write(setting, "0"));
+        forgotten.unwrap_or_else(|error| panic!("cannot write {setting}: {error}"));
     }
 
     /// Where the client's processes run.
