@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Measure only this. May be repeated.
     #[arg(long, value_name = "WORKLOAD")]
     only: Vec<String>,
+    /// Measure only this way of balancing, beside direct connections. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    balancer: Vec<String>,
     /// Measure only with tables of so many services. May be repeated.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     services: Vec<u32>,
@@ -57,6 +60,7 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
         effort,
         intercept,
         only: options.only.clone(),
+        balancers: options.balancer.clone(),
         tables: match options.services.as_slice() {
             [] => effort.tables().to_vec(),
             some => some.to_vec(),
@@ -96,9 +100,17 @@ pub(crate) struct Bench {
     /// The sizes of tables, in services of one kind.
     pub(crate) tables: Vec<u32>,
     only: Vec<String>,
+    balancers: Vec<String>,
 }
 
 impl Bench {
+    /// Whether this way of balancing is to be measured.
+    pub(crate) fn wants_balancer(&self, name: &str) -> bool {
+        self.balancers.is_empty()
+            || name == balancers::DIRECT
+            || self.balancers.iter().any(|wanted| wanted == name)
+    }
+
     /// Whether this is to be measured.
     pub(crate) fn wants(&self, workload: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == workload)
@@ -112,15 +124,12 @@ impl Bench {
             .chain(control::NAMES)
             .chain([hooks::NAME, memory::NAME])
             .collect();
-        for name in &self.only {
-            if !known.contains(&name.as_str()) {
-                anyhow::bail!(
-                    "no workload is called {name}; there are: {}",
-                    known.join(", ")
-                );
-            }
-        }
-        Ok(())
+        refuse_unknown(&self.only, &known)?;
+        let balancers: Vec<&str> = balancers::names()
+            .into_iter()
+            .chain(control::ANSWERERS)
+            .collect();
+        refuse_unknown(&self.balancers, &balancers)
     }
 
     fn data_path(&self, services: Services) -> Result<()> {
@@ -136,6 +145,9 @@ impl Bench {
         for balancer in balancers::all(self.intercept) {
             interrupt::check()?;
             let name = balancer.name();
+            if !self.wants_balancer(name) {
+                continue;
+            }
             progress(&format!("setting up {name} with {}", table(services)));
             match Stand::new(balancer, services) {
                 Ok(stand) => stands.push(stand),
@@ -202,6 +214,15 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn refuse_unknown(names: &[String], known: &[&str]) -> Result<()> {
+    for name in names {
+        if !known.contains(&name.as_str()) {
+            anyhow::bail!("nothing is called {name}; there are: {}", known.join(", "));
+        }
+    }
+    Ok(())
 }
 
 /// A table's name.

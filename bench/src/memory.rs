@@ -98,11 +98,7 @@ fn maps(daemon: &Daemon) -> Result<f64> {
         {
             let chunks = bpftool(&["map", "dump", "pinned", &path])?;
             let chunks = chunks.as_array().context("bpftool dumps a list")?;
-            ids.extend(
-                chunks
-                    .iter()
-                    .filter_map(|chunk| chunk["inner_map_id"].as_u64()),
-            );
+            ids.extend(chunks.iter().filter_map(chunk_id));
         }
     }
     let mut bytes = 0;
@@ -112,6 +108,15 @@ fn maps(daemon: &Daemon) -> Result<f64> {
     }
     let kilobytes = u32::try_from(bytes / 1024)?;
     Ok(f64::from(kilobytes) / 1024.0)
+}
+
+/// The map that an entry of a map of maps leads to: bytes, the lowest first.
+fn chunk_id(entry: &Value) -> Option<u64> {
+    let bytes = entry["value"].as_array()?;
+    bytes.iter().rev().try_fold(0, |id, byte| {
+        let byte = byte.as_str()?.trim_start_matches("0x");
+        Some(id << 8 | u64::from_str_radix(byte, 16).ok()?)
+    })
 }
 
 fn bpftool(words: &[&str]) -> Result<Value> {

@@ -22,6 +22,10 @@ use crate::{
 /// The names of its workloads on the command line.
 pub(crate) const NAMES: [&str; 3] = [restore::NAME, edit::NAME, keepalived::NAME];
 
+/// The names of those who answer IPVS clients.
+pub(crate) const ANSWERERS: [&str; 2] = [balancers::SOCKVS, KERNEL];
+const KERNEL: &str = "IPVS";
+
 /// Measures all that is wanted of it.
 pub(crate) fn measure(bench: &Bench) -> Result<()> {
     restore::measure(bench)?;
@@ -40,7 +44,7 @@ impl Answerer {
     fn name(self) -> &'static str {
         match self {
             Self::Sockvs => balancers::SOCKVS,
-            Self::Kernel => "IPVS",
+            Self::Kernel => KERNEL,
         }
     }
 }
@@ -96,6 +100,9 @@ fn rounds(
     for _ in 0..rounds {
         for answerer in [Answerer::Sockvs, Answerer::Kernel] {
             interrupt::check()?;
+            if !bench.wants_balancer(answerer.name()) {
+                continue;
+            }
             let Some(family) = Family::new(bench, answerer) else {
                 continue;
             };
