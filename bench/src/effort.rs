@@ -16,7 +16,7 @@ impl Effort {
             (true, _) => 1,
             // There the same work takes the same time, and takes long to do.
             (false, Clock::Instructions) => 2,
-            (false, Clock::Real) => 15,
+            (false, Clock::Real) => 11,
         }
     }
 

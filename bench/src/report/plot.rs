@@ -40,7 +40,11 @@ pub(super) fn all(results: &Results, folder: &Path) -> Result<()> {
             continue;
         }
         done.push(workload);
-        let path = folder.join(format!("{}.svg", workload.replace(' ', "-")));
+        let words: Vec<&str> = workload
+            .split([' ', '-'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let path = folder.join(format!("{}.svg", words.join("-")));
         let area = SVGBackend::new(&path, SIZE).into_drawing_area();
         plot(results, workload, figure.unit, &area)
             .map_err(|error| anyhow!("cannot plot {}: {error}", path.display()))?;
@@ -78,7 +82,7 @@ fn plot(results: &Results, workload: &str, unit: Unit, area: &Area<'_>) -> Drawn
         .margin(12)
         .x_label_area_size(30)
         .y_label_area_size(90)
-        .build_cartesian_2d(-0.5..groups - 0.5, 0.0..highest * 1.25)?;
+        .build_cartesian_2d(-0.5..groups - 0.5, 0.0..highest * 1.4)?;
     let name = |position: &f64| group_at(&sizes, *position);
     chart
         .configure_mesh()
