@@ -13,6 +13,7 @@ use plotters::{
 
 use super::{format, results::Results};
 use crate::{
+    balancers,
     figure::{Figure, Unit},
     statistics::Summary,
 };
@@ -93,7 +94,7 @@ fn plot(results: &Results, workload: &str, unit: Unit, area: &Area<'_>) -> Drawn
         .draw()?;
     let width = GROUP / f64::from(u32::try_from(balancers.len())?);
     for (number, balancer) in balancers.iter().enumerate() {
-        let colour = COLOURS[number % COLOURS.len()];
+        let colour = colour(balancer);
         let bars = (0..).zip(&sizes).filter_map(|(group, size)| {
             let figure = results.find(workload, size, balancer)?;
             let summary = Summary::of(&figure.values)?;
@@ -123,6 +124,13 @@ fn plot(results: &Results, workload: &str, unit: Unit, area: &Area<'_>) -> Drawn
         .draw()?;
     area.present()?;
     Ok(())
+}
+
+/// Each way of balancing has the same colour in all plots.
+fn colour(balancer: &str) -> RGBColor {
+    let usual = balancers::names();
+    let place = usual.iter().position(|name| *name == balancer);
+    COLOURS[place.unwrap_or(COLOURS.len() - 1) % COLOURS.len()]
 }
 
 /// The name of the group whose middle is here, and nothing between groups.
