@@ -13,12 +13,15 @@ use crate::{
     balancers::{self, Refusal},
     control,
     effort::Effort,
-    figure::{Clock, Figure, Line, Run},
+    figure::{Clock, Figure, Line, Run, Unit},
     hooks, interrupt, memory,
     services::Services,
     stand::Stand,
     workloads::{self, Workload},
 };
+
+/// The name of what is measured while no client does anything.
+const BACKGROUND: &str = "background";
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -122,7 +125,7 @@ impl Bench {
             .iter()
             .map(|workload| workload.name())
             .chain(control::NAMES)
-            .chain([hooks::NAME, memory::NAME])
+            .chain([BACKGROUND, hooks::NAME, memory::NAME])
             .collect();
         refuse_unknown(&self.only, &known)?;
         let balancers: Vec<&str> = balancers::names()
@@ -137,7 +140,7 @@ impl Bench {
             .into_iter()
             .filter(|workload| self.wants(workload.name()) && workload.wants(services.0))
             .collect();
-        if workloads.is_empty() {
+        if workloads.is_empty() && !self.wants(BACKGROUND) {
             return Ok(());
         }
         let mut stands = Vec::new();
@@ -170,6 +173,29 @@ impl Bench {
                     absent: Some(reason.clone()),
                 }))?;
             }
+        }
+        if self.wants(BACKGROUND) {
+            self.background(services, &stands)?;
+        }
+        Ok(())
+    }
+
+    fn background(&self, services: Services, stands: &[Stand]) -> Result<()> {
+        for stand in stands {
+            interrupt::check()?;
+            let Some(time) = stand.background() else {
+                continue;
+            };
+            let name = stand.balancer.name();
+            progress(&format!("{name} in the background: {time:?} in a second"));
+            emit(&Line::Figure(Figure {
+                workload: "idle: processor time in a second".to_owned(),
+                table: table(services),
+                balancer: name.to_owned(),
+                unit: Unit::Nanoseconds,
+                values: vec![time.as_secs_f64() * 1e9],
+                absent: None,
+            }))?;
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! One way of balancing, set up and ready to be measured.
 
-use std::time::Instant;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
@@ -14,6 +17,9 @@ use crate::{
     traffic,
     workloads::{Ends, Workload},
 };
+
+/// How long a look at the background takes.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A lab with a table of services. The order of the fields is the order in which they go.
 pub(crate) struct Stand {
@@ -69,6 +75,17 @@ impl Stand {
         }
         self.guard.rest();
         Ok(mean(&values))
+    }
+
+    /// What is done in the background while nothing happens: processor time in a second.
+    pub(crate) fn background(&self) -> Option<Duration> {
+        self.guard.processor_time()?;
+        self.guard.go_on();
+        let before = self.guard.processor_time()?;
+        thread::sleep(IDLE);
+        let after = self.guard.processor_time()?;
+        self.guard.rest();
+        Some((after - before) / u32::try_from(IDLE.as_secs()).ok()?)
     }
 
     /// Ends what the workload needed.

@@ -48,6 +48,11 @@ pub(crate) trait Balancing {
     fn period(&self) -> Duration {
         Duration::ZERO
     }
+
+    /// The processor time that it has had, if it has a process.
+    fn processor_time(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Rules in the kernel need nothing to live.

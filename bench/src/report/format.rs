@@ -6,7 +6,8 @@ use crate::{figure::Unit, workloads};
 pub(super) fn value(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Nanoseconds if value < 1000.0 => format!("{value:.0} ns"),
-        Unit::Nanoseconds => format!("{:.2} µs", value / 1000.0),
+        Unit::Nanoseconds if value < 1e6 => format!("{:.2} µs", value / 1e3),
+        Unit::Nanoseconds => format!("{:.2} ms", value / 1e6),
         Unit::PerSecond => format!("{}/s", grouped(&format!("{value:.0}"))),
         Unit::Seconds if value < 1.0 => format!("{:.1} ms", value * 1000.0),
         Unit::Seconds => format!("{value:.2} s"),
