@@ -23,9 +23,10 @@ pub(crate) fn time(mut command: Command, input: Option<&Path>) -> Result<Duratio
     command.stdin(stdin).stdout(Stdio::null());
     let name = command.get_program().to_string_lossy().into_owned();
     let start = Instant::now();
-    let status = command
-        .status()
+    let mut child = command
+        .spawn()
         .with_context(|| format!("cannot start {name}"))?;
+    let status = interrupt::wait(&mut child)?;
     let taken = start.elapsed();
     interrupt::check()?;
     if !status.success() {
