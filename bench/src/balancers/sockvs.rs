@@ -35,8 +35,8 @@ impl Balancing for Daemon {
     }
 
     fn period(&self) -> Duration {
-        // It looks at the connections every second.
-        Duration::from_secs(1)
+        // Templates are swept every second, rates estimated every other.
+        Duration::from_secs(2)
     }
 
     fn processor_time(&self) -> Option<Duration> {
