@@ -59,18 +59,10 @@ pub struct Scene {
 /// When it goes wrong, or the two show something different.
 #[track_caller]
 pub fn play(script: impl Fn(&mut Scene) + Sync) {
-    let perform = |balancer| {
-        let mut scene = Scene::new(balancer);
-        script(&mut scene);
-        if let Some(keepalived) = &mut scene.keepalived {
-            keepalived.stop();
-        }
-        std::mem::take(&mut scene.shown)
-    };
     if Intercept::chosen() == Intercept::Seccomp {
-        perform(Balancer::Sockvs);
-        return;
+        return play_by_sockvs(script);
     }
+    let perform = |balancer| perform(balancer, &script);
     let (kernel, sockvs) = thread::scope(|scope| {
         let kernel = scope.spawn(|| perform(Balancer::Kernel));
         let sockvs = perform(Balancer::Sockvs);
@@ -84,6 +76,26 @@ pub fn play(script: impl Fn(&mut Scene) + Sync) {
         assert_eq!(sockvs, kernel, "sockvs, and the kernel's own IPVS");
     }
     assert_eq!(sockvs.len(), kernel.len(), "listings");
+}
+
+/// Plays a scenario against sockvs only.
+///
+/// # Panics
+///
+/// When it goes wrong.
+#[track_caller]
+pub fn play_by_sockvs(script: impl Fn(&mut Scene)) {
+    perform(Balancer::Sockvs, &script);
+}
+
+/// What was shown.
+fn perform(balancer: Balancer, script: &impl Fn(&mut Scene)) -> Vec<String> {
+    let mut scene = Scene::new(balancer);
+    script(&mut scene);
+    if let Some(keepalived) = &mut scene.keepalived {
+        keepalived.stop();
+    }
+    std::mem::take(&mut scene.shown)
 }
 
 impl Scene {
