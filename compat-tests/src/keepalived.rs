@@ -156,6 +156,10 @@ impl Keepalived {
     }
 
     fn end(&mut self) -> ExitStatus {
+        // Its process id may be somebody else's by now.
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return status;
+        }
         let pid = i32::try_from(self.child.id()).expect("process ids are small");
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         self.wait()
@@ -166,9 +170,6 @@ impl Drop for Keepalived {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- keepalived's log\n{}", self.log());
-        }
-        if let Ok(Some(_)) = self.child.try_wait() {
-            return;
         }
         clean_up(|| {
             self.end();

@@ -66,7 +66,7 @@ impl TlsServer {
         server
     }
 
-    /// Lets nobody wait in vain for it to accept, but for all that comes after.
+    /// Makes it too slow for anybody: the system accepts connections for it, and nothing comes.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
