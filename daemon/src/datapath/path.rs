@@ -149,16 +149,22 @@ impl DataPath for MapPath {
 
     fn estimate(&mut self) {
         self.add_up();
-        let records = &self.service_records;
-        let services = self.services.iter().filter_map(|(id, published)| {
-            Some((*id, LiveService::at(records, published.index)?.stats()))
-        });
-        self.service_rates.estimate(services);
-        let records = &self.destination_records;
-        let destinations = self.destinations.iter().filter_map(|(id, index)| {
-            Some((*id, LiveDestination::at(records, *index)?.reading().stats))
-        });
-        self.destination_rates.estimate(destinations);
+        // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to estimate.
+        let (services, destinations) = (&self.service_records, &self.destination_records);
+        let used = || {
+            self.services.iter().filter_map(|(id, published)| {
+                let record = LiveService::at(services, published.index)?;
+                record.has_counted().then_some((*id, published, record))
+            })
+        };
+        self.service_rates
+            .estimate(used().map(|(id, _, record)| (id, record.stats())));
+        let servers = used().flat_map(|(_, published, _)| &published.servers);
+        self.destination_rates
+            .estimate(servers.filter_map(|server| {
+                let record = LiveDestination::at(destinations, server.index)?;
+                Some((server.id, record.reading().stats))
+            }));
     }
 
     fn forget_namespace(&mut self, ns: Namespace) {

@@ -158,6 +158,12 @@ impl<'a> LiveService<'a> {
         word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
     }
 
+    /// Whether any connection was counted since the record was begun.
+    pub(in crate::datapath) fn has_counted(self) -> bool {
+        // SAFETY: the field is within the record.
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed) > 0
+    }
+
     /// What was counted since the record was begun. There are no rates.
     pub(in crate::datapath) fn stats(self) -> Stats {
         // SAFETY: plain data, of which programs change words whole.
