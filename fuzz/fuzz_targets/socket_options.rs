@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use sockvs::{
     ipvs::{Family, Scheduler, Table, fake::FakeHost},
@@ -10,6 +10,7 @@ use sockvs::{
 };
 use sockvs_fuzz::{
     bench::{Bench, Event, NAMESPACES},
+    rare::{Rare, Usual},
     request::{Host, Port},
 };
 
@@ -23,47 +24,78 @@ const SERVICE_ENTRY: usize = 104;
 
 #[derive(Arbitrary, Debug)]
 enum Step {
-    Call {
-        get: bool,
-        option: Option<u8>,
-        number: i32,
-        argument: Argument,
-        /// What the caller says the length is, if it lies.
-        length: Option<i32>,
-        /// How many entries there is room for.
-        room: u8,
-        unreadable: bool,
-        unprivileged: bool,
-    },
+    Ask(Ask),
     Event(Event),
 }
 
-/// What begins every structure that names a service, and what may follow.
-#[derive(Arbitrary, Debug)]
+/// A call.
+#[derive(Debug)]
+struct Ask {
+    get: bool,
+    number: i32,
+    argument: Argument,
+    /// What the caller says the length is, if it lies.
+    length: Rare<i32>,
+    /// How many entries there is room for.
+    room: u8,
+    unreadable: Rare<()>,
+    unprivileged: Rare<()>,
+}
+
+impl<'a> Arbitrary<'a> for Ask {
+    /// The argument is mostly one that the option takes.
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let get = bool::arbitrary(u)?;
+        let number = match Usual::arbitrary(u)? {
+            Usual::Known(option) => BASE + i32::from(option % 17),
+            Usual::Any(number) => number,
+        };
+        let argument = match (get, number.wrapping_sub(BASE)) {
+            _ if Rare::<()>::arbitrary(u)?.is_there() => Argument::Bytes(Arbitrary::arbitrary(u)?),
+            (false, 10) => Argument::Timeouts(Arbitrary::arbitrary(u)?),
+            (false, 11 | 12) => Argument::Daemon(Arbitrary::arbitrary(u)?),
+            _ => Argument::Service(Arbitrary::arbitrary(u)?, Arbitrary::arbitrary(u)?),
+        };
+        Ok(Self {
+            get,
+            number,
+            argument,
+            length: Arbitrary::arbitrary(u)?,
+            room: Arbitrary::arbitrary(u)?,
+            unreadable: Arbitrary::arbitrary(u)?,
+            unprivileged: Arbitrary::arbitrary(u)?,
+        })
+    }
+}
+
+#[derive(Debug)]
 enum Argument {
-    Service(Service, Option<Server>),
-    Daemon {
-        state: u8,
-        name: [u8; 16],
-        known: bool,
-        id: u32,
-    },
-    Timeouts([u32; 3]),
+    /// Most structures begin with a service, and a server may follow.
+    Service(Service, Server),
+    Daemon(Daemon),
+    Timeouts([Usual<u32>; 3]),
     Bytes(Vec<u8>),
 }
 
 #[derive(Arbitrary, Debug)]
 struct Service {
     protocol: u8,
-    other_protocol: Option<u16>,
+    other_protocol: Rare<u16>,
     host: Host,
     port: Port,
     mark: Option<u8>,
     scheduler: u8,
-    other_scheduler: Option<[u8; 16]>,
+    other_scheduler: Rare<[u8; 16]>,
     flags: u32,
     timeout: u32,
     netmask: u32,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Daemon {
+    state: u8,
+    other_name: Rare<[u8; 16]>,
+    id: u32,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -71,22 +103,22 @@ struct Server {
     host: Host,
     port: Port,
     flags: u32,
-    weight: i16,
-    upper: u32,
-    lower: u16,
+    weight: Usual<u32>,
+    upper: Usual<u32>,
+    lower: Rare<u16>,
 }
 
 impl Service {
     fn write(&self, bytes: &mut Vec<u8>) {
         let protocol = [6_u16, 17, 132][usize::from(self.protocol % 3)];
-        bytes.extend(self.other_protocol.unwrap_or(protocol).to_ne_bytes());
+        bytes.extend(self.other_protocol.0.unwrap_or(protocol).to_ne_bytes());
         bytes.extend([0xee; 2]);
         write_place(bytes, self.host, self.port);
         bytes.extend(self.mark.map_or(0, u32::from).to_ne_bytes());
         let known = Scheduler::ALL[usize::from(self.scheduler) % Scheduler::ALL.len()];
         let mut name = [0; 16];
         name[..known.name().len()].copy_from_slice(known.name().as_bytes());
-        bytes.extend(self.other_scheduler.unwrap_or(name));
+        bytes.extend(self.other_scheduler.0.unwrap_or(name));
         for number in [self.flags, self.timeout, self.netmask] {
             bytes.extend(number.to_ne_bytes());
         }
@@ -97,9 +129,9 @@ impl Server {
     fn write(&self, bytes: &mut Vec<u8>) {
         write_place(bytes, self.host, self.port);
         bytes.extend(self.flags.to_ne_bytes());
-        bytes.extend(i32::from(self.weight).to_ne_bytes());
-        bytes.extend(self.upper.to_ne_bytes());
-        bytes.extend(u32::from(self.lower).to_ne_bytes());
+        bytes.extend(self.weight.get().to_ne_bytes());
+        bytes.extend(self.upper.get().to_ne_bytes());
+        bytes.extend(u32::from(self.lower.0.unwrap_or(0)).to_ne_bytes());
     }
 }
 
@@ -118,22 +150,15 @@ impl Argument {
         match self {
             Self::Service(service, server) => {
                 service.write(&mut bytes);
-                if let Some(server) = server {
-                    server.write(&mut bytes);
-                }
+                server.write(&mut bytes);
             }
-            Self::Daemon {
-                state,
-                name,
-                known,
-                id,
-            } => {
-                bytes.extend(u32::from(*state).to_ne_bytes());
-                bytes.extend(if *known { *b"eth0\0garbagehere" } else { *name });
-                bytes.extend(id.to_ne_bytes());
+            Self::Daemon(daemon) => {
+                bytes.extend(u32::from(daemon.state % 4).to_ne_bytes());
+                bytes.extend(daemon.other_name.0.unwrap_or(*b"eth0\0garbagehere"));
+                bytes.extend(daemon.id.to_ne_bytes());
             }
             Self::Timeouts(timeouts) => {
-                bytes.extend(timeouts.iter().flat_map(|one| one.to_ne_bytes()));
+                bytes.extend(timeouts.iter().flat_map(|one| one.get().to_ne_bytes()));
             }
             Self::Bytes(given) => bytes.clone_from(given),
         }
@@ -149,18 +174,16 @@ fuzz_target!(|steps: Vec<Step>| {
                 bench.happen(event);
                 continue;
             }
-            Step::Call {
+            Step::Ask(Ask {
                 get,
-                option,
                 number,
                 argument,
                 length,
                 room,
                 unreadable,
                 unprivileged,
-            } => {
+            }) => {
                 let direction = if get { Direction::Get } else { Direction::Set };
-                let number = option.map_or(number, |option| BASE + i32::from(option % 17));
                 let mut argument = argument.bytes();
                 let needed = argument_length(direction, number);
                 argument.resize(needed, 0);
@@ -173,10 +196,10 @@ fuzz_target!(|steps: Vec<Step>| {
                 let call = Call {
                     direction,
                     number,
-                    length: length.unwrap_or(exact),
-                    argument: Some(argument).filter(|_| !unreadable),
+                    length: length.0.unwrap_or(exact),
+                    argument: Some(argument).filter(|_| !unreadable.is_there()),
                 };
-                (call, !unprivileged)
+                (call, !unprivileged.is_there())
             }
         };
         let before = bench.snapshot();
@@ -210,7 +233,7 @@ fn wanted(number: i32, argument: &mut [u8], room: u8) -> usize {
     header + entry * usize::from(room)
 }
 
-fn ask(bench: &Bench, call: &Call, may_administer: bool) -> Result<Value, i32> {
+fn ask(bench: &Bench, call: &Call, may_administer: bool) -> std::result::Result<Value, i32> {
     let caller = Caller {
         namespace: NAMESPACES[0],
         host: &FakeHost,

@@ -11,7 +11,7 @@ use sockvs::{
     },
 };
 
-use crate::path::SharedPath;
+use crate::{path::SharedPath, rare::Rare};
 
 /// The two namespaces.
 pub const NAMESPACES: [Namespace; 2] = [Namespace(1), Namespace(2)];
@@ -34,7 +34,7 @@ pub enum Event {
     /// Time passes, and the trash is looked through.
     Later { seconds: u8 },
     /// A network namespace ends.
-    End { elsewhere: bool },
+    End { sure: Rare<()>, elsewhere: bool },
 }
 
 /// Everything that can be seen of one namespace's table.
@@ -127,7 +127,11 @@ impl Bench {
                 self.now += Duration::from_secs(seconds.into());
                 self.server.expire_trash(self.now);
             }
-            Event::End { elsewhere } => self.server.forget(NAMESPACES[usize::from(elsewhere)]),
+            Event::End { sure, elsewhere } => {
+                if sure.is_there() {
+                    self.server.forget(NAMESPACES[usize::from(elsewhere)]);
+                }
+            }
         }
         self.check();
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Result, Unstructured};
 use nix::errno::Errno;
 use sockvs::{
     family::{Client, ClientNamespace, Wait},
@@ -65,7 +65,7 @@ impl Host for Mailbox {
 }
 
 /// Which client asks.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Who {
     /// In the other one of two namespaces.
     pub elsewhere: bool,
@@ -75,6 +75,18 @@ pub struct Who {
     pub cap_ack: bool,
     /// Whose errors are explained.
     pub ext_ack: bool,
+}
+
+impl<'a> Arbitrary<'a> for Who {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let bits = u8::arbitrary(u)?;
+        Ok(Self {
+            elsewhere: bits & 0x70 == 0x70,
+            unprivileged: bits & 0x0c == 0x0c,
+            cap_ack: bits & 1 != 0,
+            ext_ack: bits & 2 != 0,
+        })
+    }
 }
 
 impl Who {

@@ -7,5 +7,6 @@ pub mod bench;
 pub mod client;
 pub mod listing;
 pub mod path;
+pub mod rare;
 pub mod replies;
 pub mod request;
