@@ -14,6 +14,8 @@ virtual_server 10.9.0.1 80 {
     lb_algo rr
     lb_kind NAT
     protocol TCP
+    # A server is down until its first check.
+    alpha
     real_server 127.0.0.11 80 {
         TCP_CHECK {
             connect_timeout 1

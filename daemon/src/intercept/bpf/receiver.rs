@@ -13,6 +13,7 @@ use nix::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{Handler, do_not_interrupt, ledger::Ledger, record};
+use crate::privileges;
 
 /// Starts to read the ring buffer. It goes on for as long as the process lives; should it fail, the error
 /// is received. Must be called within a tokio runtime.
@@ -27,6 +28,7 @@ pub(super) fn start(
         .name("sockvs-receiver".to_owned())
         .spawn(move || {
             do_not_interrupt();
+            privileges::keep_needed();
             let _runtime = runtime.enter();
             // Nobody may be there any more to hear of it.
             let _ = failed.send(serve(requests, &ledger, handler.as_ref()));
