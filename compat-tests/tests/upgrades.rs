@@ -46,7 +46,7 @@ fn a_table_is_carried_over_to_another_layout_and_back() {
          -a -f 7 -r 127.0.0.11:0 -i --tun-type gue --tun-port 6080
 ",
     );
-    testbed.ipvsadm("--set 700 70 17");
+    testbed.ipvsadm("--set 700 70 170");
     testbed.ipvsadm("--start-daemon master --mcast-interface lo --syncid 9");
     let mut application = testbed.application();
     let open = |application: &mut compat_tests::Application, id: &str, address: &str| {
