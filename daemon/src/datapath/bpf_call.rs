@@ -28,6 +28,8 @@ const BPF_ITER_CREATE: libc::c_long = 33;
 /// `BPF_TRACE_ITER`.
 const TRACE_ITER: u32 = 28;
 
+/// `BPF_MAP_TYPE_ARRAY`.
+pub(super) const ARRAY: u32 = 2;
 /// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
 const ARRAY_OF_MAPS: u32 = 12;
 

@@ -17,9 +17,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use super::bpf_call;
 use crate::ipvs::DataPathFull;
 
-/// `BPF_F_MMAPABLE` and `BPF_MAP_TYPE_ARRAY`, from `linux/bpf.h`.
+/// `BPF_F_MMAPABLE`, from `linux/bpf.h`.
 const MMAPABLE: u32 = 1024;
-const MAP_TYPE_ARRAY: u32 = 2;
 
 /// A map of maps, before there is one.
 #[derive(Clone, Copy)]
@@ -55,7 +54,7 @@ fn new_chunk(name: &str, record: usize, per_chunk: u32) -> Result<MapData, MapEr
         size: record,
         expected: u32::MAX as usize,
     })?;
-    let description = aya_obj::Map::new_from_params(MAP_TYPE_ARRAY, 4, size, per_chunk, MMAPABLE);
+    let description = aya_obj::Map::new_from_params(bpf_call::ARRAY, 4, size, per_chunk, MMAPABLE);
     MapData::create(description, name, None)
 }
 

@@ -11,9 +11,6 @@ use aya::maps::{MapData, MapError};
 
 use super::bpf_call;
 
-/// `BPF_MAP_TYPE_ARRAY`, from `linux/bpf.h`.
-const MAP_TYPE_ARRAY: u32 = 2;
-
 /// A map.
 pub(super) struct RawMap {
     map: MapData,
@@ -43,7 +40,7 @@ impl RawMap {
         // The kernel keeps values in multiples of eight bytes.
         let size = value.len().next_multiple_of(8);
         let value_size = u32::try_from(size).map_err(io::Error::other)?;
-        let description = aya_obj::Map::new_from_params(MAP_TYPE_ARRAY, 4, value_size, 1, 0);
+        let description = aya_obj::Map::new_from_params(bpf_call::ARRAY, 4, value_size, 1, 0);
         let map = Self {
             map: MapData::create(description, name, None).map_err(io::Error::other)?,
             key_size: 4,
