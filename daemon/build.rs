@@ -26,7 +26,10 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("RUSTC_BOOTSTRAP", "1"),
     ("CARGO_TERM_QUIET", "true"),
     ("CARGO_UNSTABLE_PROFILE_RUSTFLAGS", "true"),
-    ("CARGO_PROFILE_RELEASE_RUSTFLAGS", "-Ctarget-cpu=v3"),
+    (
+        "CARGO_PROFILE_RELEASE_RUSTFLAGS",
+        "-Ctarget-cpu=v3 -Clink-arg=--disable-expand-memcpy-in-order",
+    ),
     (
         "CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_RUSTFLAGS",
         "-Cdebuginfo=0",

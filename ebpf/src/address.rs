@@ -5,7 +5,9 @@
 
 use core::ptr::{addr_of, addr_of_mut};
 
-use aya_ebpf::{EbpfContext as _, helpers::bpf_get_netns_cookie, programs::SockAddrContext};
+use aya_ebpf::{
+    EbpfContext as _, bindings::bpf_sock, helpers::bpf_get_netns_cookie, programs::SockAddrContext,
+};
 use sockvs_ebpf_common::{AF_INET, AF_INET6, AddressWords, V4_MAPPED_WORD};
 
 /// An address and a port as a socket call has them.
@@ -80,6 +82,13 @@ pub(crate) fn bound(ctx: &SockAddrContext) -> AddressWords {
         return [address[3], 0, 0, 0];
     }
     address
+}
+
+/// Where the kernel has the socket.
+#[inline(always)]
+pub(crate) fn socket(ctx: &SockAddrContext) -> *const bpf_sock {
+    // SAFETY: as in `bound`.
+    unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() }
 }
 
 /// The socket's firewall mark, zero for none.

@@ -3,14 +3,14 @@
 
 use aya_ebpf::programs::SockAddrContext;
 use sockvs_ebpf_common::{
-    AF_INET, AF_INET6, COUNTED_INACTIVE, IPPROTO_TCP, IPPROTO_UDP, UNCOUNTED,
+    AF_INET, AF_INET6, COUNTED_INACTIVE, Carried, Connection, IPPROTO_TCP, IPPROTO_UDP, UNCOUNTED,
 };
 
 use crate::{
     PROCEED, accounting,
     address::{self, Endpoint},
     balance::{self, ENETUNREACH, Verdict},
-    origin, services,
+    origin, services, tcp,
 };
 
 /// `connect(2)` of an IPv4 socket.
@@ -61,14 +61,26 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
     };
     let is_udp = protocol == IPPROTO_UDP;
     let Some(found) = services::find(ctx, family, protocol, searched) else {
-        origin::forget(ctx, is_udp);
+        leave(ctx, is_udp);
         return Connect::AsIs;
     };
-    let mut origin = balance::unserved(&found, asked);
-    let server = match balance::balance(ctx, &found, &mut origin) {
+    // All of it, whatever the protocol: there is no room to build it twice.
+    let mut connection = Connection {
+        origin: balance::unserved(&found, asked),
+        settled: Carried {
+            inpkts: 0,
+            outpkts: 0,
+            inbytes: 0,
+            outbytes: 0,
+        },
+        socket: 0,
+        cookie: 0,
+    };
+    let origin = &mut connection.origin;
+    let server = match balance::balance(ctx, &found, origin) {
         Verdict::Server(family) => family,
         Verdict::Pass => {
-            origin::forget(ctx, is_udp);
+            leave(ctx, is_udp);
             return Connect::AsIs;
         }
         Verdict::Fail(errno) => return Connect::Not(errno),
@@ -82,20 +94,30 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
     } else if server == AF_INET6 {
         return Connect::Not(ENETUNREACH);
     }
-    if is_udp {
-        // There will be no word of its beginning, but of its end.
-        origin::forget(ctx, true);
-        if accounting::begin(&origin, false) {
-            origin.counted = COUNTED_INACTIVE;
-        }
-        if !origin::remember(ctx, &mut origin) && origin.counted != UNCOUNTED {
-            accounting::end(&origin);
-        }
-    } else {
-        origin::remember(ctx, &mut origin);
-    }
-    Connect::To(Endpoint {
+    let server = Endpoint {
         address: origin.server_address,
         port: origin.server_port,
-    })
+    };
+    if is_udp {
+        // There will be no word of its beginning, but of its end.
+        origin::forget(ctx);
+        if accounting::begin(origin, false) {
+            origin.counted = COUNTED_INACTIVE;
+        }
+        if !origin::remember(ctx, origin) && origin.counted != UNCOUNTED {
+            accounting::end(origin);
+        }
+    } else {
+        tcp::remember(ctx, &mut connection);
+    }
+    Connect::To(server)
+}
+
+/// The socket goes past services. What may be known of an earlier attempt of TCP is found out when the
+/// connection begins: most sockets make no other.
+#[inline(always)]
+fn leave(ctx: &SockAddrContext, is_udp: bool) {
+    if is_udp {
+        origin::forget(ctx);
+    }
 }

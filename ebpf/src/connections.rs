@@ -9,9 +9,12 @@ use aya_ebpf::{
     bindings::{BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB},
     programs::SockOpsContext,
 };
-use sockvs_ebpf_common::{COUNTED_ACTIVE, COUNTED_INACTIVE, Carried, Origin, UNCOUNTED};
+use sockvs_ebpf_common::{
+    AF_INET6, BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Carried, Connection, ENDED,
+    OVER, Origin, UNCOUNTED,
+};
 
-use crate::{accounting, counter, origin, settled};
+use crate::{accounting, address::Endpoint, counter, settled, tcp};
 
 /// The states of TCP in which a connection counts as active, and the one in which it is over
 /// (`net/tcp_states.h`, `ip_vs_proto_tcp.c`).
@@ -32,22 +35,22 @@ pub(crate) fn observe(ctx: &SockOpsContext) {
 /// The first packet is about to be sent.
 #[inline(always)]
 fn begin(ctx: &SockOpsContext) {
-    let Some(at) = origin::of_connection(ctx) else {
+    let cookie = tcp::cookie(ctx);
+    let Some(connection) = tcp::of_socket(cookie) else {
         return;
     };
-    // SAFETY: `at` points to the socket's own storage, which its lock guards.
-    let origin = unsafe { at.read() };
-    if origin.virtual_port == 0 || origin.counted != UNCOUNTED {
+    if tcp::counted(connection) != UNCOUNTED {
         return;
     }
     let flags = ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG;
-    if ctx.set_cb_flags(flags as i32).is_err() {
-        // Without word of its end a connection must not be counted.
+    // What is known may be of an attempt that failed before it began, and the socket now goes past
+    // services. And without word of its end a connection must not be counted.
+    if !tcp::is_to(connection, &peer(ctx)) || ctx.set_cb_flags(flags as i32).is_err() {
+        tcp::forget(cookie);
         return;
     }
-    settled::begin(origin::socket(ctx));
-    if accounting::begin(&origin, true) {
-        set_counted(at, COUNTED_ACTIVE);
+    if accounting::begin(origin(connection), true) {
+        counter::add_half(word(connection), COUNTED_ACTIVE);
     }
 }
 
@@ -58,26 +61,68 @@ fn change(ctx: &SockOpsContext) {
     if (ESTABLISHED..=SYN_RECV).contains(&state) {
         return;
     }
-    let Some(at) = origin::of_connection(ctx) else {
+    let cookie = tcp::cookie(ctx);
+    let Some(connection) = tcp::of_socket(cookie) else {
         return;
     };
-    // SAFETY: `at` points to the socket's own storage, which its lock guards.
-    let origin = unsafe { at.read() };
-    if origin.counted == UNCOUNTED {
+    let counted = tcp::counted(connection) & COUNTED;
+    if counted == COUNTED_ACTIVE {
+        accounting::inactive(origin(connection));
+        counter::add_half(word(connection), COUNTED_INACTIVE - COUNTED_ACTIVE);
+    }
+    if state != CLOSE {
         return;
     }
-    if origin.counted == COUNTED_ACTIVE {
-        accounting::inactive(&origin);
+    if counted != UNCOUNTED {
+        // Before what is settled is looked at: from now on nobody else adds anything.
+        counter::add_half(word(connection), ENDED);
+        let rest = settled::end(connection, &carried(ctx));
+        accounting::carried(origin(connection), &rest);
+        accounting::end(origin(connection));
     }
-    if state == CLOSE {
-        // At once, before what is settled is looked up.
-        // SAFETY: the socket's own storage.
-        counter::exchange_half(unsafe { addr_of_mut!((*at).counted) }, UNCOUNTED);
-        let rest = settled::end(origin::socket(ctx), &carried(ctx));
-        accounting::carried(&origin, &rest);
-        accounting::end(&origin);
+    if counter::add_half(word(connection), OVER) & BEING_READ == 0 {
+        tcp::forget(cookie);
+    }
+}
+
+#[inline(always)]
+fn origin<'a>(connection: *mut Connection) -> &'a Origin {
+    // SAFETY: the entry stays until this program, or one that comes after it, takes it out.
+    unsafe { &(*connection).origin }
+}
+
+/// The word that tells as what the connection is counted.
+#[inline(always)]
+fn word(connection: *mut Connection) -> *mut u32 {
+    // SAFETY: a field of an entry.
+    unsafe { addr_of_mut!((*connection).origin.counted) }
+}
+
+/// Where the socket's packets go.
+#[inline(always)]
+fn peer(ctx: &SockOpsContext) -> Endpoint {
+    // SAFETY: the kernel passes a context that is valid for the program's run.
+    let family = unsafe { addr_of!((*ctx.ops).family).read_volatile() };
+    let address = if family == u32::from(AF_INET6) {
+        [0, 1, 2, 3].map(|word| {
+            // SAFETY: as above; there are four words.
+            unsafe { addr_of!((*ctx.ops).remote_ip6[word]).read_volatile() }
+        })
     } else {
-        set_counted(at, COUNTED_INACTIVE);
+        // SAFETY: as above.
+        [
+            unsafe { addr_of!((*ctx.ops).remote_ip4).read_volatile() },
+            0,
+            0,
+            0,
+        ]
+    };
+    // SAFETY: as above.
+    let port = unsafe { addr_of!((*ctx.ops).remote_port).read_volatile() };
+    Endpoint {
+        address,
+        // In network order; which half of the word it is in, depends on this machine's.
+        port: (u32::from_be(port) as u16).to_be(),
     }
 }
 
@@ -96,10 +141,4 @@ fn carried(ctx: &SockOpsContext) -> Carried {
         // SAFETY: as above.
         outbytes: unsafe { addr_of!((*ctx.ops).bytes_received).read_volatile() },
     }
-}
-
-#[inline(always)]
-fn set_counted(origin: *mut Origin, counted: u32) {
-    // SAFETY: the socket's own storage.
-    unsafe { addr_of_mut!((*origin).counted).write(counted) };
 }

@@ -21,17 +21,29 @@ pub(crate) fn take_one(word: *mut u64) -> u64 {
 /// Puts a number in the place of another; returns what was there.
 #[inline(always)]
 pub(crate) fn exchange(word: *mut u64, number: u64) -> u64 {
-    // SAFETY: every caller passes an aligned word of a socket's storage, which programs only change
-    // this way while the socket is in use.
+    // SAFETY: every caller passes an aligned word of what is known of a connection, which programs
+    // only change this way while it is known.
     unsafe { atomic_xchg::<u64, { AtomicOrdering::SeqCst }>(word, number) }
 }
 
-/// The same with a word of half the size. Whatever other processors see of this one's later steps,
-/// they see after it.
+/// Adds to a word of half the size; returns what it was. Whatever other processors see of this one's
+/// later steps, they see after it.
 #[inline(always)]
-pub(crate) fn exchange_half(word: *mut u32, number: u32) -> u32 {
+pub(crate) fn add_half(word: *mut u32, amount: u32) -> u32 {
     // SAFETY: as in `exchange`.
-    unsafe { atomic_xchg::<u32, { AtomicOrdering::SeqCst }>(word, number) }
+    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::SeqCst }>(word, amount) }
+}
+
+/// As `replace` with a word of half the size.
+#[inline(always)]
+pub(crate) fn replace_half(word: *mut u32, old: u32, number: u32) -> bool {
+    // SAFETY: as in `exchange`.
+    let (found, _) = unsafe {
+        atomic_cxchg::<u32, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+            word, old, number,
+        )
+    };
+    found == old
 }
 
 /// As `exchange` if it is `old` that is there. Whether it was.

@@ -59,7 +59,7 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
     }
     if !address::is_connected(ctx) {
         // It may have been, and the kernel does not tell when that ends (`AF_UNSPEC`).
-        origin::forget(ctx, true);
+        origin::forget(ctx);
     }
     let Some(found) = services::find(ctx, family, IPPROTO_UDP, asked) else {
         return Sent::AsIs;

@@ -5,7 +5,7 @@
 //! connected, `peername` answers with the address that was asked for; `connections` and `release`
 //! watch over what becomes of sockets. `services` finds out which service a call is for, `balance` on
 //! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
-//! `accounting` counts, `origin` and `flows` are what a socket remembers, `table` is the way through
+//! `accounting` counts, `tcp`, `origin` and `flows` are what is known of a socket, `table` is the way through
 //! the maps, `address` reads and writes the program's context. `live` runs when the daemon asks what
 //! sockets are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
 //!
@@ -38,6 +38,7 @@ mod services;
 mod settled;
 mod socket;
 mod table;
+mod tcp;
 mod words;
 
 use aya_ebpf::{

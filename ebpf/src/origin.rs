@@ -1,16 +1,13 @@
-//! What a connected socket remembers of its way here: the address it asked for and the server it
-//! got.
+//! What a connected socket of UDP remembers of its way: the address it asked for and the server it got.
+//! It is kept with the socket, so that it ends with it. (`tcp` is what is known of those of TCP.)
 
 use core::ptr::{addr_of, addr_of_mut};
 
 use aya_ebpf::{
-    bindings::bpf_sock,
-    btf_maps::SkStorage,
-    helpers::bpf_sk_storage_get,
-    macros::btf_map,
-    programs::{SockAddrContext, SockOpsContext},
+    bindings::bpf_sock, btf_maps::SkStorage, helpers::bpf_sk_storage_get, macros::btf_map,
+    programs::SockAddrContext,
 };
-use sockvs_ebpf_common::{IPPROTO_UDP, Origin, UNCOUNTED};
+use sockvs_ebpf_common::{Origin, UNCOUNTED};
 
 use crate::{accounting, address::Endpoint, words};
 
@@ -32,10 +29,9 @@ pub(crate) fn remember(ctx: &SockAddrContext, origin: &mut Origin) -> bool {
     true
 }
 
-/// Forgets, if there was anything: the socket goes elsewhere. `counted` if what was there is counted
-/// until then; the connections of TCP have an end of their own.
+/// Forgets, if there was anything: the socket goes elsewhere. What was there is counted until then.
 #[inline(always)]
-pub(crate) fn forget(ctx: &SockAddrContext, counted: bool) {
+pub(crate) fn forget(ctx: &SockAddrContext) {
     // SAFETY: as in `remember`.
     let stored = unsafe { ORIGINS.get_ptr_mut(ctx) };
     if stored.is_null() {
@@ -43,7 +39,7 @@ pub(crate) fn forget(ctx: &SockAddrContext, counted: bool) {
     }
     // SAFETY: not null, so it points to the socket's own storage.
     let origin = unsafe { &*stored };
-    if counted && origin.counted != UNCOUNTED {
+    if origin.counted != UNCOUNTED {
         accounting::end(origin);
     }
     words::clear(stored);
@@ -73,32 +69,9 @@ pub(crate) fn asked_for(ctx: &SockAddrContext, peer: &Endpoint) -> Option<Endpoi
         })
 }
 
-/// Where the socket of a TCP connection remembers, if it ever came through a service.
+/// What a socket remembers, if it was ever connected to a service.
 #[inline(always)]
-pub(crate) fn of_connection(ctx: &SockOpsContext) -> Option<*mut Origin> {
-    let sk = socket(ctx);
-    if sk.is_null() {
-        return None;
-    }
-    stored(sk)
-}
-
-/// The socket of a TCP connection, or null.
-#[inline(always)]
-pub(crate) fn socket(ctx: &SockOpsContext) -> *mut core::ffi::c_void {
-    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
-    // a pointer.
-    unsafe { addr_of!((*ctx.ops).__bindgen_anon_2.sk).read_volatile() }.cast()
-}
-
-/// What a UDP socket remembers, if it was ever connected to a service.
-#[inline(always)]
-pub(crate) fn of_datagrams(sk: *mut bpf_sock) -> Option<Origin> {
-    // SAFETY: the program's context, whose fields it may read.
-    let protocol = unsafe { addr_of!((*sk).protocol).read_volatile() };
-    if protocol != u32::from(IPPROTO_UDP) {
-        return None;
-    }
+pub(crate) fn of_socket(sk: *mut bpf_sock) -> Option<Origin> {
     // SAFETY: the storage of a socket that nobody else uses any more.
     stored(sk.cast()).map(|origin| unsafe { origin.read() })
 }
@@ -107,7 +80,7 @@ pub(crate) fn of_datagrams(sk: *mut bpf_sock) -> Option<Origin> {
 #[inline(always)]
 pub(crate) fn uncount(sk: *mut bpf_sock) {
     if let Some(origin) = stored(sk.cast()) {
-        // SAFETY: as in `of_datagrams`.
+        // SAFETY: as in `of_socket`.
         unsafe { addr_of_mut!((*origin).counted).write_volatile(UNCOUNTED) };
     }
 }

@@ -45,6 +45,9 @@ pub(crate) fn find(
     asked: &Endpoint,
 ) -> Option<Found> {
     let mark = address::mark(ctx);
+    if mark == 0 && !table::may_be_of_service(&asked.address) {
+        return None;
+    }
     let mut key = ServiceKey {
         netns: address::netns(ctx),
         address: asked.address,

@@ -1,49 +1,24 @@
 //! What of an open connection the counters have already.
 //!
 //! The counters of destinations and services get what a connection has carried when it ends, and
-//! what it has carried so far each time that the daemon asks. So that nothing is added twice, the
-//! socket remembers how much was added. Whoever adds first takes the difference by moving what is
+//! what it has carried so far each time that the daemon asks. So that nothing is added twice, it is
+//! remembered how much was added. Whoever adds first takes the difference by moving what is
 //! remembered from the number that the difference was made with: only one can. Thus the counters
 //! never step back, and never have more than was carried.
-//!
-//! Only sockets that were looked at while open have such a memory.
 
-use core::{ffi::c_void, ptr::addr_of_mut};
+use core::ptr::{addr_of, addr_of_mut};
 
-use aya_ebpf::{
-    bindings::BPF_SK_STORAGE_GET_F_CREATE, btf_maps::SkStorage, helpers::bpf_sk_storage_get,
-    macros::btf_map,
-};
-use sockvs_ebpf_common::Carried;
+use sockvs_ebpf_common::{Carried, Connection};
 
 use crate::counter;
 
-#[btf_map]
-static SETTLED: SkStorage<Carried> = SkStorage::new();
-
-/// A connection begins: nothing of it was added. One that the same socket had before does not
-/// matter any more.
-#[inline(always)]
-pub(crate) fn begin(sk: *mut c_void) {
-    let stored = stored(sk, 0);
-    if !stored.is_null() {
-        for word in words(stored) {
-            counter::exchange(word, 0);
-        }
-    }
-}
-
 /// A connection has ended with so much carried: what of it is still to be added.
 ///
-/// The socket must be marked as no longer counted before: whoever makes the memory afterwards then
-/// finds that out, and adds nothing.
+/// It must be marked as [ended](sockvs_ebpf_common::ENDED) before: whoever looks at it afterwards then
+/// adds nothing.
 #[inline(always)]
-pub(crate) fn end(sk: *mut c_void, carried: &Carried) -> Carried {
-    let stored = stored(sk, 0);
-    if stored.is_null() {
-        return *carried;
-    }
-    let [inpkts, outpkts, inbytes, outbytes] = words(stored);
+pub(crate) fn end(connection: *mut Connection, carried: &Carried) -> Carried {
+    let [inpkts, outpkts, inbytes, outbytes] = words(connection);
     Carried {
         inpkts: packets(carried.inpkts, counter::exchange(inpkts, carried.inpkts)),
         outpkts: packets(carried.outpkts, counter::exchange(outpkts, carried.outpkts)),
@@ -55,24 +30,18 @@ pub(crate) fn end(sk: *mut c_void, carried: &Carried) -> Carried {
     }
 }
 
-/// The socket's memory, made if there is none; null if there is no room for it.
-#[inline(always)]
-pub(crate) fn of_or_new(sk: *mut c_void) -> *mut Carried {
-    stored(sk, BPF_SK_STORAGE_GET_F_CREATE.into())
-}
-
 /// What was added already, before what has been carried is looked up.
 #[inline(always)]
-pub(crate) fn so_far(stored: *mut Carried) -> Carried {
-    // SAFETY: a socket's storage; each word is read whole.
-    unsafe { stored.read_volatile() }
+pub(crate) fn so_far(connection: *mut Connection) -> Carried {
+    // SAFETY: a part of an entry; each word is read whole.
+    unsafe { addr_of!((*connection).settled).read_volatile() }
 }
 
 /// What is to be added now that the connection has carried so much; nothing of what somebody else
 /// adds at this moment.
 #[inline(always)]
-pub(crate) fn go_on(stored: *mut Carried, old: &Carried, carried: &Carried) -> Carried {
-    let [inpkts, outpkts, inbytes, outbytes] = words(stored);
+pub(crate) fn go_on(connection: *mut Connection, old: &Carried, carried: &Carried) -> Carried {
+    let [inpkts, outpkts, inbytes, outbytes] = words(connection);
     let taken = |word, old, now, difference| {
         if difference != 0 && counter::replace(word, old, now) {
             difference
@@ -120,24 +89,14 @@ fn bytes(now: u64, old: u64) -> u64 {
 }
 
 #[inline(always)]
-fn words(stored: *mut Carried) -> [*mut u64; 4] {
-    // SAFETY: fields within a socket's storage.
+fn words(connection: *mut Connection) -> [*mut u64; 4] {
+    // SAFETY: fields of an entry.
     unsafe {
         [
-            addr_of_mut!((*stored).inpkts),
-            addr_of_mut!((*stored).outpkts),
-            addr_of_mut!((*stored).inbytes),
-            addr_of_mut!((*stored).outbytes),
+            addr_of_mut!((*connection).settled.inpkts),
+            addr_of_mut!((*connection).settled.outpkts),
+            addr_of_mut!((*connection).settled.inbytes),
+            addr_of_mut!((*connection).settled.outbytes),
         ]
     }
-}
-
-#[inline(always)]
-fn stored(sk: *mut c_void, flags: u64) -> *mut Carried {
-    if sk.is_null() {
-        return core::ptr::null_mut();
-    }
-    let map = core::ptr::addr_of!(SETTLED).cast_mut().cast();
-    // SAFETY: a map and a socket; where the value is made, it is all zero.
-    unsafe { bpf_sk_storage_get(map, sk, core::ptr::null_mut(), flags) }.cast()
 }

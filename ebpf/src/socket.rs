@@ -1,12 +1,13 @@
 //! The kernel's sockets, as far as `live` looks into them. Where their fields are differs from kernel
 //! to kernel; the daemon finds out and says so in `LAYOUT`.
 //!
-//! All is read directly: the verifier knows the types and checks each access. What a pointer leads to
-//! that turns out to lead nowhere reads as zero.
+//! A socket may end and become another one while it is looked at; the kernel does not give the memory
+//! of sockets to anything else meanwhile. Who minds compares cookies. What a pointer leads to that turns
+//! out to lead nowhere reads as zero.
 
-use core::ffi::c_void;
+use core::ptr::addr_of_mut;
 
-use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use sockvs_ebpf_common::{AF_INET6, Carried, LiveConnection, SocketLayout};
 
 /// The daemon writes this before the programs are loaded.
@@ -29,68 +30,64 @@ macro_rules! place {
     };
 }
 
-/// Reads a field.
-///
-/// # Safety
-///
-/// `base` points to a structure in which a `T` is at `place`. (The verifier insists.)
+/// Reads a field of what stands at `base`; zero if nothing does. (Nobody asks which it was: the verifier
+/// would have to go both ways from each field on.)
 #[inline(always)]
-unsafe fn field<T: Copy>(base: *const u8, place: usize) -> T {
-    // SAFETY: the caller's promise.
-    let field = unsafe { base.add(place) }.cast::<T>();
-    // SAFETY: as above.
-    unsafe { field.read_volatile() }
+fn field<T: Copy + Default>(base: *const u8, place: usize) -> T {
+    let mut value = T::default();
+    let bytes = size_of::<T>() as u32;
+    let from = base.wrapping_add(place).cast();
+    // SAFETY: the helper writes so many bytes, zeros if there is nothing to be read.
+    unsafe { bpf_probe_read_kernel(addr_of_mut!(value).cast(), bytes, from) };
+    value
+}
+
+/// Reads a pointer; null if nothing stands there.
+#[inline(always)]
+fn pointer(base: *const u8, place: usize) -> *const u8 {
+    field::<u64>(base, place) as *const u8
+}
+
+/// The cookie of the socket; zero if it has none.
+#[inline(always)]
+pub(crate) fn cookie(sk: *const u8) -> u64 {
+    field(sk, place!(cookie))
 }
 
 /// Tells who has the socket, and what it is, in the record.
 #[inline(always)]
 pub(crate) fn describe(sk: *const u8, live: &mut LiveConnection) {
-    // SAFETY: in all of these, a field of a socket, or of what a pointer in it leads to.
-    unsafe {
-        live.family = field(sk, place!(family));
-        live.state = field(sk, place!(state));
-        live.client_port = field(sk, place!(port));
-        live.protocol = field(sk, place!(protocol));
-        live.device = field(sk, place!(device));
-        if live.family == AF_INET6 as u16 {
-            let address = place!(address6);
-            live.client[0] = field(sk, address);
-            live.client[1] = field(sk, address + 4);
-            live.client[2] = field(sk, address + 8);
-            live.client[3] = field(sk, address + 12);
-        } else {
-            live.client[0] = field(sk, place!(address));
-        }
-        let net: *const u8 = field(sk, place!(net));
-        live.netns = field(net, place!(net_cookie));
-        live.netns_inode = field(net, place!(net_inode));
-        let cgroup: *const u8 = field(sk, place!(cgroup));
-        let node: *const u8 = field(cgroup, place!(cgroup_node));
-        live.cgroup = field(node, place!(node_id));
-        let socket: *const u8 = field(sk, place!(socket));
-        let file: *const u8 = field(socket, place!(file));
-        let inode: *const u8 = field(file, place!(inode));
-        live.inode = field(inode, place!(inode_number));
-        live.cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+    live.family = field(sk, place!(family));
+    live.state = field(sk, place!(state));
+    live.client_port = field(sk, place!(port));
+    live.protocol = field(sk, place!(protocol));
+    live.device = field(sk, place!(device));
+    if live.family == AF_INET6 as u16 {
+        let address = place!(address6);
+        live.client[0] = field(sk, address);
+        live.client[1] = field(sk, address + 4);
+        live.client[2] = field(sk, address + 8);
+        live.client[3] = field(sk, address + 12);
+    } else {
+        live.client[0] = field(sk, place!(address));
     }
+    let net = pointer(sk, place!(net));
+    live.netns = field(net, place!(net_cookie));
+    live.netns_inode = field(net, place!(net_inode));
+    let cgroup = pointer(sk, place!(cgroup));
+    let node = pointer(cgroup, place!(cgroup_node));
+    live.cgroup = field(node, place!(node_id));
+    let socket = pointer(sk, place!(socket));
+    let file = pointer(socket, place!(file));
+    let inode = pointer(file, place!(inode));
+    live.inode = field(inode, place!(inode_number));
 }
 
-/// What a TCP connection has carried so far; false if it is none.
+/// What a TCP connection has carried so far. `sk` is its socket, which begins one of TCP.
 #[inline(always)]
-pub(crate) fn carried(sk: *const u8, carried: &mut Carried) -> bool {
-    // SAFETY: the helper takes any socket.
-    let tcp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast::<c_void>()) }
-        .cast::<u8>()
-        .cast_const();
-    if tcp.is_null() {
-        return false;
-    }
-    // SAFETY: fields of a TCP socket.
-    unsafe {
-        carried.inpkts = field::<u32>(tcp, place!(segs_out)).into();
-        carried.outpkts = field::<u32>(tcp, place!(segs_in)).into();
-        carried.inbytes = field(tcp, place!(bytes_acked));
-        carried.outbytes = field(tcp, place!(bytes_received));
-    }
-    true
+pub(crate) fn carried(sk: *const u8, carried: &mut Carried) {
+    carried.inpkts = field::<u32>(sk, place!(segs_out)).into();
+    carried.outpkts = field::<u32>(sk, place!(segs_in)).into();
+    carried.inbytes = field(sk, place!(bytes_acked));
+    carried.outbytes = field(sk, place!(bytes_received));
 }

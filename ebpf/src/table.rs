@@ -8,9 +8,10 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Globals, MAX_NAMESPACES, MAX_SERVICES,
-    MAX_SYNC_DAEMONS, MAX_TEMPLATES, Namespace, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS,
-    SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey, Template, TemplateKey,
+    AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, FILTER_WORDS,
+    FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, MAX_TEMPLATES, Namespace,
+    SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service, ServiceKey,
+    SyncDaemon, SyncDaemonKey, Template, TemplateKey,
 };
 
 type Chunk<T, const LEN: usize> = Array<T, LEN, { BPF_F_MMAPABLE as usize }>;
@@ -40,6 +41,10 @@ static DESTINATION_RECORDS: Chunks<
 
 #[btf_map]
 static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }> = Chunks::new();
+
+/// Not pinned: each daemon fills one of its own before it attaches its programs.
+#[btf_map]
+static ADDRESSES: Array<u64, { FILTER_WORDS as usize }> = Array::new();
 
 #[btf_map]
 static GLOBALS: Array<Globals, 1> = Array::new();
@@ -91,6 +96,16 @@ pub(crate) fn template(key: &TemplateKey) -> Option<*mut Template> {
 pub(crate) fn insert_template(key: &TemplateKey, template: &Template, new: bool) -> bool {
     let flags = if new { BPF_NOEXIST } else { BPF_ANY };
     TEMPLATES.insert(key, template, flags.into()).is_ok()
+}
+
+/// Whether there may be services with this address, which is not IPv4-mapped.
+#[inline(always)]
+pub(crate) fn may_be_of_service(address: &AddressWords) -> bool {
+    let place = FilterPlace::of(address);
+    ADDRESSES
+        .get_ptr(place.word())
+        // SAFETY: a word of the map, read whole.
+        .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
 }
 
 /// The service that a key belongs to: the index of its record.

@@ -39,6 +39,10 @@ struct Arguments {
     /// The most clients of persistent services.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 20)]
     max_clients: u32,
+    /// The most open connections of TCP that are counted; more are balanced all the same. Each takes 16
+    /// bytes of memory from the start.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
+    max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]
     pin_dir: PathBuf,
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
                 arguments.max_services,
                 arguments.max_servers,
                 arguments.max_clients,
+                arguments.max_connections,
             ),
             pin_dir: arguments.pin_dir,
             socket: arguments.socket,

@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
-    Carried, DESTINATIONS_PER_CHUNK, Destination, Flows, Globals, Namespace, Origin,
+    Connection, DESTINATIONS_PER_CHUNK, Destination, Flows, Globals, Namespace, Origin,
     SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
     TemplateKey, layout::Layout,
 };
@@ -113,7 +113,7 @@ impl Layouts {
             MapLayout::of::<TemplateKey, Template>("TEMPLATES"),
             MapLayout::of::<u32, Origin>("ORIGINS"),
             MapLayout::of::<u32, Flows>("FLOWS"),
-            MapLayout::of::<u32, Carried>("SETTLED"),
+            MapLayout::of::<u64, Connection>("CONNECTIONS"),
         ])
     }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn what_programs_change_in_place_looks_as_ever() {
         let ours = Layouts::ours();
-        let files = ["SLOTS", "TEMPLATES", "ORIGINS", "FLOWS", "SETTLED"]
+        let files = ["SLOTS", "TEMPLATES", "ORIGINS", "FLOWS", "CONNECTIONS"]
             .map(|name| ours.map(name).expect("there is one").file());
         assert_eq!(
             files,

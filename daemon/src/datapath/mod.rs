@@ -2,7 +2,7 @@
 //!
 //! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
-//! `records` are the maps' contents; `origins` tries whether sockets can remember; `scheduler` decides
+//! `records` are the maps' contents; `addresses` the way to them; `origins` tries whether sockets can remember; `scheduler` decides
 //! what a service's connections go through; `publish` brings a service's new state into force,
 //! `restore` reads back what an earlier daemon left, which
 //! `migration` carries over where it was of another version's `layout`. `rates` estimates, `templates` is persistence's memory,
@@ -12,6 +12,7 @@
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
+mod addresses;
 mod bpf_call;
 mod bpffs;
 mod cgroup;

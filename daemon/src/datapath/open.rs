@@ -9,6 +9,7 @@ use sockvs_ebpf_common::{
 
 use super::{
     Error, MapPath, Programs,
+    addresses::Addresses,
     chunks::Chunks,
     common::Common,
     rates::Rates,
@@ -26,12 +27,14 @@ pub struct Limits {
     pub destinations: Limit,
     /// Clients that persistence remembers.
     pub clients: Limit,
+    /// Open connections of TCP. Others are balanced, but not counted.
+    pub connections: u32,
 }
 
 impl Limits {
     /// These numbers, as far as the maps go.
     #[must_use]
-    pub fn new(services: u32, destinations: u32, clients: u32) -> Self {
+    pub fn new(services: u32, destinations: u32, clients: u32, connections: u32) -> Self {
         Self {
             services: Limit {
                 of: "services",
@@ -48,6 +51,7 @@ impl Limits {
                 option: "--max-clients",
                 most: clients.max(1),
             },
+            connections: connections.max(1),
         }
     }
 }
@@ -60,11 +64,6 @@ impl MapPath {
     /// When a map is not what it should be, or the kernel refuses to have it mapped.
     pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Self, Templates), Error> {
         let templates = Templates::open(programs)?;
-        let by_address = {
-            let name = "SERVICES";
-            BpfHashMap::try_from(programs.take_map(name)?)
-                .map_err(|error| Error::Map { name, error })?
-        };
         let globals = {
             let name = "GLOBALS";
             Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
@@ -80,7 +79,7 @@ impl MapPath {
                 .map_err(|error| Error::Map { name, error })?
         };
         let path = Self {
-            by_address,
+            addresses: Addresses::open(programs)?,
             common: Common::new(globals, namespaces),
             sync_daemons: SyncDaemons::new(sync_daemons),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,

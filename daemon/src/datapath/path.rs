@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 
-use aya::maps::{HashMap as BpfHashMap, MapData};
 use sockvs_ebpf_common::{
     Destination as DestinationRecord, Selection, Service as ServiceRecord, ServiceKey as RecordKey,
     Terms,
 };
 
 use super::{
+    addresses::Addresses,
     chunks::Chunks,
     common::Common,
     live::{LiveDestination, LiveService},
@@ -29,7 +29,7 @@ use crate::ipvs::{
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
 pub struct MapPath {
-    pub(super) by_address: BpfHashMap<MapData, RecordKey, u32>,
+    pub(super) addresses: Addresses,
     pub(super) common: Common,
     pub(super) sync_daemons: SyncDaemons,
     pub(super) service_records: Chunks<ServiceRecord>,
@@ -88,7 +88,7 @@ impl DataPath for MapPath {
             return;
         };
         if let Some(key) = published.lookup {
-            if let Err(error) = self.by_address.remove(&key) {
+            if let Err(error) = self.addresses.remove(&key) {
                 tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
             }
             self.common.subtract(records::rare(&key));
@@ -148,23 +148,31 @@ impl DataPath for MapPath {
     }
 
     fn estimate(&mut self) {
-        self.add_up();
         // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to estimate.
         let (services, destinations) = (&self.service_records, &self.destination_records);
-        let used = || {
-            self.services.iter().filter_map(|(id, published)| {
+        let used: Vec<_> = self
+            .services
+            .iter()
+            .filter_map(|(id, published)| {
                 let record = LiveService::at(services, published.index)?;
                 record.has_counted().then_some((*id, published, record))
             })
+            .collect();
+        let servers = || {
+            let servers = used.iter().flat_map(|(_, published, _)| &published.servers);
+            servers.filter_map(|server| {
+                Some((server.id, LiveDestination::at(destinations, server.index)?))
+            })
         };
+        // Without connections, there is nothing to add up. (Those to servers that were deleted are added
+        // to their service's counters when they end, or when somebody asks.)
+        if servers().any(|(_, record)| record.is_connected()) {
+            self.add_up();
+        }
         self.service_rates
-            .estimate(used().map(|(id, _, record)| (id, record.stats())));
-        let servers = used().flat_map(|(_, published, _)| &published.servers);
+            .estimate(used.iter().map(|(id, _, record)| (*id, record.stats())));
         self.destination_rates
-            .estimate(servers.filter_map(|server| {
-                let record = LiveDestination::at(destinations, server.index)?;
-                Some((server.id, record.reading().stats))
-            }));
+            .estimate(servers().map(|(id, record)| (id, record.reading().stats)));
     }
 
     fn forget_namespace(&mut self, ns: Namespace) {

@@ -23,8 +23,8 @@ use sockvs_ebpf_common::{
 };
 
 use super::{
-    Limits, PinDirectory, bpf_call, chunks::Outer, layout::Layouts, migration::Migration,
-    open_cgroup, origins, socket_layout::Kernel, walk::Walk,
+    Limits, PinDirectory, addresses, bpf_call, chunks::Outer, layout::Layouts,
+    migration::Migration, open_cgroup, origins, socket_layout::Kernel, walk::Walk,
 };
 use crate::ipvs::Namespace;
 
@@ -169,6 +169,7 @@ impl Programs {
             }
         }
         loader.map_max_entries("TEMPLATES", limits.clients.most);
+        loader.map_max_entries("CONNECTIONS", limits.connections);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
         let kernel = Kernel::new();
@@ -182,6 +183,7 @@ impl Programs {
         if let Some(migration) = &migration {
             migration.carry_over().map_err(Error::Migration)?;
         }
+        addresses::fill_filter(&mut ebpf)?;
         for (name, link) in PROGRAMS {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;
@@ -192,10 +194,10 @@ impl Programs {
         drop(migration);
         if let Err(error) = origins::try_remember(&mut ebpf) {
             let error = chain(&error);
-            tracing::warn!(%error, "connections will be balanced but not counted (sockvs doctor tells more)");
+            tracing::warn!(%error, "datagrams will be balanced but not counted (sockvs doctor tells more)");
         }
         let walk = match kernel {
-            Ok(kernel) => Walk::load(OBJECT, &ebpf, kernel.walk).map_err(|error| chain(&error)),
+            Ok(kernel) => Walk::load(OBJECT, &ebpf, kernel.walks).map_err(|error| chain(&error)),
             Err(error) => Err(chain(&error)),
         };
         if let Err(error) = &walk {
@@ -227,8 +229,8 @@ impl Programs {
         Ok(())
     }
 
-    /// Makes the maps to see whether sockets can remember where they were going, without which their
-    /// connections are not counted, and drops them again.
+    /// Makes the maps to see whether sockets can remember where they were going, without which
+    /// datagrams are not counted, and drops them again.
     ///
     /// # Errors
     ///

@@ -62,7 +62,7 @@ impl MapPath {
         record.set_live();
         record.set_udp_timeout(self.common.udp_timeout(ns));
         if let Some(key) = published.lookup {
-            if let Err(error) = self.by_address.insert(key, index, 0) {
+            if let Err(error) = self.addresses.insert(key, index) {
                 record.set_free();
                 self.slot_room.give_back(published.stretch);
                 return Err(full(&error));

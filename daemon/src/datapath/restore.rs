@@ -297,7 +297,7 @@ impl MapPath {
             name: "SERVICES",
             error,
         };
-        let mut wanted: HashMap<_, _> = self
+        let wanted: HashMap<_, _> = self
             .services
             .values()
             .filter_map(|published| Some((published.lookup?, published.index)))
@@ -308,21 +308,7 @@ impl MapPath {
             rare.all_ports += kinds.all_ports;
             rare.ftp += kinds.ftp;
         }
-        let mut stale = Vec::new();
-        for entry in self.by_address.iter() {
-            let (key, index) = entry.map_err(failed)?;
-            if wanted.get(&key) == Some(&index) {
-                wanted.remove(&key);
-            } else if !wanted.contains_key(&key) {
-                stale.push(key);
-            }
-        }
-        for key in stale {
-            self.by_address.remove(&key).map_err(failed)?;
-        }
-        for (key, index) in wanted {
-            self.by_address.insert(key, index, 0).map_err(failed)?;
-        }
+        self.addresses.mend(wanted).map_err(failed)?;
         self.common.count(rare);
         Ok(())
     }

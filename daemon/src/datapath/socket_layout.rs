@@ -4,13 +4,24 @@ use sockvs_ebpf_common::SocketLayout;
 
 use crate::ebpf::{Btf, TypeError};
 
-/// The function that stands for walking through the sockets that have something in a map.
-const WALK: &str = "bpf_iter_bpf_sk_storage_map";
+/// The functions that stand for walking through the sockets that have something in a map, and through
+/// a map's entries.
+const SOCKETS: &str = "bpf_iter_bpf_sk_storage_map";
+const ENTRIES: &str = "bpf_iter_bpf_map_elem";
+
+/// The numbers of the types of these functions.
+#[derive(Clone, Copy)]
+pub(super) struct Walks {
+    /// Through the sockets that have something in a map.
+    pub(super) sockets: u32,
+    /// Through a map's entries.
+    pub(super) entries: u32,
+}
 
 /// What the running kernel's description of its types says.
 pub(super) struct Kernel {
-    /// The number of the type of that function.
-    pub(super) walk: u32,
+    /// What can be walked through.
+    pub(super) walks: Walks,
     /// Where the fields are.
     pub(super) layout: SocketLayout,
 }
@@ -30,6 +41,7 @@ impl Kernel {
             net: btf.offset("sock", &["__sk_common", "skc_net", "net"])?,
             net_cookie: btf.offset("net", &["net_cookie"])?,
             net_inode: btf.offset("net", &["ns", "inum"])?,
+            cookie: of_all("skc_cookie")?,
             protocol: btf.offset("sock", &["sk_protocol"])?,
             cgroup: btf.offset("sock", &["sk_cgrp_data", "cgroup"])?,
             cgroup_node: btf.offset("cgroup", &["kn"])?,
@@ -44,7 +56,10 @@ impl Kernel {
             bytes_received: btf.offset("tcp_sock", &["bytes_received"])?,
         };
         Ok(Self {
-            walk: btf.function(WALK)?,
+            walks: Walks {
+                sockets: btf.function(SOCKETS)?,
+                entries: btf.function(ENTRIES)?,
+            },
             layout,
         })
     }

@@ -1,4 +1,5 @@
-//! Walking through the sockets that go to services: what they are, and what they have carried.
+//! Walking through the connections that go to services, and the sockets of UDP: what they are, and what
+//! they have carried.
 //!
 //! The kernel does the walking (a BPF iterator); the programs in `ebpf/src/live.rs` add what
 //! connections have carried to the counters, and tell of each. Nothing happens unless somebody asks.
@@ -11,10 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{Ebpf, maps::Map};
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+};
 use sockvs_ebpf_common::LiveConnection;
 
-use super::bpf_call;
+use super::{bpf_call, socket_layout::Walks};
 use crate::ebpf::{self, Incomplete, Kind, Refused};
 
 /// For how long counters are as good as new.
@@ -39,20 +43,22 @@ pub(super) enum Error {
     Link(&'static str, io::Error),
 }
 
-/// The programs, each bound to a map that sockets remember something in.
+/// The programs, each bound to the map that it goes through.
 pub(super) struct Walk {
+    tcp: OwnedFd,
     connected: OwnedFd,
     flows: OwnedFd,
     settled: Cell<Option<Instant>>,
 }
 
 impl Walk {
-    /// Loads the programs of this object. `walk` is the number of the type of what they walk through.
-    pub(super) fn load(object: &[u8], ebpf: &Ebpf, walk: u32) -> Result<Self, Error> {
-        let bound = |program, map| bind(object, ebpf, walk, program, map);
+    /// Loads the programs of this object.
+    pub(super) fn load(object: &[u8], ebpf: &Ebpf, walks: Walks) -> Result<Self, Error> {
+        let bound = |walk, program, map| bind(object, ebpf, walk, program, map);
         Ok(Self {
-            connected: bound("sockvs_live_connected", "ORIGINS")?,
-            flows: bound("sockvs_live_flows", "FLOWS")?,
+            tcp: bound(walks.entries, "sockvs_live_tcp", "CONNECTIONS")?,
+            connected: bound(walks.sockets, "sockvs_live_connected", "ORIGINS")?,
+            flows: bound(walks.sockets, "sockvs_live_flows", "FLOWS")?,
             settled: Cell::new(None),
         })
     }
@@ -61,17 +67,24 @@ impl Walk {
     pub(super) fn settle(&self) {
         let fresh = |at: Instant| at.elapsed() < FRESH;
         if !self.settled.get().is_some_and(fresh)
-            && let Err(error) = self.connected()
+            && let Err(error) = self.tcp()
         {
             tracing::warn!(%error, "counters lack what open connections have carried");
         }
     }
 
-    /// The sockets that are connected. Brings the counters up to date.
-    pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
-        let connections = read(self.connected.as_fd())?;
+    /// The connections of TCP. Brings the counters up to date.
+    fn tcp(&self) -> io::Result<Vec<LiveConnection>> {
+        let connections = read(self.tcp.as_fd())?;
         self.settled.set(Some(Instant::now()));
         Ok(connections)
+    }
+
+    /// These, and the sockets of UDP that are connected.
+    pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
+        let mut connected = self.tcp()?;
+        connected.append(&mut read(self.connected.as_fd())?);
+        Ok(connected)
     }
 
     /// These, and the flows of sockets that are not connected.
@@ -92,10 +105,11 @@ fn bind(
     let instructions = ebpf::instructions(object, program, ebpf)?;
     let loaded = ebpf::load(Kind::Iterator, &instructions, program, walk)
         .map_err(|refused| Error::Load(program, refused))?;
-    let Some(Map::SkStorage(storage)) = ebpf.map(map) else {
-        return Err(Error::NoMap(map));
+    let found: &MapData = match ebpf.map(map) {
+        Some(Map::SkStorage(found) | Map::HashMap(found)) => found,
+        _ => return Err(Error::NoMap(map)),
     };
-    bpf_call::link_iterator(loaded.as_fd(), storage.fd().as_fd())
+    bpf_call::link_iterator(loaded.as_fd(), found.fd().as_fd())
         .map_err(|error| Error::Link(map, error))
 }
 

@@ -1,6 +1,6 @@
 //! What sockets remember of their way: the address that they asked for and the server that they got.
 
-use crate::AddressWords;
+use crate::{AddressWords, Carried};
 
 /// What a socket asked for and what it got: kept with the socket, so that `getpeername(2)` can
 /// answer with the address that the program connected to, and the connection is counted as long as
@@ -26,12 +26,39 @@ pub struct Origin {
     pub client: AddressWords,
 }
 
+/// A connection of TCP that goes to a service. The map `CONNECTIONS` leads to it from its socket's
+/// cookie.
+///
+/// Only the program that looks at open connections touches one that is not its own socket's. While it
+/// does, [`BEING_READ`] is set in `origin.counted`, and it is this program that takes the entry out of
+/// the map if the connection ends meanwhile ([`OVER`]): so no other connection ever has its place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// Whereto it was made and where it goes.
+    pub origin: Origin,
+    /// What of it the counters of its destination and its service have already.
+    pub settled: Carried,
+    /// Where the kernel has the socket.
+    pub socket: u64,
+    /// The socket's cookie, once more.
+    pub cookie: u64,
+}
+
 /// A connection that no counter has.
 pub const UNCOUNTED: u32 = 0;
 /// A connection that is being made or is established.
 pub const COUNTED_ACTIVE: u32 = 1;
 /// A connection that is ending; or one of datagrams, which are neither.
 pub const COUNTED_INACTIVE: u32 = 2;
+/// Of `counted` in a [`Connection`]: the part that says as what it is counted. The rest are flags.
+pub const COUNTED: u32 = 3;
+/// Somebody is looking at the connection, and will take it out of the map if it is [`OVER`] then.
+pub const BEING_READ: u32 = 4;
+/// The connection has ended; nothing more of it is added to counters but what its end adds.
+pub const ENDED: u32 = 8;
+/// Its end has been counted.
+pub const OVER: u32 = 16;
 
 /// Datagrams between a socket that is not connected and one server. The addresses are never
 /// IPv4-mapped here.

@@ -6,8 +6,9 @@ use alloc::{format, string::String, vec::Vec};
 use core::mem::offset_of;
 
 use crate::{
-    Carried, Destination, DestinationConfig, Flow, Flows, Globals, Namespace, Origin, Selection,
-    Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template, TemplateKey, Terms,
+    Carried, Connection, Destination, DestinationConfig, Flow, Flows, Globals, Namespace, Origin,
+    Selection, Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
+    TemplateKey, Terms,
 };
 
 /// A number within a record.
@@ -126,4 +127,5 @@ structures! {
     Flow { origin last }
     Flows { begun flows }
     Carried { inpkts outpkts inbytes outbytes }
+    Connection { origin settled socket cookie }
 }

@@ -9,14 +9,14 @@
 //!
 //! # Maps
 //!
-//! `SERVICES` leads from an address to a service's index. Indexes lead through an array of arrays
+//! `ADDRESSES` tells whether an address may be a service's at all. `SERVICES` leads from it to the service's index. Indexes lead through an array of arrays
 //! ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and `SLOTS`. A chunk is made when
 //! it is first needed, never moves and is never freed, so a record has one address for its whole
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
 //! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `TEMPLATES` which client
-//! got which server of a persistent service. `ORIGINS` and `FLOWS` are the sockets' own memory, and so is `SETTLED`
-//! of sockets that were looked at while they were open.
+//! got which server of a persistent service. `CONNECTIONS` are the open connections of TCP, by their
+//! sockets' cookies; `ORIGINS` and `FLOWS` are the own memory of sockets of UDP.
 //!
 //! # How an edit becomes visible at once
 //!
@@ -31,6 +31,7 @@
 extern crate alloc;
 
 mod destination;
+mod filter;
 mod flow;
 mod hash;
 #[cfg(feature = "aya")]
@@ -43,7 +44,11 @@ mod sync_daemon;
 mod template;
 
 pub use destination::{Destination, DestinationConfig};
-pub use flow::{COUNTED_ACTIVE, COUNTED_INACTIVE, FLOWS, Flow, Flows, Origin, UNCOUNTED};
+pub use filter::{FILTER_WORDS, FilterPlace};
+pub use flow::{
+    BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection, ENDED, FLOWS, Flow, Flows,
+    OVER, Origin, UNCOUNTED,
+};
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
 pub use live::{Carried, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, SocketLayout};
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
@@ -125,6 +130,8 @@ pub struct Namespace {
 pub const MAX_NAMESPACES: u32 = 65536;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
+/// Most entries of `CONNECTIONS`, unless the daemon is told otherwise.
+pub const MAX_CONNECTIONS: u32 = 1 << 17;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
 

@@ -26,6 +26,8 @@ pub struct SocketLayout {
     pub net_cookie: u32,
     /// `net.ns.inum`, 32 bits.
     pub net_inode: u32,
+    /// `sock.__sk_common.skc_cookie`, 64 bits.
+    pub cookie: u32,
     /// `sock.sk_protocol`, 16 bits.
     pub protocol: u32,
     /// `sock.sk_cgrp_data.cgroup`, a pointer.

@@ -10,7 +10,7 @@ use sockvs_ebpf_common::{
     Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE,
 };
 
-use super::{from_counters, read, to_counters, word32, write};
+use super::{from_counters, read, to_counters, word32, word64, write};
 use crate::{
     datapath::{chunks::Chunks, records},
     ipvs::{DestinationKey, DestinationReading, Family, Stats},
@@ -171,7 +171,13 @@ impl<'a> LiveDestination<'a> {
 
     /// Whether the destination is not in the table, but connections are still counted there.
     pub(in crate::datapath) fn is_lingering(self) -> bool {
-        !self.is_live() && self.read().total > 0
+        !self.is_live() && self.is_connected()
+    }
+
+    /// Whether connections are counted there.
+    pub(in crate::datapath) fn is_connected(self) -> bool {
+        // SAFETY: the field is within the record; programs change it whole.
+        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).total) }).load(Ordering::Relaxed) > 0
     }
 
     /// The destination is in the table.

@@ -1,0 +1,144 @@
+//! The way from an address to a service's record: the map `SERVICES`, and before it the filter
+//! `ADDRESSES`, by which most sockets find out that they go to no service.
+//!
+//! An address is in the filter before its service is in the map, and for as long. It may be there longer:
+//! programs then look for a service in vain.
+
+use std::collections::HashMap;
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap as BpfHashMap, MapData, MapError},
+};
+use sockvs_ebpf_common::{FILTER_WORDS, FilterPlace, ServiceKey};
+
+use super::{Error, Programs};
+
+const SERVICES: &str = "SERVICES";
+const FILTER: &str = "ADDRESSES";
+
+/// Fills the filter, before any program follows it, with what an earlier daemon left in the map.
+pub(super) fn fill_filter(ebpf: &mut Ebpf) -> Result<(), Error> {
+    let mut words = vec![0; FILTER_WORDS as usize];
+    let services = ebpf.map(SERVICES).ok_or_else(|| missing(SERVICES))?;
+    let services = BpfHashMap::<_, ServiceKey, u32>::try_from(services).map_err(of(SERVICES))?;
+    for key in services.keys() {
+        if let Some(place) = place(&key.map_err(of(SERVICES))?)
+            && let Some(word) = words.get_mut(place.word() as usize)
+        {
+            *word |= place.bit();
+        }
+    }
+    let filter = ebpf.map_mut(FILTER).ok_or_else(|| missing(FILTER))?;
+    let mut filter = Array::<_, u64>::try_from(filter).map_err(of(FILTER))?;
+    for (at, word) in (0..).zip(words).filter(|(_, word)| *word != 0) {
+        filter.set(at, word, 0).map_err(of(FILTER))?;
+    }
+    Ok(())
+}
+
+/// The map and the filter.
+pub(super) struct Addresses {
+    services: BpfHashMap<MapData, ServiceKey, u32>,
+    filter: Array<MapData, u64>,
+    /// How many services there are at each place of the filter that has any.
+    at_place: HashMap<FilterPlace, u32>,
+}
+
+impl Addresses {
+    /// Takes over the map and the filter. [`mend`](Self::mend) has to follow.
+    pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
+        let services = BpfHashMap::try_from(programs.take_map(SERVICES)?).map_err(of(SERVICES))?;
+        let filter = Array::try_from(programs.take_map(FILTER)?).map_err(of(FILTER))?;
+        Ok(Self {
+            services,
+            filter,
+            at_place: HashMap::new(),
+        })
+    }
+
+    /// From now on the address leads to the record with this index.
+    pub(super) fn insert(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
+        self.count(&key)?;
+        self.services
+            .insert(key, index, 0)
+            .inspect_err(|_| self.uncount(&key))
+    }
+
+    /// The address leads to no record any more.
+    pub(super) fn remove(&mut self, key: &ServiceKey) -> Result<(), MapError> {
+        self.services.remove(key)?;
+        self.uncount(key);
+        Ok(())
+    }
+
+    /// Makes the map lead to these records, and to no others. The filter may go on leading to what an
+    /// earlier daemon removed.
+    pub(super) fn mend(&mut self, mut wanted: HashMap<ServiceKey, u32>) -> Result<(), MapError> {
+        for key in wanted.keys() {
+            self.count(key)?;
+        }
+        let mut stale = Vec::new();
+        for entry in self.services.iter() {
+            let (key, index) = entry?;
+            if wanted.get(&key) == Some(&index) {
+                wanted.remove(&key);
+            } else if !wanted.contains_key(&key) {
+                stale.push(key);
+            }
+        }
+        for key in stale {
+            self.services.remove(&key)?;
+        }
+        for (key, index) in wanted {
+            self.services.insert(key, index, 0)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, key: &ServiceKey) -> Result<(), MapError> {
+        let Some(place) = place(key) else {
+            return Ok(());
+        };
+        let services = self.at_place.entry(place).or_default();
+        if *services == 0 {
+            let word = self.filter.get(&place.word(), 0)?;
+            self.filter.set(place.word(), word | place.bit(), 0)?;
+        }
+        *services += 1;
+        Ok(())
+    }
+
+    fn uncount(&mut self, key: &ServiceKey) {
+        let Some(place) = place(key) else {
+            return;
+        };
+        let Some(services) = self.at_place.get_mut(&place) else {
+            return;
+        };
+        *services -= 1;
+        if *services > 0 {
+            return;
+        }
+        self.at_place.remove(&place);
+        let word = self.filter.get(&place.word(), 0);
+        let removed = word.and_then(|word| self.filter.set(place.word(), word & !place.bit(), 0));
+        if let Err(error) = removed {
+            tracing::debug!(%error, "an address without services is still in the filter");
+        }
+    }
+}
+
+/// A service's place in the filter. One for a firewall mark has none: sockets with marks do not ask the
+/// filter.
+fn place(key: &ServiceKey) -> Option<FilterPlace> {
+    (key.protocol != 0).then(|| FilterPlace::of(&key.address))
+}
+
+fn missing(name: &'static str) -> Error {
+    of(name)(MapError::KeyNotFound)
+}
+
+fn of(name: &'static str) -> impl Fn(MapError) -> Error {
+    move |error| Error::Map { name, error }
+}
