@@ -32,7 +32,8 @@ fn begin_one(origin: &Origin, active: bool) -> bool {
     let Some(destination) = table::destination(origin.destination) else {
         return false;
     };
-    count_chosen(origin, destination);
+    // SAFETY: a field within the record.
+    counter::add(unsafe { addr_of_mut!((*destination).conns) }, 1);
     if active {
         // SAFETY: a field within the record.
         counter::add(unsafe { addr_of_mut!((*destination).active) }, 1);
@@ -47,6 +48,8 @@ fn begin_one(origin: &Origin, active: bool) -> bool {
         set_overloaded(destination, 1);
     }
     if let Some(service) = table::service_at(origin.service) {
+        // SAFETY: as above.
+        counter::add(unsafe { addr_of_mut!((*service).conns) }, 1);
         persistence::control(origin, service);
     }
     true
@@ -55,13 +58,9 @@ fn begin_one(origin: &Origin, active: bool) -> bool {
 /// A datagram got a server that nothing will remember.
 #[inline(always)]
 pub(crate) fn pass(origin: &Origin) {
-    if let Some(destination) = table::destination(origin.destination) {
-        count_chosen(origin, destination);
-    }
-}
-
-#[inline(always)]
-fn count_chosen(origin: &Origin, destination: *mut Destination) {
+    let Some(destination) = table::destination(origin.destination) else {
+        return;
+    };
     // SAFETY: a field within the record.
     counter::add(unsafe { addr_of_mut!((*destination).conns) }, 1);
     if let Some(service) = table::service_at(origin.service) {
@@ -76,6 +75,24 @@ pub(crate) fn inactive(origin: &Origin) {
     if let Some(destination) = table::destination(origin.destination) {
         // SAFETY: a field within the record.
         counter::take_one(unsafe { addr_of_mut!((*destination).active) });
+    }
+}
+
+/// A connection that was counted as active, or not, is over; what it has carried is still to be added.
+#[inline(always)]
+pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
+    let Some(destination) = table::destination(origin.destination) else {
+        return;
+    };
+    if active {
+        // SAFETY: a field within the record.
+        counter::take_one(unsafe { addr_of_mut!((*destination).active) });
+    }
+    add_to_destination(destination, carried);
+    take_one_of(destination);
+    if let Some(service) = table::service_at(origin.service) {
+        add_to_service(service, carried);
+        persistence::release(origin, service);
     }
 }
 
@@ -100,6 +117,15 @@ fn end_one(origin: &Origin) {
     let Some(destination) = table::destination(origin.destination) else {
         return;
     };
+    take_one_of(destination);
+    if let Some(service) = table::service_at(origin.service) {
+        persistence::release(origin, service);
+    }
+}
+
+/// The destination has one connection less.
+#[inline(always)]
+fn take_one_of(destination: *mut Destination) {
     // SAFETY: a field within the record.
     let total = counter::take_one(unsafe { addr_of_mut!((*destination).total) });
     // SAFETY: as above; the word is read whole.
@@ -107,40 +133,45 @@ fn end_one(origin: &Origin) {
     if total == u64::from(recovery) {
         set_overloaded(destination, 0);
     }
-    if let Some(service) = table::service_at(origin.service) {
-        persistence::release(origin, service);
-    }
 }
 
 /// Adds what a connection has carried, as far as that has not been added yet.
 #[inline(always)]
 pub(crate) fn carried(origin: &Origin, carried: &Carried) {
     if let Some(destination) = table::destination(origin.destination) {
-        let destination: *mut Destination = destination;
-        // SAFETY: fields within the record.
-        let words = unsafe {
-            [
-                addr_of_mut!((*destination).inpkts),
-                addr_of_mut!((*destination).outpkts),
-                addr_of_mut!((*destination).inbytes),
-                addr_of_mut!((*destination).outbytes),
-            ]
-        };
-        add_carried(words, carried);
+        add_to_destination(destination, carried);
     }
     if let Some(service) = table::service_at(origin.service) {
-        let service: *mut Service = service;
-        // SAFETY: fields within the record.
-        let words = unsafe {
-            [
-                addr_of_mut!((*service).inpkts),
-                addr_of_mut!((*service).outpkts),
-                addr_of_mut!((*service).inbytes),
-                addr_of_mut!((*service).outbytes),
-            ]
-        };
-        add_carried(words, carried);
+        add_to_service(service, carried);
     }
+}
+
+#[inline(always)]
+fn add_to_destination(destination: *mut Destination, carried: &Carried) {
+    // SAFETY: fields within the record.
+    let words = unsafe {
+        [
+            addr_of_mut!((*destination).inpkts),
+            addr_of_mut!((*destination).outpkts),
+            addr_of_mut!((*destination).inbytes),
+            addr_of_mut!((*destination).outbytes),
+        ]
+    };
+    add_carried(words, carried);
+}
+
+#[inline(always)]
+fn add_to_service(service: *mut Service, carried: &Carried) {
+    // SAFETY: fields within the record.
+    let words = unsafe {
+        [
+            addr_of_mut!((*service).inpkts),
+            addr_of_mut!((*service).outpkts),
+            addr_of_mut!((*service).inbytes),
+            addr_of_mut!((*service).outbytes),
+        ]
+    };
+    add_carried(words, carried);
 }
 
 #[inline(always)]

@@ -6,7 +6,10 @@
 use core::ptr::{addr_of, addr_of_mut};
 
 use aya_ebpf::{
-    bindings::{BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB},
+    bindings::{
+        BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB,
+        bpf_sock_ops,
+    },
     programs::SockOpsContext,
 };
 use sockvs_ebpf_common::{
@@ -22,14 +25,27 @@ const ESTABLISHED: u32 = 1;
 const SYN_RECV: u32 = 3;
 const CLOSE: u32 = 7;
 
-/// Looks at what the kernel tells.
+/// Looks at what the kernel tells. Most of it is of no use, and told of every connection there is: that
+/// is to take as few instructions as possible, and so there is nothing here that needs a register saved.
 #[inline(always)]
 pub(crate) fn observe(ctx: &SockOpsContext) {
-    match ctx.op() {
-        BPF_SOCK_OPS_TCP_CONNECT_CB => begin(ctx),
-        BPF_SOCK_OPS_STATE_CB => change(ctx),
-        _ => {}
+    let op = ctx.op();
+    if op == BPF_SOCK_OPS_TCP_CONNECT_CB {
+        sockvs_begun(ctx.ops);
+    } else if op == BPF_SOCK_OPS_STATE_CB && !(ESTABLISHED..=SYN_RECV).contains(&ctx.arg(1)) {
+        sockvs_changed(ctx.ops);
     }
+}
+
+/// `begin`, as a function of its own; so `sockvs_changed`.
+#[inline(never)]
+fn sockvs_begun(ops: *mut bpf_sock_ops) {
+    begin(&SockOpsContext::new(ops));
+}
+
+#[inline(never)]
+fn sockvs_changed(ops: *mut bpf_sock_ops) {
+    change(&SockOpsContext::new(ops));
 }
 
 /// The first packet is about to be sent.
@@ -54,31 +70,28 @@ fn begin(ctx: &SockOpsContext) {
     }
 }
 
-/// The state changes to another.
+/// The state changes to one that is not among the active ones.
 #[inline(always)]
 fn change(ctx: &SockOpsContext) {
     let state = ctx.arg(1);
-    if (ESTABLISHED..=SYN_RECV).contains(&state) {
-        return;
-    }
     let cookie = tcp::cookie(ctx);
     let Some(connection) = tcp::of_socket(cookie) else {
         return;
     };
     let counted = tcp::counted(connection) & COUNTED;
-    if counted == COUNTED_ACTIVE {
-        accounting::inactive(origin(connection));
-        counter::add_half(word(connection), COUNTED_INACTIVE - COUNTED_ACTIVE);
-    }
+    let active = counted == COUNTED_ACTIVE;
     if state != CLOSE {
+        if active {
+            accounting::inactive(origin(connection));
+            counter::add_half(word(connection), COUNTED_INACTIVE - COUNTED_ACTIVE);
+        }
         return;
     }
     if counted != UNCOUNTED {
         // Before what is settled is looked at: from now on nobody else adds anything.
         counter::add_half(word(connection), ENDED);
         let rest = settled::end(connection, &carried(ctx));
-        accounting::carried(origin(connection), &rest);
-        accounting::end(origin(connection));
+        accounting::end_carried(origin(connection), active, &rest);
     }
     if counter::add_half(word(connection), OVER) & BEING_READ == 0 {
         tcp::forget(cookie);

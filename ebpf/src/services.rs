@@ -56,6 +56,12 @@ pub(crate) fn find(
         family,
         zero: 0,
     };
+    // Nearly always it is this one: not through a function that would have to look up twice.
+    if mark == 0
+        && let Some((index, record)) = table::service(&key)
+    {
+        return Some(Found { index, record });
+    }
     let mut index = sockvs_find(&raw const key, mark);
     let node_wide = node_wide();
     if index == NOTHING && node_wide != 0 {
@@ -81,7 +87,7 @@ extern "C" fn sockvs_find(asked: *const ServiceKey, mark: u32) -> u32 {
     let mut key = unsafe { asked.read_volatile() };
     let port = key.port;
     if mark != 0
-        && let Some(index) = table::service(&ServiceKey {
+        && let Some((index, _)) = table::service(&ServiceKey {
             netns: key.netns,
             address: [mark, 0, 0, 0],
             port: 0,
@@ -92,7 +98,7 @@ extern "C" fn sockvs_find(asked: *const ServiceKey, mark: u32) -> u32 {
     {
         return index;
     }
-    if let Some(index) = table::service(&key) {
+    if let Some((index, _)) = table::service(&key) {
         return index;
     }
     let globals = table::globals();
@@ -100,14 +106,14 @@ extern "C" fn sockvs_find(asked: *const ServiceKey, mark: u32) -> u32 {
         let port = u16::from_be(port);
         if port == FTP_DATA_PORT || port >= FIRST_UNPRIVILEGED {
             key.port = FTP_PORT.to_be();
-            if let Some(index) = table::service(&key) {
+            if let Some((index, _)) = table::service(&key) {
                 return index;
             }
         }
     }
     if globals.all_ports != 0 {
         key.port = 0;
-        if let Some(index) = table::service(&key) {
+        if let Some((index, _)) = table::service(&key) {
             return index;
         }
     }

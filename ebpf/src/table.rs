@@ -108,9 +108,9 @@ pub(crate) fn may_be_of_service(address: &AddressWords) -> bool {
         .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
 }
 
-/// The service that a key belongs to: the index of its record.
+/// The service that a key belongs to: the index of its record, and the record.
 #[inline(always)]
-pub(crate) fn service(key: &ServiceKey) -> Option<u32> {
+pub(crate) fn service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
     let index = SERVICES.get_ptr(key)?;
     // SAFETY: a map's value may be read while the program runs. Should the entry have been reused
     // meanwhile, the index is another service's; the comparison below finds that out.
@@ -119,7 +119,7 @@ pub(crate) fn service(key: &ServiceKey) -> Option<u32> {
     // SAFETY: chunks are never freed; the field is plain data that only a new use of the record
     // changes, and `generation` tells of that.
     let found = unsafe { addr_of!((*service).key).read_volatile() };
-    same(&found, key).then_some(index)
+    same(&found, key).then_some((index, service))
 }
 
 /// The service's record with this index.
