@@ -218,7 +218,7 @@ mod tests {
                 "templates_6afa0ef7",
                 "origins_e6a1d5bd",
                 "flows_ef5c1f71",
-                "settled_35dc7332",
+                "connections_6f16d127",
             ]
         );
     }
