@@ -96,11 +96,11 @@ pub(super) fn programs() -> Check {
 pub(super) fn memory() -> Check {
     let name = "memory";
     match Programs::try_remember() {
-        Ok(()) => Check::good(name, "sockets remember the service they came through"),
+        Ok(()) => Check::good(name, "sockets of UDP remember the service they came through"),
         Err(error) => Check::note(
             name,
             format!("{:#}", anyhow::Error::from(error)),
-            "connections are balanced, but not counted, and getpeername tells the server; Linux 7.1 \
+            "datagrams are balanced, but not counted, and getpeername of UDP tells the server; Linux 7.1 \
              and later need a processor with cmpxchg16b (cx16 in /proc/cpuinfo) for it: give the \
              virtual machine one",
         ),
