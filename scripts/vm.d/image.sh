@@ -2,6 +2,7 @@
 # Builds the guest's file system: archives that the kernel unpacks one over the other. Sourced by ./scripts/vm.
 #   tools.cpio    this machine's programs and their libraries; cached until one of them changes
 #   modules.cpio  the kernel's modules; see kernel.sh
+#   keepalived.cpio  another keepalived, where one is asked for; see keepalived.sh
 #   overlay.cpio  what changes from run to run: our binaries, COMMAND, --add, and init; made at each start
 
 TOOLS_DIR=
