@@ -115,7 +115,7 @@ impl Keepalived {
         self.wait();
     }
 
-    /// One of its processes, if it has it: `main`, `checkers` or `vrrp`.
+    /// One of its processes, if it has it: `main`, `checkers`, `vrrp` or `bfd`.
     #[must_use]
     pub fn process(&self, process: &str) -> Option<Pid> {
         let text = fs::read_to_string(pid_file(&self.folder, process)).ok()?;
@@ -193,10 +193,11 @@ pub fn program() -> String {
 const LOG: &str = "keepalived.log";
 
 /// Its processes, and the options that say where each writes its id.
-const PROCESSES: [(&str, &str); 3] = [
+const PROCESSES: [(&str, &str); 4] = [
     ("main", "--pid"),
     ("checkers", "--checkers_pid"),
     ("vrrp", "--vrrp_pid"),
+    ("bfd", "--bfd_pid"),
 ];
 
 fn pid_file(folder: &Path, process: &str) -> PathBuf {

@@ -4,7 +4,8 @@ use compat_tests::{
     DatagramServer, Folder, Host, Scene, Server, Talk, TlsServer,
     application::Socket,
     dns,
-    scene::play,
+    keepalived::Parts,
+    scene::{Neighbour, play},
 };
 
 /// A service with a server on each host.
@@ -280,5 +281,19 @@ fn files_tell_the_weight_of_a_server_and_whether_one_is_down() {
         assert_eq!(scene.reached(TCP.address, 2), ["A"; 2]);
         say(scene, "down", "0\n");
         scene.shows(&TCP.with(&[1, 1]));
+    });
+}
+
+#[test]
+fn a_keepalived_on_the_servers_machine_tells_whether_it_can_be_reached() {
+    play(|scene| {
+        let _servers = servers(scene);
+        let _neighbour = Neighbour::start(&scene.hosts[1], "bfd_neighbour");
+        scene.start_parts("bfd_check", Parts::All);
+        TCP.out_and_in(
+            scene,
+            |scene| scene.hosts[1].cut(),
+            |scene, ()| scene.hosts[1].mend(),
+        );
     });
 }
