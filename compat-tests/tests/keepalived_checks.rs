@@ -290,6 +290,8 @@ fn a_keepalived_on_the_servers_machine_tells_whether_it_can_be_reached() {
         let _servers = servers(scene);
         let _neighbour = Neighbour::start(&scene.hosts[1], "bfd_neighbour");
         scene.start_parts("bfd_check", Parts::All);
+        // Until both have heard each other, the server is taken to be up, and nobody would miss it.
+        scene.logs("(second) Entering Up state");
         TCP.out_and_in(
             scene,
             |scene| scene.hosts[1].cut(),
