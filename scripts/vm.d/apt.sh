@@ -1,8 +1,14 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # apt-get's --format has dollar signs of its own; ./scripts/vm sets `run`
-# Reads Debian's other releases with an apt that has lists, sources and a cache of its own, so that this machine's state
-# stays as it is. Sourced by ./scripts/vm.
+# Fetches packages of Debian's releases by an apt that has lists, sources and a cache of its own, so that this machine's
+# state stays as it is. Sourced by ./scripts/vm.
+#
+# The cache of whatever is made out of packages, in a folder HOME of its own:
+#   HOME/debs/VERSION/   the packages as downloaded
+#   HOME/VERSION/        what was made out of them, and made-by: a hash of the script that did it
+#   HOME/current         the VERSION in use
+#   HOME/checked         its time is when the mirror was last asked for a newer one
 
-# How long what was fetched is good, before the mirror is asked for something newer.
+# How long what was fetched is good, before the mirror is asked again.
 MAX_AGE_HOURS=24
 SYSTEM_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -55,6 +61,7 @@ keyring() {
 # Brings the package lists of one suite up to date, at most once a day.
 apt_lists() {
   local suite=$1 home=$CACHE/apt/$1 uri security log entry
+  type -P apt-get >/dev/null || { say "fetching packages needs apt-get, which this machine does not have"; return 1; }
   older_than "$home/fresh" "$MAX_AGE_HOURS" || return 0
   uri=$(mirror) || return 1
   [[ -s $(keyring) ]] || { say "no $SYSTEM_KEYRING here; install debian-archive-keyring"; return 1; }
@@ -94,4 +101,51 @@ keyring_fetch() {
     rm -rf "$scratch"
     return 1
   fi
+}
+
+# up_to_date HOME WHAT FETCH...: sees that HOME has the newest of something, by FETCH, which calls `download`. Where no
+# mirror is within reach, what is there will do.
+up_to_date() {
+  local home=$1 what=$2 current=
+  shift 2
+  mkdir -p "$home/debs"
+  [[ ! -e $home/current ]] || current=$(<"$home/current")
+  if [[ $current && -d $home/debs/$current ]] && ! older_than "$home/checked" "$MAX_AGE_HOURS"; then
+    return
+  fi
+  if "$@"; then
+    touch "$home/checked"
+  elif [[ $current && -e $home/$current/made-by ]]; then
+    say "no newer $what could be looked for; going on with the cached $current"
+    touch -d "$((MAX_AGE_HOURS - 1)) hours ago" "$home/checked" # look again in an hour
+  else
+    die "$STATUS_PREPARE" "no $what could be fetched; is a mirror within reach? (SOCKVS_MIRROR sets it)"
+  fi
+}
+
+# download SUITE HOME VERSION PACKAGE...: downloads packages where they are not here yet, and notes VERSION in `current`.
+download() {
+  local suite=$1 home=$2 version=$3 scratch
+  shift 3
+  if [[ ! -e $home/debs/$version ]]; then
+    say "downloading $1, $version"
+    scratch=$(mktemp -d "$run/XXXXXX")
+    if ! (cd "$scratch" && own_apt apt-get "$suite" download "$@") >&2; then
+      rm -rf "$scratch"
+      return 1
+    fi
+    rm -rf "$home/debs"
+    mkdir "$home/debs" && mv "$scratch" "$home/debs/$version" || return 1
+  fi
+  printf '%s\n' "$version" >"$home/current"
+}
+
+# is_made_by FOLDER SCRIPT: whether this SCRIPT, as it is now, made what is in FOLDER; see `made_by`.
+is_made_by() {
+  [[ -e $1/made-by && $(<"$1/made-by") == "$(sha256sum <"$2")" ]]
+}
+
+# made_by FOLDER SCRIPT: notes that SCRIPT made what is in FOLDER.
+made_by() {
+  sha256sum <"$2" >"$1/made-by"
 }

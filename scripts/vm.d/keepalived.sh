@@ -5,59 +5,30 @@
 # The program loader of that release starts it, told where its libraries are; all else in the guest stays as it is, what
 # keepalived starts included. A chroot would do as well, but scripts and configurations would have to be in there, too.
 #
-# The cache, for each suite:
-#   keepalived/SUITE/VERSION_HASH/debs/    the packages as downloaded; the hash is of what they are
-#   keepalived/SUITE/VERSION_HASH/         keepalived.cpio, and made-by: a hash of this file
-#   keepalived/SUITE/current               the VERSION_HASH in use
-#   keepalived/SUITE/checked               its time is when the mirror was last asked for a newer one
+# The cache is keepalived/SUITE (see apt.sh), with keepalived.cpio for each version. Part of the version is a hash of which
+# packages they are, as libraries change, too.
 
 KEEPALIVED_DIR=
 LOADER=ld-linux-x86-64.so.2
 
 # Sets KEEPALIVED_DIR, a folder with keepalived.cpio in it.
 keepalived_prepare() {
-  local suite=$1 home=$CACHE/keepalived/$1 current=
-  mkdir -p "$home"
-  [[ ! -e $home/current ]] || current=$(<"$home/current")
-  if [[ -z $current || ! -d $home/$current/debs ]] || older_than "$home/checked" "$MAX_AGE_HOURS"; then
-    if keepalived_fetch "$suite" "$home"; then
-      touch "$home/checked"
-      current=$(<"$home/current")
-    elif [[ $current && -e $home/$current/keepalived.cpio ]]; then
-      say "no newer keepalived could be looked for; going on with the cached $current"
-      touch -d "$((MAX_AGE_HOURS - 1)) hours ago" "$home/checked" # look again in an hour
-    else
-      die "$STATUS_PREPARE" "no keepalived of $suite could be fetched; is a mirror within reach? (SOCKVS_MIRROR sets it)"
-    fi
-  fi
-  KEEPALIVED_DIR=$home/$current
-  local made_by
-  made_by=$(sha256sum <"$VM_D/keepalived.sh")
-  [[ -e $KEEPALIVED_DIR/made-by && $(<"$KEEPALIVED_DIR/made-by") == "$made_by" ]] || keepalived_unpack "$suite" "$made_by"
+  local suite=$1 home=$CACHE/keepalived/$1
+  up_to_date "$home" "keepalived of $suite" keepalived_fetch "$suite" "$home"
+  KEEPALIVED_DIR=$home/$(<"$home/current")
+  is_made_by "$KEEPALIVED_DIR" "$VM_D/keepalived.sh" || keepalived_unpack "$suite" "$home"
 }
 
-# Downloads it and its libraries where they are not here yet, and notes them in `current`.
+# Finds it and its libraries and downloads them.
 keepalived_fetch() {
-  local suite=$1 home=$2 packages version scratch uris
-  type -P apt-get >/dev/null || { say "fetching a keepalived needs apt-get, which this machine does not have"; return 1; }
+  local suite=$1 home=$2 packages version uris
   apt_lists "$suite" || return 1
+  version=$(own_apt apt-cache "$suite" show --no-all-versions keepalived | sed -n 's/^Version: //p') || return 1
+  [[ $version ]] || { say "the suite $suite has no keepalived"; return 1; }
   mapfile -t packages < <(with_libraries "$suite" keepalived)
   uris=$(own_apt apt-get "$suite" download --print-uris "${packages[@]}" | sort) || return 1
-  version=$(own_apt apt-cache "$suite" show --no-all-versions keepalived | sed -n 's/^Version: //p')
-  [[ $version ]] || { say "the suite $suite has no keepalived"; return 1; }
-  version=${version//[^A-Za-z0-9.+~-]/_}_$(sha256sum <<<"$uris" | cut -c -12)
-  if [[ ! -d $home/$version/debs ]]; then
-    say "downloading keepalived ${version%_*} and its libraries"
-    scratch=$(mktemp -d "$run/XXXXXX")
-    mkdir "$scratch/debs"
-    if ! (cd "$scratch/debs" && own_apt apt-get "$suite" download "${packages[@]}") >&2; then
-      rm -rf "$scratch"
-      return 1
-    fi
-    find "$home" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
-    mv "$scratch" "$home/$version" || return 1
-  fi
-  printf '%s\n' "$version" >"$home/current"
+  version=keepalived_${version//[^A-Za-z0-9.+~-]/_}_$(sha256sum <<<"$uris" | cut -c -12)
+  download "$suite" "$home" "$version" "${packages[@]}"
 }
 
 # with_libraries SUITE PACKAGE: the names of a package and of the packages of libraries that it depends on, directly or
@@ -76,18 +47,18 @@ with_libraries() {
   done
 }
 
-# Makes keepalived.cpio out of the downloaded packages.
+# Makes KEEPALIVED_DIR out of the downloaded packages.
 keepalived_unpack() {
-  local suite=$1 made_by=$2 deb all place library
-  say "unpacking keepalived $(basename "$KEEPALIVED_DIR")"
-  all=$run/keepalived-all place=/opt/keepalived-$suite
-  local tree=$run/keepalived
-  mkdir -p "$tree/etc/keepalived" "$tree/usr/local/bin" "$tree$place"
-  for deb in "$KEEPALIVED_DIR"/debs/*.deb; do
+  local suite=$1 home=$2 place=/opt/keepalived-$1 scratch all tree search loader needed library deb
+  say "unpacking $(basename "$KEEPALIVED_DIR")"
+  scratch=$(mktemp -d "$run/XXXXXX")
+  all=$scratch/all tree=$scratch/image
+  mkdir -p "$scratch/new" "$tree/etc/keepalived" "$tree/usr/local/bin" "$tree$place"
+  for deb in "$home/debs/$(basename "$KEEPALIVED_DIR")"/*.deb; do
     dpkg -x "$deb" "$all"
   done
   # The release's own loader says which libraries it takes. It must not take this machine's.
-  local search=$all/usr/lib/x86_64-linux-gnu:$all/lib/x86_64-linux-gnu loader needed
+  search=$all/usr/lib/x86_64-linux-gnu:$all/lib/x86_64-linux-gnu
   loader=$(find "$all" -name "$LOADER" | head -n 1)
   needed=$("$loader" --inhibit-cache --library-path "$search" --list "$all/usr/sbin/keepalived" \
     | awk '$2 == "=>" { print $3 == "not" ? $1 : $3 }')
@@ -104,7 +75,9 @@ keepalived_unpack() {
 exec $place/$LOADER --inhibit-cache --library-path $place --argv0 keepalived $place/keepalived "\$@"
 END
   chmod 755 "$tree/usr/local/bin/keepalived-$suite"
-  pack "$tree" "$KEEPALIVED_DIR/keepalived.cpio"
-  printf '%s\n' "$made_by" >"$KEEPALIVED_DIR/made-by"
-  rm -rf "$all" "$tree"
+  pack "$tree" "$scratch/new/keepalived.cpio"
+  made_by "$scratch/new" "$VM_D/keepalived.sh"
+  find "$home" -mindepth 1 -maxdepth 1 -type d ! -name debs -exec rm -rf {} +
+  mv "$scratch/new" "$KEEPALIVED_DIR"
+  rm -rf "$scratch"
 }

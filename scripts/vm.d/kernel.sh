@@ -1,11 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # ./scripts/vm sets `run`
 # Fetches Debian's cloud kernels. Sourced by ./scripts/vm.
 #
-# The cache, for each series:
-#   kernels/SERIES/debs/       the packages as downloaded
-#   kernels/SERIES/VERSION/    vmlinuz, modules.cpio, and made-by: a hash of this file
-#   kernels/SERIES/current     the VERSION in use
-#   kernels/SERIES/checked     its time is when the mirror was last asked for a newer one
+# The cache is kernels/SERIES (see apt.sh), with vmlinuz and modules.cpio for each version.
 
 KERNEL_DIR=
 KERNEL_VERSION=
@@ -16,37 +12,22 @@ KERNEL_MODULES='drivers/(virtio/.*|char/virtio_console|net/(dummy|veth|nlmon|ifb
 
 # Sets KERNEL_DIR (vmlinuz, modules.cpio) and KERNEL_VERSION for the series 6.1, 6.12 or latest.
 kernel_prepare() {
-  local series=$1 home=$CACHE/kernels/$1 current=
-  mkdir -p "$home/debs"
-  [[ ! -e $home/current ]] || current=$(<"$home/current")
-  if [[ -z $current || ! -d $home/debs/$current ]] || older_than "$home/checked" "$MAX_AGE_HOURS"; then
-    if kernel_fetch "$series" "$home"; then
-      touch "$home/checked"
-      current=$(<"$home/current")
-    elif [[ $current && -e $home/$current/vmlinuz ]]; then
-      say "no newer kernel could be looked for; going on with the cached Linux $current"
-      touch -d "$((MAX_AGE_HOURS - 1)) hours ago" "$home/checked" # look again in an hour
-    else
-      die "$STATUS_PREPARE" "no kernel for --kernel $series could be fetched; is a mirror within reach? (SOCKVS_MIRROR sets it)"
-    fi
-  fi
-  KERNEL_VERSION=$current
-  KERNEL_DIR=$home/$current
-  local made_by
-  made_by=$(sha256sum <"$VM_D/kernel.sh")
-  [[ -e $KERNEL_DIR/made-by && $(<"$KERNEL_DIR/made-by") == "$made_by" ]] || kernel_unpack "$home" "$made_by"
+  local series=$1 home=$CACHE/kernels/$1
+  up_to_date "$home" "kernel for --kernel $series" kernel_fetch "$series" "$home"
+  KERNEL_VERSION=$(<"$home/current")
+  KERNEL_DIR=$home/$KERNEL_VERSION
+  is_made_by "$KERNEL_DIR" "$VM_D/kernel.sh" || kernel_unpack "$home"
 }
 
-# Finds the newest kernel of a series, downloads it where it is not here yet and notes it in `current`.
+# Finds the newest kernel of a series and downloads it.
 kernel_fetch() {
-  local series=$1 home=$2 suite image names package version fetch=() part revision scratch cloud=cloud-amd64
+  local series=$1 home=$2 suite image names package version fetch=() part revision cloud=cloud-amd64
   case $series in
     6.1) suite=bookworm image="linux-image-6\.1\.[^ ]*-$cloud-unsigned" ;;
     6.12) suite=trixie image="linux-image-6\.12\.[^ ]*-$cloud-unsigned" ;;
     # Here the image may be one package or be split in three: linux-binary, linux-modules and linux-base.
     latest) suite=sid image="linux-(image-[0-9][^ ]*-$cloud-unsigned|binary-unsigned-[0-9][^ ]*-$cloud)" ;;
   esac
-  type -P apt-get >/dev/null || { say "fetching a kernel needs apt-get, which this machine does not have"; return 1; }
   apt_lists "$suite" || return 1
   names=$(own_apt apt-cache "$suite" pkgnames linux- | grep -E '^linux-(image|binary|modules|base)-[0-9u]') || true
   # Sort by the version in the name, not by the words before it.
@@ -62,22 +43,12 @@ kernel_fetch() {
   done
   revision=$(own_apt apt-cache "$suite" show --no-all-versions "$package" | sed -n 's/^Version: //p') || return 1
   version+=_${revision//[^A-Za-z0-9.+~-]/_}
-  if [[ ! -e $home/debs/$version ]]; then
-    say "downloading Linux $version"
-    scratch=$(mktemp -d "$run/XXXXXX")
-    if ! (cd "$scratch" && own_apt apt-get "$suite" download "${fetch[@]}") >&2; then
-      rm -rf "$scratch"
-      return 1
-    fi
-    rm -rf "$home/debs"
-    mkdir "$home/debs" && mv "$scratch" "$home/debs/$version" || return 1
-  fi
-  printf '%s\n' "$version" >"$home/current"
+  download "$suite" "$home" "$version" "${fetch[@]}"
 }
 
 # Makes KERNEL_DIR out of the downloaded packages.
 kernel_unpack() {
-  local home=$1 made_by=$2 scratch tree release deb
+  local home=$1 scratch tree release deb
   say "unpacking Linux $KERNEL_VERSION"
   scratch=$(mktemp -d "$run/XXXXXX")
   for deb in "$home/debs/$KERNEL_VERSION"/*.deb; do
@@ -91,7 +62,7 @@ kernel_unpack() {
   modules_select "$scratch/base" "$scratch/image" "$release"
   mv "$(find "$scratch" -name 'vmlinuz*' -type f | head -n 1)" "$scratch/new/vmlinuz"
   pack "$scratch/image" "$scratch/new/modules.cpio"
-  printf '%s\n' "$made_by" >"$scratch/new/made-by"
+  made_by "$scratch/new" "$VM_D/kernel.sh"
   find "$home" -mindepth 1 -maxdepth 1 -type d ! -name debs -exec rm -rf {} +
   mv "$scratch/new" "$KERNEL_DIR"
   rm -rf "$scratch"
