@@ -1,6 +1,7 @@
 //! A stock keepalived that programs virtual servers and checks the real ones.
 
 use std::{
+    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
@@ -54,7 +55,7 @@ impl Keepalived {
     pub fn start_from(client: &Client, folder: &Path, file: &Path, parts: Parts) -> Self {
         let folder = folder.to_owned();
         let output = File::create(folder.join(LOG)).expect("cannot make keepalived's log");
-        let mut command = client.command("keepalived");
+        let mut command = client.command(&program());
         command.args(["--dont-fork", "--log-console", "--no-syslog"]);
         if parts == Parts::Checkers {
             command.arg("--check");
@@ -114,7 +115,7 @@ impl Keepalived {
         self.wait();
     }
 
-    /// One of its processes, if it has it: `main`, `checkers` or `vrrp`.
+    /// One of its processes, if it has it: `main`, `checkers`, `vrrp` or `bfd`.
     #[must_use]
     pub fn process(&self, process: &str) -> Option<Pid> {
         let text = fs::read_to_string(pid_file(&self.folder, process)).ok()?;
@@ -178,13 +179,25 @@ impl Drop for Keepalived {
     }
 }
 
+/// The keepalived that is run: what `SOCKVS_TEST_KEEPALIVED` says, by its name on `PATH` or by its path.
+#[must_use]
+pub fn program() -> String {
+    let told = env::var("SOCKVS_TEST_KEEPALIVED").unwrap_or_default();
+    if told.is_empty() {
+        "keepalived".to_owned()
+    } else {
+        told
+    }
+}
+
 const LOG: &str = "keepalived.log";
 
 /// Its processes, and the options that say where each writes its id.
-const PROCESSES: [(&str, &str); 3] = [
+const PROCESSES: [(&str, &str); 4] = [
     ("main", "--pid"),
     ("checkers", "--checkers_pid"),
     ("vrrp", "--vrrp_pid"),
+    ("bfd", "--bfd_pid"),
 ];
 
 fn pid_file(folder: &Path, process: &str) -> PathBuf {

@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (as without it): clients run under `sockvs exec`; `bpf`: as they are |
 //! | `SOCKVS_BIN_DIR` | where `sockvsd`, `sockvs` and the programs of this package are |
+//! | `SOCKVS_TEST_KEEPALIVED` | the keepalived of the scenarios, if not the one on `PATH`: a name or a path |
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
 //! | `SOCKVS_TEST_CONNECTIONS`, `SOCKVS_TEST_SEED` | how many connections `counters` makes, and which |
 //! | `SOCKVS_TEST_KILLS`, `SOCKVS_TEST_SOAK` | how often `kills` kills the daemon, for how many minutes `soak` lasts |

@@ -23,6 +23,10 @@ pub enum Talk {
     HttpUnavailable,
     /// As Redis answers a command.
     Redis,
+    /// As a mail server presents itself, which then waits to be greeted.
+    Smtp,
+    /// As a mail server that takes no mail now (421).
+    SmtpUnavailable,
 }
 
 /// A server. It stops listening when it is dropped.
@@ -126,6 +130,19 @@ fn serve(connection: &TcpStream, name: &str, talk: Talk) -> io::Result<()> {
             )?;
             connection.shutdown(Shutdown::Write)?;
         }
+        Talk::Smtp => {
+            write!(to, "220 {name} ESMTP\r\n")?;
+            while lines.read_line(&mut line)? > 0 {
+                let quits = line.starts_with("QUIT");
+                let answer = if quits { "221 bye" } else { "250 well" };
+                write!(to, "{answer}\r\n")?;
+                if quits {
+                    break;
+                }
+                line.clear();
+            }
+        }
+        Talk::SmtpUnavailable => write!(to, "421 {name} not now\r\n")?,
         Talk::Redis => {
             let mut command = [0; 4096];
             while (&mut &*connection).read(&mut command)? > 0 {

@@ -1,8 +1,11 @@
 //! Each checker of keepalived brings its real servers out and in, and connections follow.
 
 use compat_tests::{
-    DatagramServer, Folder, Host, Scene, Server, Talk, TlsServer, application::Socket, dns,
-    scene::play,
+    DatagramServer, Folder, Host, Scene, Server, Talk, TlsServer,
+    application::Socket,
+    dns,
+    keepalived::Parts,
+    scene::{Neighbour, play},
 };
 
 /// A service with a server on each host.
@@ -137,6 +140,27 @@ fn an_http_check_looks_at_the_digest() {
 }
 
 #[test]
+fn a_check_of_a_mail_server_notices_who_takes_no_mail() {
+    play(|scene| {
+        let mail = |host: &Host| host.serve_by(Talk::Smtp, "mail", 8025);
+        let _servers = servers(scene);
+        let [_first, second] = scene.hosts.each_ref().map(mail);
+        scene.start("smtp_check");
+        TCP.out_and_in(
+            scene,
+            |scene| {
+                drop(second);
+                scene.hosts[1].serve_by(Talk::SmtpUnavailable, "mail", 8025)
+            },
+            |scene, unavailable| {
+                drop(unavailable);
+                mail(&scene.hosts[1])
+            },
+        );
+    });
+}
+
+#[test]
 fn a_check_over_tls_notices_who_is_too_slow() {
     play(|scene| {
         let _servers = servers(scene);
@@ -257,5 +281,21 @@ fn files_tell_the_weight_of_a_server_and_whether_one_is_down() {
         assert_eq!(scene.reached(TCP.address, 2), ["A"; 2]);
         say(scene, "down", "0\n");
         scene.shows(&TCP.with(&[1, 1]));
+    });
+}
+
+#[test]
+fn a_keepalived_on_the_servers_machine_tells_whether_it_can_be_reached() {
+    play(|scene| {
+        let _servers = servers(scene);
+        let _neighbour = Neighbour::start(&scene.hosts[1], "bfd_neighbour");
+        scene.start_parts("bfd_check", Parts::All);
+        // Until both have heard each other, the server is taken to be up, and nobody would miss it.
+        scene.logs("(second) Entering Up state");
+        TCP.out_and_in(
+            scene,
+            |scene| scene.hosts[1].cut(),
+            |scene, ()| scene.hosts[1].mend(),
+        );
     });
 }

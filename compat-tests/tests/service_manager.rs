@@ -9,7 +9,7 @@ use std::{
 
 use compat_tests::{
     Application, Cgroup, Client, Folder, Intercept, Namespace, Place, Server, Talk, Testbed, Turn,
-    binaries, daemon::detach_all, eventually::eventually, name, program, root,
+    binaries, daemon::detach_all, eventually::eventually, keepalived, name, program, root,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -155,7 +155,8 @@ fn under_sockvs_exec_keepalived_is_its_services_main_process() {
     let log = fs::File::create(path("keepalived.log")).expect("a file of our own");
     let sockvs = binaries::ours("sockvs");
     let mut command = testbed.client().unwrapped(&sockvs.to_string_lossy());
-    command.args([exec, dashes, "keepalived", rest[0], "--log-console"]);
+    let program = keepalived::program();
+    command.args([exec, dashes, program.as_str(), rest[0], "--log-console"]);
     command
         .args(["--no-syslog", "--check", "--use-file"])
         .arg(file);

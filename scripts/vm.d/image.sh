@@ -2,6 +2,7 @@
 # Builds the guest's file system: archives that the kernel unpacks one over the other. Sourced by ./scripts/vm.
 #   tools.cpio    this machine's programs and their libraries; cached until one of them changes
 #   modules.cpio  the kernel's modules; see kernel.sh
+#   keepalived.cpio  another keepalived, where one is asked for; see keepalived.sh
 #   overlay.cpio  what changes from run to run: our binaries, COMMAND, --add, and init; made at each start
 
 TOOLS_DIR=
@@ -98,9 +99,14 @@ tools_tree() {
     printf '%s\n' "$file"
   fi
 
-  # As on an installed Debian: loading the module alone makes no device.
   mkdir "$root/etc/modprobe.d"
-  printf 'options dummy numdummies=0\n' >"$root/etc/modprobe.d/vm.conf"
+  {
+    # As on an installed Debian: loading the module alone makes no device.
+    echo 'options dummy numdummies=0'
+    # The kernel waits for ever when it has to load one of these for a service while a network namespace goes: each holds
+    # a lock that the other waits for. So they are there before the first service.
+    echo 'softdep ip_vs post: ip_vs_lblc ip_vs_lblcr'
+  } >"$root/etc/modprobe.d/vm.conf"
 
   printf '%s\n' root:x:0:0::/root:/bin/bash daemon:x:1:1::/:/bin/false nobody:x:65534:65534::/:/bin/false >"$root/etc/passwd"
   printf '%s\n' root:x:0: daemon:x:1: nogroup:x:65534: >"$root/etc/group"

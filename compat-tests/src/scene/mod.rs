@@ -6,11 +6,13 @@
 
 mod files;
 mod ground;
+mod neighbour;
 
 use std::{fs, thread, time::Duration};
 
 use files::{rules_of, write_configuration};
 use ground::Ground;
+pub use neighbour::Neighbour;
 
 use crate::{
     Application, Client, Folder, Host, Intercept, Keepalived, Namespace, Testbed,
