@@ -36,6 +36,8 @@ use super::{
 const COUNTERS: [&str; 7] = [
     "conns", "active", "total", "inpkts", "outpkts", "inbytes", "outbytes",
 ];
+/// Those that an earlier version did not zero but told from `zero_point` on, in this order.
+const ZEROED: [&str; 5] = ["conns", "inpkts", "outpkts", "inbytes", "outbytes"];
 /// The maps that only a daemon changes.
 const TABLES: [&str; 4] = ["GLOBALS", "NAMESPACES", "SYNC_DAEMONS", "SERVICES"];
 
@@ -99,6 +101,9 @@ impl<'a> Migration<'a> {
         for old in &self.counted {
             self.each_record_map(old, |old, new, chunks| chunks.settle(old, new))?;
         }
+        if let Some(table) = &self.table {
+            self.each_record_map(table, |old, new, chunks| chunks.zero(old, new))?;
+        }
         if self.table.is_some() {
             tracing::info!("the table of another version was carried over");
         }
@@ -155,6 +160,8 @@ trait Records {
     fn carry_over(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
     /// Moves what is counted to the new records.
     fn settle(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
+    /// Takes from that what an earlier version had only noted as zeroed.
+    fn zero(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
 }
 
 struct Both<T> {
@@ -216,26 +223,53 @@ impl<T: Pod> Records for Both<T> {
     }
 
     fn settle(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()> {
-        let words = words_of(old)?;
         for counter in COUNTERS {
-            let (Some(from), Some(to)) = (word(old, counter), word(new, counter)) else {
+            self.move_words((old, counter), (new, counter), |to, counted| {
+                to.fetch_add(counted, Ordering::AcqRel);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn zero(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()> {
+        for (nth, counter) in ZEROED.iter().enumerate() {
+            let zero_point = format!("zero_point.{nth}");
+            if word(new, &zero_point).is_none() {
+                self.move_words((old, &zero_point), (new, counter), |to, zeroed| {
+                    to.fetch_sub(zeroed, Ordering::AcqRel);
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Pod> Both<T> {
+    /// Takes a word out of each old record and gives it to one of the new record, where both have them.
+    fn move_words(
+        &self,
+        (old, from): (&RecordLayout, &str),
+        (new, to): (&RecordLayout, &str),
+        give: impl Fn(&AtomicU64, u64),
+    ) -> io::Result<()> {
+        let words = words_of(old)?;
+        let (Some(from), Some(to)) = (word(old, from), word(new, to)) else {
+            return Ok(());
+        };
+        for index in 0..self.old.len() / words.max(1) {
+            let old = self.old.at(index * words + from);
+            let (Some(old), Some(new)) = (old, self.new.at(index)) else {
                 continue;
             };
-            for index in 0..self.old.len() / words.max(1) {
-                let old = self.old.at(index * words + from);
-                let (Some(old), Some(new)) = (old, self.new.at(index)) else {
-                    continue;
-                };
-                // SAFETY: an aligned word of the mapping.
-                let old = unsafe { AtomicU64::from_ptr(old.as_ptr()) };
-                // SAFETY: the new record has this field, which is an aligned word.
-                let new = unsafe { new.as_ptr().cast::<u64>().add(to as usize) };
-                // SAFETY: as above; programs change it as a whole, too.
-                let new = unsafe { AtomicU64::from_ptr(new) };
-                // Between these two nothing can be waited for, and so nothing is lost.
-                let counted = old.swap(0, Ordering::AcqRel);
-                new.fetch_add(counted, Ordering::AcqRel);
-            }
+            // SAFETY: an aligned word of the mapping.
+            let old = unsafe { AtomicU64::from_ptr(old.as_ptr()) };
+            // SAFETY: the new record has this field, which is an aligned word.
+            let new = unsafe { new.as_ptr().cast::<u64>().add(to as usize) };
+            // SAFETY: as above; programs change it as a whole, too.
+            let new = unsafe { AtomicU64::from_ptr(new) };
+            // Between these two nothing can be waited for, and so nothing is lost.
+            let word = old.swap(0, Ordering::AcqRel);
+            give(new, word);
         }
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Opening the maps.
 
-use std::collections::HashMap;
-
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{
     DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
@@ -89,8 +87,7 @@ impl MapPath {
             service_room: Indexes::new(limits.services),
             destination_room: Indexes::new(limits.destinations),
             slot_room: Stretches::default(),
-            services: HashMap::new(),
-            destinations: HashMap::new(),
+            memories: Vec::new(),
             service_rates: Rates::default(),
             destination_rates: Rates::default(),
             lingering: Vec::new(),

@@ -2,8 +2,6 @@
 //!
 //! How a service's new state is brought into force is in `publish`.
 
-use std::collections::HashMap;
-
 use aya::maps::{HashMap as BpfHashMap, MapData};
 use sockvs_ebpf_common::{
     Destination as DestinationRecord, Selection, Service as ServiceRecord, ServiceKey as RecordKey,
@@ -16,8 +14,9 @@ use super::{
     live::{LiveDestination, LiveService},
     rates::Rates,
     records,
-    room::{Indexes, Stretch, Stretches},
-    scheduler::{Plan, Server},
+    room::{Indexes, Stretches},
+    scheduler::Memory,
+    sequences::stretch,
     sync_daemons::SyncDaemons,
     templates::Held,
     walk::Walk,
@@ -38,8 +37,8 @@ pub struct MapPath {
     pub(super) service_room: Indexes,
     pub(super) destination_room: Indexes,
     pub(super) slot_room: Stretches,
-    pub(super) services: HashMap<ServiceId, Published>,
-    pub(super) destinations: HashMap<DestinationId, u32>,
+    /// What the services' schedulers remember, by index.
+    pub(super) memories: Vec<Memory>,
     pub(super) service_rates: Rates<ServiceId>,
     pub(super) destination_rates: Rates<DestinationId>,
     /// Records of destinations that an earlier daemon deleted while connections were counted there.
@@ -52,66 +51,63 @@ pub struct MapPath {
     pub(super) walk: Option<Walk>,
 }
 
-/// A service in the maps.
-pub(super) struct Published {
-    /// Where its record stands.
-    pub(super) index: u32,
-    /// What leads connections to it.
-    pub(super) lookup: Option<RecordKey>,
-    /// Its destinations, in the order of its list.
-    pub(super) servers: Vec<Server>,
-    /// What new connections go through.
-    pub(super) plan: Plan,
-    /// The slots that the plan is written in.
-    pub(super) stretch: Stretch,
-}
-
 impl DataPath for MapPath {
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+        self.service_room.take().map(ServiceId)
+    }
+
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+        self.reclaim();
+        let index = self.destination_room.take()?;
+        if let Err(full) = self.destination_records.ensure(index) {
+            self.destination_room.give_back(index);
+            return Err(full);
+        }
+        let id = DestinationId(index);
+        self.zero_destination(id);
+        Ok(id)
+    }
+
     fn publish(
         &mut self,
         ns: Namespace,
         service: &Service,
         cause: Cause,
     ) -> Result<(), DataPathFull> {
-        match self.services.remove(&service.id()) {
-            None => self.add(ns, service),
-            Some(mut published) => {
-                let result = self.change(&mut published, service, cause);
-                self.services.insert(service.id(), published);
-                result
-            }
+        match cause {
+            Cause::ServiceAdded => self.add(ns, service),
+            _ => self.change(ns, service, cause),
         }
     }
 
     fn withdraw(&mut self, ns: Namespace, service: &Service) {
-        let Some(published) = self.services.remove(&service.id()) else {
-            return;
-        };
-        if let Some(key) = published.lookup {
+        if let Some(key) = records::lookup_key(ns, service.key()) {
             if let Err(error) = self.by_address.remove(&key) {
                 tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
             }
             self.common.subtract(records::rare(&key));
         }
-        for server in &published.servers {
-            self.free_destination(server.index);
+        for destination in service.destinations() {
+            self.free_destination(destination.id());
         }
-        if let Some(record) = LiveService::at(&self.service_records, published.index) {
+        if let Some(record) = self.service(service.id()) {
+            let stretch = stretch(&record.selection());
             record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
+            self.slot_room.give_back(stretch);
         }
-        self.slot_room.give_back(published.stretch);
-        self.service_room.give_back(published.index);
+        self.service_room.give_back(service.id().0);
         self.service_rates.forget(&service.id());
-        self.end_orphans(ns, published.servers.iter().map(|server| server.index));
+        self.end_orphans(ns, service.destinations().map(|gone| gone.id().0));
     }
 
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
         self.common.configure(ns, timeouts, settings);
         let udp = self.common.udp_timeout(ns);
         let expire_quiescent = self.common.expire_quiescent(ns);
-        for published in self.services.values() {
-            if let Some(record) = LiveService::at(&self.service_records, published.index)
+        for index in 0..self.service_records.len() {
+            if let Some(record) = self.service(ServiceId(index))
+                && record.is_live()
                 && record.key().netns == ns.0
             {
                 record.set_udp_timeout(udp);
@@ -128,42 +124,46 @@ impl DataPath for MapPath {
         self.sync_daemons.set(ns, state, daemon);
     }
 
-    fn zeroed(&mut self, _ns: Namespace, service: &Service) {
-        if let Some(published) = self.services.get(&service.id())
-            && let Some(record) = LiveService::at(&self.service_records, published.index)
-        {
-            record.set_zero_point(service.zero_point());
-            self.service_rates.zero(service.id(), &record.stats());
+    fn zero(&mut self, _ns: Namespace, service: &Service) {
+        self.add_up();
+        if let Some(record) = self.service(service.id()) {
+            record.zero();
+            self.service_rates.zero(&service.id());
         }
         for destination in service.destinations() {
             let id = destination.id();
-            let Some(index) = self.destinations.get(&id) else {
-                continue;
-            };
-            if let Some(record) = LiveDestination::at(&self.destination_records, *index) {
-                record.set_zero_point(destination.zero_point());
-                self.destination_rates.zero(id, &record.reading().stats);
+            if let Some(record) = self.destination(id) {
+                record.zero();
             }
+            self.destination_rates.zero(&id);
         }
     }
 
-    fn estimate(&mut self) {
+    fn zero_destination(&mut self, id: DestinationId) {
+        if let Some(record) = self.destination(id) {
+            record.zero();
+            record.leave();
+        }
+        self.destination_rates.zero(&id);
+    }
+
+    fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>) {
         self.add_up();
         // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to estimate.
-        let (services, destinations) = (&self.service_records, &self.destination_records);
-        let used = || {
-            self.services.iter().filter_map(|(id, published)| {
-                let record = LiveService::at(services, published.index)?;
-                record.has_counted().then_some((*id, published, record))
+        let used: Vec<(&Service, Stats)> = services
+            .filter_map(|service| {
+                let record = self.service(service.id())?;
+                record.has_counted().then(|| (service, record.stats()))
             })
-        };
+            .collect();
         self.service_rates
-            .estimate(used().map(|(id, _, record)| (id, record.stats())));
-        let servers = used().flat_map(|(_, published, _)| &published.servers);
+            .estimate(used.iter().map(|(service, stats)| (service.id(), *stats)));
+        let destinations = &self.destination_records;
+        let servers = used.iter().flat_map(|(service, _)| service.destinations());
         self.destination_rates
             .estimate(servers.filter_map(|server| {
-                let record = LiveDestination::at(destinations, server.index)?;
-                Some((server.id, record.reading().stats))
+                let record = LiveDestination::at(destinations, server.id().0)?;
+                Some((server.id(), record.reading().stats))
             }));
     }
 
@@ -174,16 +174,12 @@ impl DataPath for MapPath {
 
     fn forget(&mut self, id: DestinationId) {
         self.destination_rates.forget(&id);
-        if let Some(index) = self.destinations.remove(&id) {
-            self.destination_room.give_back(index);
-        }
+        self.destination_room.give_back(id.0);
     }
 
     fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
         self.add_up();
-        self.services
-            .get(&id)
-            .and_then(|published| LiveService::at(&self.service_records, published.index))
+        self.service(id)
             .map(LiveService::stats)
             .map(|stats| self.service_rates.with_rates(&id, stats))
             .unwrap_or_default()
@@ -191,12 +187,12 @@ impl DataPath for MapPath {
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
         self.add_up();
-        let (Some(index), Some(record)) = (self.destinations.get(&id), self.destination(id)) else {
+        let Some(record) = self.destination(id) else {
             return DestinationReading::default();
         };
         let reading = record.reading();
         DestinationReading {
-            persistent: self.held.to(*index),
+            persistent: self.held.to(id.0),
             stats: self.destination_rates.with_rates(&id, reading.stats),
             ..reading
         }

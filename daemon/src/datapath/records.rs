@@ -168,11 +168,10 @@ pub(super) fn settings(service: &Service) -> Settings {
 }
 
 /// A destination as its service's scheduler sees it.
-pub(super) fn server(destination: &Destination, index: u32) -> Server {
+pub(super) fn server(destination: &Destination) -> Server {
     let key = destination.key();
     Server {
         id: destination.id(),
-        index,
         weight: destination.weight(),
         last_weight: destination.last_weight(),
         hashed: folded(key.addr).wrapping_add(key.port.into()),

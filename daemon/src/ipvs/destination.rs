@@ -3,7 +3,7 @@
 //!
 //! The type holds; the rules for changing it are in `table`.
 
-use super::{DestinationId, DestinationKey, ServiceId, Stats};
+use super::{DestinationId, DestinationKey};
 
 /// How packets reach the real server (`IP_VS_CONN_F_FWD_MASK`).
 ///
@@ -92,18 +92,9 @@ pub struct Destination {
     pub(super) spec: DestinationSpec,
     /// The last weight that was not 0, unless 0 is the only one it has had since it was added.
     pub(super) last_weight: i32,
-    /// The service that last had it.
-    pub(super) service: ServiceId,
-    /// The data path's counters when this destination's count began or was last zeroed.
-    pub(super) zero: Stats,
 }
 
 impl Destination {
-    /// What the data path had counted when a client last zeroed its counters.
-    pub fn zero_point(&self) -> &Stats {
-        &self.zero
-    }
-
     /// Which destination this is.
     pub fn id(&self) -> DestinationId {
         self.id

@@ -43,7 +43,8 @@ pub struct Destination {
     pub zero: u8,
     /// The index of the service that it belongs to.
     pub service: u32,
-    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`.
+    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`. The daemon
+    /// zeroes this and the counters from `inpkts` on when a client asks for it.
     pub conns: u64,
     /// Connections that are being made or are established.
     pub active: u64,
@@ -67,9 +68,6 @@ pub struct Destination {
     /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does not.
     /// Written by the programs, and by the daemon when the service begins anew.
     pub joined: u32,
-    /// `conns` and the counters from `inpkts` on as they were when a client last zeroed them. Not read
-    /// by the programs; kept for the next daemon.
-    pub zero_point: [u64; 5],
     /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
     pub state: u32,
     /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.

@@ -106,7 +106,7 @@ structures! {
     Service {
         #[cfg(feature = "other-layout")] moved
         key generation selections terms udp_timeout conns inpkts outpkts inbytes outbytes
-        zero_point state config born configs
+        state config born configs
     }
     DestinationConfig {
         weight forwarding upper_threshold lower_threshold tunnel_kind zero tunnel_port
@@ -115,7 +115,7 @@ structures! {
     Destination {
         #[cfg(feature = "other-layout")] moved
         address port family zero service conns active total inpkts outpkts inbytes outbytes
-        upper_threshold recovery_threshold overloaded joined zero_point state config born configs
+        upper_threshold recovery_threshold overloaded joined state config born configs
     }
     TemplateKey { service client }
     Template { expires destination service address controls port zero }

@@ -99,9 +99,6 @@ pub struct Service {
     pub inbytes: u64,
     /// Bytes of data that ended connections received.
     pub outbytes: u64,
-    /// The counters from `conns` on as they were when a client last zeroed them. Not read by the
-    /// programs; kept for the next daemon.
-    pub zero_point: [u64; 5],
     /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
     pub state: u32,
     /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.

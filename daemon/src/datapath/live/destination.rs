@@ -2,7 +2,7 @@
 
 use std::{
     marker::PhantomData,
-    ptr::{NonNull, addr_of, addr_of_mut},
+    ptr::{NonNull, addr_of_mut},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -10,7 +10,7 @@ use sockvs_ebpf_common::{
     Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE,
 };
 
-use super::{from_counters, read, to_counters, word32, write};
+use super::{word32, word64, write};
 use crate::{
     datapath::{chunks::Chunks, records},
     ipvs::{DestinationKey, DestinationReading, Family, Stats},
@@ -36,16 +36,9 @@ impl<'a> LiveDestination<'a> {
         })
     }
 
-    /// Prepares a free record for a destination of the service with index `owner`. `counted` keeps
-    /// what was counted, for a destination that comes back. The other fields follow; `set_live`
-    /// ends it.
-    pub(in crate::datapath) fn begin(
-        self,
-        key: &DestinationKey,
-        owner: u32,
-        born: u64,
-        counted: bool,
-    ) {
+    /// Prepares a free record for a destination of the service with index `owner`. What is counted there
+    /// stays. The other fields follow; `set_live` ends it.
+    pub(in crate::datapath) fn begin(self, key: &DestinationKey, owner: u32, born: u64) {
         let record = self.record.as_ptr();
         // The record is free: no slot in force leads to it, and a program that still looks at its
         // last use compares generations, or at worst counts one connection of that use.
@@ -63,22 +56,25 @@ impl<'a> LiveDestination<'a> {
         write(unsafe { addr_of_mut!((*record).service) }, owner);
         // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
-        if !counted {
-            for counter in [
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).conns) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).inpkts) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).outpkts) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).inbytes) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).outbytes) },
-            ] {
-                write(counter, 0);
-            }
-            self.leave();
+    }
+
+    /// Nothing was counted yet.
+    pub(in crate::datapath) fn zero(self) {
+        let record = self.record.as_ptr();
+        for counter in [
+            // SAFETY: the field is within the record.
+            unsafe { addr_of_mut!((*record).conns) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inbytes) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outbytes) },
+        ] {
+            // Programs that count meanwhile do so before or after.
+            word64(counter).store(0, Ordering::Relaxed);
         }
     }
 
@@ -87,21 +83,6 @@ impl<'a> LiveDestination<'a> {
         // SAFETY: the field is within the record.
         let joined = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).joined) });
         joined.store(0, Ordering::Relaxed);
-    }
-
-    /// What was counted when a client last zeroed the counters.
-    pub(in crate::datapath) fn zero_point(self) -> Stats {
-        // SAFETY: the field is within the record.
-        from_counters(read(unsafe {
-            addr_of!((*self.record.as_ptr()).zero_point)
-        }))
-    }
-
-    /// A client has zeroed the counters.
-    pub(in crate::datapath) fn set_zero_point(self, zero: &Stats) {
-        // SAFETY: the field is within the record.
-        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
-        write(at, to_counters(zero));
     }
 
     /// The whole record.

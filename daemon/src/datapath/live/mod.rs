@@ -12,7 +12,6 @@ pub(super) use self::destination::LiveDestination;
 pub(super) use self::service::LiveService;
 
 use super::chunks::Chunks;
-use crate::ipvs::Stats;
 
 /// Reads a slot.
 pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
@@ -53,27 +52,4 @@ fn read<T>(field: *const T) -> T {
 fn write<T>(field: *mut T, value: T) {
     // SAFETY: callers pass a field of a record; what programs may still see of it they check.
     unsafe { field.write_volatile(value) };
-}
-
-fn to_counters(stats: &Stats) -> [u64; 5] {
-    let Stats {
-        conns,
-        inpkts,
-        outpkts,
-        inbytes,
-        outbytes,
-        ..
-    } = *stats;
-    [conns, inpkts, outpkts, inbytes, outbytes]
-}
-
-fn from_counters([conns, inpkts, outpkts, inbytes, outbytes]: [u64; 5]) -> Stats {
-    Stats {
-        conns,
-        inpkts,
-        outpkts,
-        inbytes,
-        outbytes,
-        ..Stats::default()
-    }
 }

@@ -11,7 +11,7 @@ use sockvs_ebpf_common::{
     ServiceKey as RecordKey, Terms,
 };
 
-use super::{from_counters, read, to_counters, word32, word64, write};
+use super::{read, word32, word64, write};
 use crate::{datapath::chunks::Chunks, ipvs::Stats};
 
 /// A service's record.
@@ -40,8 +40,22 @@ impl<'a> LiveService<'a> {
         write(unsafe { addr_of_mut!((*record).key) }, key);
         // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
-        for counter in [
-            // SAFETY: as above.
+        self.zero();
+    }
+
+    /// Nothing was counted yet.
+    pub(in crate::datapath) fn zero(self) {
+        for counter in self.counters() {
+            // Programs that count meanwhile do so before or after.
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// `conns` and what follows it.
+    fn counters(self) -> [&'a AtomicU64; 5] {
+        let record = self.record.as_ptr();
+        [
+            // SAFETY: the field is within the record.
             unsafe { addr_of_mut!((*record).conns) },
             // SAFETY: as above.
             unsafe { addr_of_mut!((*record).inpkts) },
@@ -51,25 +65,8 @@ impl<'a> LiveService<'a> {
             unsafe { addr_of_mut!((*record).inbytes) },
             // SAFETY: as above.
             unsafe { addr_of_mut!((*record).outbytes) },
-        ] {
-            write(counter, 0);
-        }
-        self.set_zero_point(&Stats::default());
-    }
-
-    /// What was counted when a client last zeroed the counters.
-    pub(in crate::datapath) fn zero_point(self) -> Stats {
-        // SAFETY: the field is within the record.
-        from_counters(read(unsafe {
-            addr_of!((*self.record.as_ptr()).zero_point)
-        }))
-    }
-
-    /// A client has zeroed the counters.
-    pub(in crate::datapath) fn set_zero_point(self, zero: &Stats) {
-        // SAFETY: the field is within the record.
-        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
-        write(at, to_counters(zero));
+        ]
+        .map(word64)
     }
 
     /// The key.
@@ -151,29 +148,23 @@ impl<'a> LiveService<'a> {
             .store(timeout, Ordering::Relaxed);
     }
 
-    /// How many choices the selection in force has made, counted from where it was put.
-    pub(in crate::datapath) fn cursor(self) -> u64 {
-        let half = self.half(self.generation().load(Ordering::Relaxed));
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
-    }
-
-    /// Whether any connection was counted since the record was begun.
+    /// Whether anything was counted since the record was begun or zeroed.
     pub(in crate::datapath) fn has_counted(self) -> bool {
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed) > 0
+        let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed) > 0;
+        self.counters().into_iter().any(counted)
     }
 
     /// What was counted since the record was begun. There are no rates.
     pub(in crate::datapath) fn stats(self) -> Stats {
-        // SAFETY: plain data, of which programs change words whole.
-        let record = unsafe { self.record.as_ptr().read_volatile() };
+        let counters = self.counters();
+        let [conns, inpkts, outpkts, inbytes, outbytes] =
+            counters.map(|counter| counter.load(Ordering::Relaxed));
         Stats {
-            conns: record.conns,
-            inpkts: record.inpkts,
-            outpkts: record.outpkts,
-            inbytes: record.inbytes,
-            outbytes: record.outbytes,
+            conns,
+            inpkts,
+            outpkts,
+            inbytes,
+            outbytes,
             ..Stats::default()
         }
     }
