@@ -122,7 +122,7 @@ pub struct Namespace {
 }
 
 /// Most entries of `NAMESPACES`.
-pub const MAX_NAMESPACES: u32 = 65536;
+pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
