@@ -13,9 +13,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
-    Carried, DESTINATIONS_PER_CHUNK, Destination, Flows, Globals, MAX_SERVICES, Namespace, Origin,
-    SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
-    TemplateKey, layout::Layout,
+    Carried, DESTINATIONS_PER_CHUNK, Destination, Edit, Flows, Globals, MAX_SERVICES, Namespace,
+    Origin, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey,
+    Template, TemplateKey, layout::Layout,
 };
 
 use super::{Limits, PinDirectory, raw_map::RawMap};
@@ -110,6 +110,7 @@ impl Layouts {
             MapLayout::of::<u32, Globals>("GLOBALS"),
             MapLayout::of::<u64, Namespace>("NAMESPACES"),
             MapLayout::of::<SyncDaemonKey, SyncDaemon>("SYNC_DAEMONS"),
+            MapLayout::of::<u32, Edit>("EDIT"),
             MapLayout {
                 entries: Some(services),
                 ..MapLayout::of::<ServiceKey, u32>("SERVICES")

@@ -19,6 +19,7 @@ mod chunks;
 mod common;
 mod connections;
 mod destroy;
+mod edits;
 mod layout;
 mod live;
 mod migration;

@@ -9,6 +9,7 @@ use super::{
     Error, MapPath, Programs,
     chunks::Chunks,
     common::Common,
+    edits::Edits,
     rates::Rates,
     room::{Indexes, Limit, Stretches},
     sync_daemons::SyncDaemons,
@@ -78,10 +79,15 @@ impl MapPath {
             BpfHashMap::try_from(programs.take_map(name)?)
                 .map_err(|error| Error::Map { name, error })?
         };
+        let edits = {
+            let name = "EDIT";
+            Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
+        };
         let path = Self {
             by_address,
             common: Common::new(globals, namespaces),
             sync_daemons: SyncDaemons::new(sync_daemons),
+            edits: Edits::new(edits),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
             destination_records: chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?,
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,

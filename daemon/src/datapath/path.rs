@@ -11,6 +11,7 @@ use sockvs_ebpf_common::{
 use super::{
     chunks::Chunks,
     common::Common,
+    edits::Edits,
     live::{LiveDestination, LiveService},
     rates::Rates,
     records,
@@ -31,6 +32,7 @@ pub struct MapPath {
     pub(super) by_address: BpfHashMap<MapData, RecordKey, u32>,
     pub(super) common: Common,
     pub(super) sync_daemons: SyncDaemons,
+    pub(super) edits: Edits,
     pub(super) service_records: Chunks<ServiceRecord>,
     pub(super) destination_records: Chunks<DestinationRecord>,
     pub(super) slots: Chunks<u64>,

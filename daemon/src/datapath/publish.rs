@@ -15,7 +15,7 @@ use super::{
     scheduler::{Memory, Plan, Server},
     sequences::{sequence, stretch},
 };
-use crate::ipvs::{Cause, DataPathFull, Destination, DestinationId, Namespace, Service, ServiceId};
+use crate::ipvs::{Cause, DataPathFull, DestinationId, Namespace, Service, ServiceId};
 
 impl MapPath {
     /// Adds a service, which has no destinations yet. If there is no room for it, its index is nobody's.
@@ -33,7 +33,11 @@ impl MapPath {
         self.born += 1;
         let born = self.born;
         let record = self.service(id).ok_or(DataPathFull::NoSpace)?;
-        record.begin(records::stored_key(ns, service.key()), born);
+        record.begin(
+            records::stored_key(ns, service.key()),
+            service.key().protocol(),
+            born,
+        );
         record.set_config(records::service_config(service));
         // What an earlier use of the record left there is nobody's.
         record.bring_into_force(Selection::default(), Terms::default());
@@ -74,12 +78,16 @@ impl MapPath {
         match cause {
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
                 let terms = self.terms(ns, service);
+                self.edit_service(service.id(), records::service_config(service));
                 if let Some(record) = self.service(service.id()) {
-                    record.set_config(records::service_config(service));
                     record.set_terms(terms);
                 }
             }
-            Cause::DestinationEdited(id) => self.write_destination_config(service, id),
+            Cause::DestinationEdited(id) => {
+                if let Some(destination) = service.destination_of(id) {
+                    self.edit_destination(id, records::destination_config(destination));
+                }
+            }
             Cause::DestinationDeleted { id, .. } => {
                 self.free_destination(id);
                 self.end_orphans(ns, [id.0]);
@@ -129,7 +137,7 @@ impl MapPath {
             return;
         };
         record.begin(destination.key(), service.id().0, self.born);
-        write_config(record, destination);
+        record.set_config(records::destination_config(destination));
         record.set_live();
     }
 
@@ -201,27 +209,12 @@ impl MapPath {
         LiveDestination::at(&self.destination_records, id.0)
     }
 
-    fn write_destination_config(&self, service: &Service, id: DestinationId) {
-        if let (Some(destination), Some(record)) =
-            (service.destination_of(id), self.destination(id))
-        {
-            write_config(record, destination);
-        }
-    }
-
+    /// The destination is not in the table any more.
     pub(super) fn free_destination(&self, id: DestinationId) {
         if let Some(record) = self.destination(id) {
             record.set_free();
         }
     }
-}
-
-fn write_config(record: LiveDestination<'_>, destination: &Destination) {
-    record.set_config(records::destination_config(destination));
-    record.set_thresholds(
-        destination.upper_threshold(),
-        destination.recovery_threshold(),
-    );
 }
 
 fn full(error: &MapError) -> DataPathFull {

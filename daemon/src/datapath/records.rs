@@ -12,15 +12,14 @@ use sockvs_ebpf_common::{
     TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
 };
 
-use super::scheduler::{Server, Settings};
+use super::{
+    live::LiveService,
+    scheduler::{Server, Settings},
+};
 use crate::ipvs::{
     Destination, DestinationKey, DestinationSpec, Family, ForwardingMethod, Namespace, Netmask,
     PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
 };
-
-/// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`,
-/// `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`).
-const NAME_LEN: usize = 16;
 
 /// An address as the records have it.
 pub(super) fn address_words(address: IpAddr) -> AddressWords {
@@ -198,44 +197,49 @@ pub(super) fn service_config(service: &Service) -> ServiceConfig {
         flags: service.flags().0,
         timeout: service.timeout(),
         netmask: service.netmask().0,
-        fwmark: service.key().fwmark().map_or(0, std::num::NonZeroU32::get),
-        protocol: service.key().protocol().into(),
-        zero: 0,
     }
 }
 
-/// A destination's configuration, for the next daemon.
+/// A destination's configuration.
 pub(super) fn destination_config(destination: &Destination) -> DestinationConfig {
     let tunnel = destination.tunnel();
+    let [forwarding, ..] = destination.forwarding().to_raw().to_le_bytes();
     DestinationConfig {
         weight: destination.weight(),
-        forwarding: destination.forwarding().to_raw(),
         upper_threshold: destination.upper_threshold(),
         lower_threshold: destination.lower_threshold(),
-        tunnel_kind: tunnel.kind,
-        zero: 0,
         tunnel_port: tunnel.port,
         tunnel_flags: tunnel.flags,
-        zero2: 0,
+        tunnel_kind: tunnel.kind,
+        forwarding,
+        zero: 0,
     }
 }
 
-/// What a client would have said to get this service.
-///
-/// None if the record is of a family that does not exist: not one that a daemon wrote.
-pub(super) fn service_spec(key: &RecordKey, config: &ServiceConfig) -> Option<ServiceSpec> {
+/// What clients call the service of a record; none if it is of a family that does not exist: not one that
+/// a daemon wrote.
+pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
+    let (key, protocol) = (record.key(), record.protocol());
     let family = Family::from_raw(key.family.into())?;
+    // A protocol that no packet carries has no room in the key, either.
+    let is_mark = key.protocol == 0 && (1..=u16::from(u8::MAX)).contains(&protocol);
+    Some(if is_mark {
+        ServiceKey::from_fwmark(family, key.address[0])
+    } else {
+        ServiceKey::Address {
+            protocol,
+            addr: ip_address(family, &key.address),
+            port: u16::from_be(key.port),
+        }
+    })
+}
+
+/// What a client would have said to get the service of a record; none as in `service_key`.
+pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
+    let config = record.config();
     let engine = until_zero(&config.persistence_engine);
     Some(ServiceSpec {
-        key: if config.fwmark == 0 {
-            ServiceKey::Address {
-                protocol: u16::try_from(config.protocol).ok()?,
-                addr: ip_address(family, &key.address),
-                port: u16::from_be(key.port),
-            }
-        } else {
-            ServiceKey::from_fwmark(family, config.fwmark)
-        },
+        key: service_key(record)?,
         scheduler: until_zero(&config.scheduler).to_vec(),
         persistence_engine: (!engine.is_empty()).then(|| engine.to_vec()),
         flags: config.flags,
@@ -245,28 +249,22 @@ pub(super) fn service_spec(key: &RecordKey, config: &ServiceConfig) -> Option<Se
     })
 }
 
-/// What a client would have said to get this destination; none as in `service_spec`.
+/// What a client would have said to get this destination; none as in `service_key`.
 pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
-    let [first, second] = record.configs;
-    let config = if record.config & 1 == 0 {
-        first
-    } else {
-        second
-    };
     let family = Family::from_raw(record.family.into())?;
     Some(DestinationSpec {
         key: DestinationKey {
             addr: ip_address(family, &record.address),
             port: u16::from_be(record.port),
         },
-        forwarding: ForwardingMethod::from_raw(config.forwarding),
-        weight: config.weight,
-        upper_threshold: config.upper_threshold,
-        lower_threshold: config.lower_threshold,
+        forwarding: ForwardingMethod::from_raw(record.forwarding.into()),
+        weight: record.weight,
+        upper_threshold: record.upper_threshold,
+        lower_threshold: record.lower_threshold,
         tunnel: TunnelInfo {
-            kind: config.tunnel_kind,
-            port: config.tunnel_port,
-            flags: config.tunnel_flags,
+            kind: record.tunnel_kind,
+            port: record.tunnel_port,
+            flags: record.tunnel_flags,
         },
     })
 }
@@ -292,8 +290,8 @@ pub(super) fn until_zero(name: &[u8]) -> &[u8] {
 }
 
 /// A name, padded with zeros.
-pub(super) fn name(name: &[u8]) -> [u8; NAME_LEN] {
-    let mut padded = [0; NAME_LEN];
+pub(super) fn name<const LEN: usize>(name: &[u8]) -> [u8; LEN] {
+    let mut padded = [0; LEN];
     for (to, from) in padded.iter_mut().zip(name) {
         *to = *from;
     }

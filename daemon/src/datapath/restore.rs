@@ -38,6 +38,10 @@ impl MapPath {
             error,
         })?;
         self.restore_sync_daemons(ipvs)?;
+        self.finish_edit().map_err(|error| Error::Map {
+            name: "EDIT",
+            error,
+        })?;
         let mut services: Vec<u32> = (0..self.service_records.len())
             .filter(|index| self.is_live(*index))
             .collect();
@@ -163,7 +167,7 @@ impl MapPath {
         let id = ServiceId(index);
         let record = self.service(id).ok_or("there is no such record")?;
         let (key, born) = (record.key(), record.born());
-        let spec = records::service_spec(&key, &record.config()).ok_or("it makes no sense")?;
+        let spec = records::service_spec(record).ok_or("it makes no sense")?;
         self.born = self.born.max(born);
         let ns = Namespace(key.netns);
         let table = ipvs.table_mut(ns);
@@ -192,10 +196,7 @@ impl MapPath {
         for destination in service.destinations() {
             // A daemon may have ended before it had written them, or counted elsewhere.
             if let Some(record) = self.destination(destination.id()) {
-                record.set_thresholds(
-                    destination.upper_threshold(),
-                    destination.recovery_threshold(),
-                );
+                record.set_thresholds(destination.upper_threshold(), destination.lower_threshold());
             }
         }
         self.settle(ns, service);
@@ -249,9 +250,9 @@ impl MapPath {
                 let record = self
                     .service(ServiceId(index))
                     .filter(|record| record.is_live())?;
-                let key = record.key();
-                let spec = records::service_spec(&key, &record.config())?;
-                Some((records::lookup_key(Namespace(key.netns), &spec.key)?, index))
+                let ns = Namespace(record.key().netns);
+                let key = records::service_key(record)?;
+                Some((records::lookup_key(ns, &key)?, index))
             })
             .collect();
         let mut rare = Globals::default();

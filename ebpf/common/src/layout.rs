@@ -6,8 +6,9 @@ use alloc::{format, string::String, vec::Vec};
 use core::mem::offset_of;
 
 use crate::{
-    Carried, Destination, DestinationConfig, Flow, Flows, Globals, Namespace, Origin, Selection,
-    Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template, TemplateKey, Terms,
+    Carried, Destination, DestinationConfig, Edit, Flow, Flows, Globals, Namespace, Origin,
+    Selection, Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
+    TemplateKey, Terms,
 };
 
 /// A number within a record.
@@ -100,23 +101,22 @@ structures! {
     Selection {
         cursor period segments_at segments first_at first_len slots kind options zero
     }
-    ServiceConfig {
-        scheduler persistence_engine flags timeout netmask fwmark protocol zero
-    }
+    ServiceConfig { scheduler persistence_engine flags timeout netmask }
     Service {
         #[cfg(feature = "other-layout")] moved
         key generation selections terms udp_timeout conns inpkts outpkts inbytes outbytes
-        state config born configs
+        born scheduler persistence_engine flags timeout netmask protocol state zero
     }
     DestinationConfig {
-        weight forwarding upper_threshold lower_threshold tunnel_kind zero tunnel_port
-        tunnel_flags zero2
+        weight upper_threshold lower_threshold tunnel_port tunnel_flags tunnel_kind forwarding zero
     }
     Destination {
         #[cfg(feature = "other-layout")] moved
-        address port family zero service conns active total inpkts outpkts inbytes outbytes
-        upper_threshold recovery_threshold overloaded joined state config born configs
+        address port family overloaded service upper_threshold lower_threshold weight joined
+        conns active total inpkts outpkts inbytes outbytes
+        born tunnel_port tunnel_flags tunnel_kind forwarding state zero
     }
+    Edit { what index service destination }
     TemplateKey { service client }
     Template { expires destination service address controls port zero }
     Origin {

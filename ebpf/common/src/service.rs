@@ -50,23 +50,20 @@ pub const TERMS_EXPIRE_QUIESCENT: u32 = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceConfig {
-    /// The scheduler's name, padded with zeros (`IP_VS_SCHEDNAME_MAXLEN`).
-    pub scheduler: [u8; 16],
+    /// The scheduler's name, padded with zeros.
+    pub scheduler: [u8; NAME_LEN],
     /// The persistence engine's name, padded with zeros; empty if there is none.
-    pub persistence_engine: [u8; 16],
+    pub persistence_engine: [u8; NAME_LEN],
     /// The service flags (`IP_VS_SVC_F_*`).
     pub flags: u32,
-    /// The persistence timeout as the kernel keeps it, in jiffies.
+    /// The persistence timeout in seconds.
     pub timeout: u32,
     /// The persistence netmask as it came, or the prefix length for IPv6.
     pub netmask: u32,
-    /// The firewall mark, or zero for a service that is known by its address.
-    pub fwmark: u32,
-    /// The protocol in full: a client may name one that no packet carries.
-    pub protocol: u32,
-    /// Zero.
-    pub zero: u32,
 }
+
+/// Room for the name of a scheduler or a persistence engine, which all are shorter.
+pub const NAME_LEN: usize = 8;
 
 /// A service.
 #[repr(C)]
@@ -99,12 +96,23 @@ pub struct Service {
     pub inbytes: u64,
     /// Bytes of data that ended connections received.
     pub outbytes: u64,
-    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
-    pub state: u32,
-    /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.
-    pub config: u32,
     /// The service's number in the order in which services were added.
     pub born: u64,
-    /// The configuration that holds and the one that is being written.
-    pub configs: [ServiceConfig; 2],
+    /// See [`ServiceConfig`], as the fields of the same names below. Written by the daemon, which says
+    /// beforehand what it is about to write ([`crate::Edit`]).
+    pub scheduler: [u8; NAME_LEN],
+    /// As above.
+    pub persistence_engine: [u8; NAME_LEN],
+    /// As above.
+    pub flags: u32,
+    /// As above.
+    pub timeout: u32,
+    /// As above.
+    pub netmask: u32,
+    /// The protocol in full: a client may name one that no packet carries. TCP's for a firewall mark.
+    pub protocol: u16,
+    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
+    pub state: u8,
+    /// Zero.
+    pub zero: u8,
 }

@@ -6,7 +6,7 @@
 mod destination;
 mod service;
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 pub(super) use self::destination::LiveDestination;
 pub(super) use self::service::LiveService;
@@ -34,6 +34,12 @@ fn word32<'a>(word: *mut u32) -> &'a AtomicU32 {
     // SAFETY: callers pass an aligned field of a record, which is mapped for as long as the value
     // that they give the reference to is borrowed.
     unsafe { AtomicU32::from_ptr(word) }
+}
+
+/// As `word32`.
+fn byte<'a>(byte: *mut u8) -> &'a AtomicU8 {
+    // SAFETY: as in `word32`.
+    unsafe { AtomicU8::from_ptr(byte) }
 }
 
 /// As `word32`.

@@ -3,7 +3,7 @@
 use std::{
     marker::PhantomData,
     ptr::{NonNull, addr_of, addr_of_mut},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
 use sockvs_ebpf_common::{
@@ -11,7 +11,7 @@ use sockvs_ebpf_common::{
     ServiceKey as RecordKey, Terms,
 };
 
-use super::{read, word32, word64, write};
+use super::{byte, read, word64, write};
 use crate::{datapath::chunks::Chunks, ipvs::Stats};
 
 /// A service's record.
@@ -32,12 +32,14 @@ impl<'a> LiveService<'a> {
     }
 
     /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
-    pub(in crate::datapath) fn begin(self, key: RecordKey, born: u64) {
+    pub(in crate::datapath) fn begin(self, key: RecordKey, protocol: u16, born: u64) {
         let record = self.record.as_ptr();
         // The record is free: no entry leads to it, and a program that still looks at its last use
         // compares key and generation, or at worst counts one connection of that use.
         // SAFETY: the field is within the record.
         write(unsafe { addr_of_mut!((*record).key) }, key);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).protocol) }, protocol);
         // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
         self.zero();
@@ -81,16 +83,27 @@ impl<'a> LiveService<'a> {
         read(unsafe { addr_of!((*self.record.as_ptr()).born) })
     }
 
-    /// The configuration that holds.
+    /// The configuration.
     pub(in crate::datapath) fn config(self) -> ServiceConfig {
+        let record = self.record.as_ptr();
+        ServiceConfig {
+            // SAFETY: the field is within the record.
+            scheduler: read(unsafe { addr_of!((*record).scheduler) }),
+            // SAFETY: as above.
+            persistence_engine: read(unsafe { addr_of!((*record).persistence_engine) }),
+            // SAFETY: as above.
+            flags: read(unsafe { addr_of!((*record).flags) }),
+            // SAFETY: as above.
+            timeout: read(unsafe { addr_of!((*record).timeout) }),
+            // SAFETY: as above.
+            netmask: read(unsafe { addr_of!((*record).netmask) }),
+        }
+    }
+
+    /// The protocol in full.
+    pub(in crate::datapath) fn protocol(self) -> u16 {
         // SAFETY: the field is within the record.
-        let which = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).config) });
-        // SAFETY: both configurations are within the record.
-        let halves = unsafe { addr_of!((*self.record.as_ptr()).configs) }.cast::<ServiceConfig>();
-        // SAFETY: the index is zero or one.
-        let half = unsafe { halves.add((which.load(Ordering::Acquire) & 1) as usize) };
-        // SAFETY: plain data that only the daemon changes.
-        unsafe { half.read_volatile() }
+        read(unsafe { addr_of!((*self.record.as_ptr()).protocol) })
     }
 
     /// The selection in force.
@@ -100,19 +113,27 @@ impl<'a> LiveService<'a> {
         unsafe { half.read_volatile() }
     }
 
-    /// Writes the configuration that does not hold, then makes it hold.
+    /// Writes the configuration, which no program reads.
     pub(in crate::datapath) fn set_config(self, config: ServiceConfig) {
+        let ServiceConfig {
+            scheduler,
+            persistence_engine,
+            flags,
+            timeout,
+            netmask,
+        } = config;
         let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
-        let which = word32(unsafe { addr_of_mut!((*record).config) });
-        // SAFETY: both configurations are within the record.
-        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<ServiceConfig>();
-        let next = which.load(Ordering::Relaxed).wrapping_add(1);
-        // SAFETY: the index is zero or one.
-        let half = unsafe { halves.add((next & 1) as usize) };
-        // SAFETY: no program reads configurations, and this half does not hold yet.
-        unsafe { half.write_volatile(config) };
-        which.store(next, Ordering::Release);
+        write(unsafe { addr_of_mut!((*record).scheduler) }, scheduler);
+        // SAFETY: as above.
+        let engine = unsafe { addr_of_mut!((*record).persistence_engine) };
+        write(engine, persistence_engine);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).flags) }, flags);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).timeout) }, timeout);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).netmask) }, netmask);
     }
 
     /// Puts a selection and terms into the halves that are not in force, then brings them into
@@ -184,9 +205,9 @@ impl<'a> LiveService<'a> {
         self.state().store(STATE_FREE, Ordering::Release);
     }
 
-    fn state(self) -> &'a AtomicU32 {
+    fn state(self) -> &'a AtomicU8 {
         // SAFETY: the field is within the record.
-        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+        byte(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
     }
 
     fn generation(self) -> &'a AtomicU64 {
