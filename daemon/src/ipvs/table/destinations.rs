@@ -62,11 +62,7 @@ impl Table {
                 path.name_destination().map_err(full)?
             }
         };
-        service.destinations.push_front(Destination {
-            id,
-            spec,
-            last_weight: spec.weight,
-        });
+        service.destinations.push_front(Destination::new(id, spec));
         if let Err(reason) = path.publish(self.ns, service, Cause::DestinationAdded(id)) {
             service.destinations.remove(0);
             if back.is_none() {
@@ -99,16 +95,13 @@ impl Table {
             .ok_or(Error::NoSuchService { service: *key })?;
         check(key, &spec, syncing)?;
         let destination = find_mut(service, &spec.key)?;
-        let id = destination.id;
-        let old = (destination.spec, destination.last_weight);
-        destination.spec = spec;
-        if spec.weight != 0 {
-            destination.last_weight = spec.weight;
-        }
+        let id = destination.id();
+        let edited = destination.edited(spec);
+        let old = std::mem::replace(destination, edited);
         path.publish(self.ns, service, Cause::DestinationEdited(id))
             .map_err(|reason| {
                 if let Ok(destination) = find_mut(service, &spec.key) {
-                    (destination.spec, destination.last_weight) = old;
+                    *destination = old;
                 }
                 Error::DataPath {
                     service: *key,
@@ -146,7 +139,7 @@ impl Table {
             .and_then(|previous| service.destinations.get(previous))
             .map(Destination::id);
         let cause = Cause::DestinationDeleted {
-            id: removed.id,
+            id: removed.id(),
             behind,
         };
         if let Err(reason) = path.publish(self.ns, service, cause) {

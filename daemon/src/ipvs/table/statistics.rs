@@ -16,7 +16,7 @@ impl Table {
         destination: &Destination,
         path: &dyn DataPath,
     ) -> DestinationReading {
-        path.destination_reading(self.ns, destination.id)
+        path.destination_reading(self.ns, destination.id())
     }
 
     /// Makes the counters of a service and its destinations start from 0 (`ip_vs_zero_service`).
