@@ -1,10 +1,7 @@
 //! Between the table's types and the records in the maps, field by field. Where a record stands and
 //! when it is written is decided in `publish`.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use sockvs_ebpf_common::{
     AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig, FTP_PORT,
@@ -90,15 +87,10 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
     if service.key().fwmark().is_some() {
         flags |= TERMS_FWMARK;
     }
-    let netmask = service.netmask();
     let terms = Terms {
         flags,
-        zero: 0,
-        persistence: nanoseconds(service.persistence_timeout()),
-        netmask: match service.key().family() {
-            Family::Inet => address_words(netmask.mask().into()),
-            Family::Inet6 => prefix_words(netmask.prefix_length()),
-        },
+        ticks: service.timeout_ticks(),
+        netmask: service.netmask().0,
     };
     with_expire_quiescent(terms, expire_quiescent)
 }
@@ -117,12 +109,6 @@ pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Ter
 /// A span of time as the programs measure it.
 pub(super) fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The mask of an IPv6 prefix.
-fn prefix_words(length: u32) -> AddressWords {
-    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length));
-    address_words(Ipv6Addr::from(mask.unwrap_or(0)).into())
 }
 
 /// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where there
@@ -300,6 +286,8 @@ pub(super) fn name<const LEN: usize>(name: &[u8]) -> [u8; LEN] {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]
@@ -310,14 +298,6 @@ mod tests {
         let words = address_words(v6.into());
         assert_eq!(words.map(u32::to_ne_bytes).concat(), v6.octets());
         assert_eq!(ip_address(Family::Inet6, &words), v6);
-    }
-
-    #[test]
-    fn a_prefix_is_a_mask() {
-        let words = |mask: &str| address_words(mask.parse().unwrap());
-        assert_eq!(prefix_words(128), [u32::MAX; 4]);
-        assert_eq!(prefix_words(65), words("ffff:ffff:ffff:ffff:8000::"));
-        assert_eq!(prefix_words(1), words("8000::"));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! The type holds; the rules for changing it are in `table`.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use super::{
     Destination, DestinationId, DestinationKey, Destinations, Family, HZ, PersistenceEngine,
@@ -159,11 +158,6 @@ impl Service {
     /// The same in ticks, of which there are 250 in a second.
     pub fn timeout_ticks(&self) -> u32 {
         self.settings.timeout_ticks
-    }
-
-    /// How long a client stays with its destination, to the tick.
-    pub fn persistence_timeout(&self) -> Duration {
-        Duration::from_secs(u64::from(self.settings.timeout_ticks)) / HZ
     }
 
     /// Which clients count as one.

@@ -97,7 +97,7 @@ structures! {
     SyncDaemonKey { netns state zero }
     SyncDaemon { group interface sync_id max_length port ttl family zero }
     ServiceKey { netns address port protocol family zero }
-    Terms { flags zero persistence netmask }
+    Terms { flags ticks netmask }
     Selection {
         cursor period segments_at segments first_at first_len slots kind options zero
     }

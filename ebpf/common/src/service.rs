@@ -1,6 +1,6 @@
 //! A service's record: its key, its configuration, what new connections follow and on what terms.
 
-use crate::{AddressWords, Selection};
+use crate::{AF_INET, AddressWords, Selection};
 
 /// Where a connection must be going to belong to a service. The key of the map `SERVICES`.
 ///
@@ -29,12 +29,48 @@ pub struct ServiceKey {
 pub struct Terms {
     /// `TERMS_*`.
     pub flags: u32,
-    /// Zero.
-    pub zero: u32,
-    /// How long a client's server is remembered, in nanoseconds; see [`TERMS_PERSISTENT`].
-    pub persistence: u64,
-    /// Which bits of clients' addresses make a difference there, in network order.
-    pub netmask: AddressWords,
+    /// How long a client's server is remembered, in ticks; see [`TERMS_PERSISTENT`].
+    pub ticks: u32,
+    /// Which bits of clients' addresses make a difference there: a mask in network order for IPv4, and
+    /// for IPv6 the number of bits.
+    pub netmask: u32,
+}
+
+/// How long a tick is, in nanoseconds.
+const TICK: u64 = 1_000_000_000 / 250;
+
+impl Terms {
+    /// How long a client's server is remembered, in nanoseconds.
+    #[must_use]
+    #[inline(always)]
+    pub const fn persistence(ticks: u32) -> u64 {
+        ticks as u64 * TICK
+    }
+
+    /// An address of this family under a mask as it is in terms.
+    #[must_use]
+    #[inline(always)]
+    pub const fn masked(address: AddressWords, family: u8, netmask: u32) -> AddressWords {
+        if family == AF_INET {
+            return [address[0] & netmask, 0, 0, 0];
+        }
+        [
+            address[0] & leading(netmask),
+            address[1] & leading(netmask.saturating_sub(32)),
+            address[2] & leading(netmask.saturating_sub(64)),
+            address[3] & leading(netmask.saturating_sub(96)),
+        ]
+    }
+}
+
+/// A word in network order of which so many bits are set.
+#[inline(always)]
+const fn leading(bits: u32) -> u32 {
+    match bits {
+        0 => 0,
+        1..32 => (u32::MAX << (32 - bits)).to_be(),
+        _ => u32::MAX,
+    }
 }
 
 /// A client that comes again gets the same server (`IP_VS_SVC_F_PERSISTENT`).
@@ -115,4 +151,27 @@ pub struct Service {
     pub state: u8,
     /// Zero.
     pub zero: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AF_INET6;
+
+    fn masked(netmask: u32) -> [u32; 4] {
+        Terms::masked([u32::MAX; 4], AF_INET6, netmask).map(u32::from_be)
+    }
+
+    #[test]
+    fn a_prefix_is_a_mask() {
+        assert_eq!(masked(128), [u32::MAX; 4]);
+        assert_eq!(masked(65), [u32::MAX, u32::MAX, 0x8000_0000, 0]);
+        assert_eq!(masked(64), [u32::MAX, u32::MAX, 0, 0]);
+        assert_eq!(masked(1), [0x8000_0000, 0, 0, 0]);
+        let v4 = [0x0102_0304, 5, 6, 7];
+        assert_eq!(
+            Terms::masked(v4, AF_INET, 0x00ff_ff00),
+            [0x0002_0300, 0, 0, 0]
+        );
+    }
 }
