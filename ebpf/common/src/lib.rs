@@ -60,14 +60,14 @@ pub use sync_daemon::{SyncDaemon, SyncDaemonKey};
 pub use template::{Template, TemplateKey};
 
 /// Services in one chunk of `SERVICE_RECORDS`; a power of two, so that an index splits by shifting.
-pub const SERVICES_PER_CHUNK: u32 = 256;
+pub const SERVICES_PER_CHUNK: u32 = 1024;
 /// Destinations in one chunk of `DESTINATION_RECORDS`; a power of two.
 pub const DESTINATIONS_PER_CHUNK: u32 = 1024;
 /// Words in one chunk of `SLOTS`; a power of two.
 pub const SLOTS_PER_CHUNK: u32 = 8192;
 
 /// Most chunks of services: one million services.
-pub const SERVICE_CHUNKS: u32 = 4096;
+pub const SERVICE_CHUNKS: u32 = 1024;
 /// Most chunks of destinations: eight million destinations.
 pub const DESTINATION_CHUNKS: u32 = 8192;
 /// Most chunks of slots: 67 million words.
