@@ -102,7 +102,7 @@ fn connections_to_a_dead_server_stop_within_a_round_of_checks() {
         let last = failed.last().map_or(dies, |attempt| attempt.started);
         let meanwhile = attempts
             .iter()
-            .filter(|it| (dies..last).contains(&it.ended));
+            .filter(|it| it.started <= last && dies <= it.ended);
         let served = meanwhile.filter(|it| it.reached.is_ok()).count();
         let took = Duration::from_nanos(last - dies);
         println!(
@@ -118,9 +118,10 @@ fn connections_to_a_dead_server_stop_within_a_round_of_checks() {
             let dead = [Errno::ECONNREFUSED, Errno::ECONNRESET].map(Err);
             assert!(dead.contains(&attempt.reached), "{attempt:?}");
         }
-        // Each in turn: had one to A failed, there were more than its share.
+        // Each in turn: had those to A failed, there were more than its share. Some of B's were waiting for
+        // it to accept them when it ended.
         assert!(
-            failed.len() <= served + 2 * THREADS,
+            failed.len() <= served + 4 * THREADS,
             "more failed than went to B"
         );
     });
