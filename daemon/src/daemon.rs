@@ -181,6 +181,7 @@ async fn serve(options: &Options) -> Result<()> {
     tokio::spawn(clear_up(server.clone(), departures));
     tokio::spawn(be_watched(server.clone()));
     privileges::keep_needed();
+    give_memory_back();
     service_manager::ready();
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 
@@ -199,6 +200,16 @@ async fn serve(options: &Options) -> Result<()> {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
+}
+
+/// What it took to load the programs is not needed again. The allocator would keep it for the main thread,
+/// which does next to nothing from now on.
+fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the function may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Waits until an interceptor fails, if there is one.

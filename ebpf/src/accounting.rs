@@ -5,7 +5,7 @@
 
 use core::ptr::{addr_of, addr_of_mut};
 
-use sockvs_ebpf_common::{Carried, Destination, Origin, Service};
+use sockvs_ebpf_common::{Carried, Destination, Origin, Service, recovery_threshold};
 
 use crate::{counter, persistence, table};
 
@@ -129,8 +129,10 @@ fn take_one_of(destination: *mut Destination) {
     // SAFETY: a field within the record.
     let total = counter::take_one(unsafe { addr_of_mut!((*destination).total) });
     // SAFETY: as above; the word is read whole.
-    let recovery = unsafe { addr_of!((*destination).recovery_threshold).read_volatile() };
-    if total == u64::from(recovery) {
+    let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
+    // SAFETY: as above.
+    let lower = unsafe { addr_of!((*destination).lower_threshold).read_volatile() };
+    if total == u64::from(recovery_threshold(upper, lower)) {
         set_overloaded(destination, 0);
     }
 }
@@ -183,7 +185,7 @@ fn add_carried([inpkts, outpkts, inbytes, outbytes]: [*mut u64; 4], carried: &Ca
 }
 
 #[inline(always)]
-fn set_overloaded(destination: *mut Destination, overloaded: u32) {
+fn set_overloaded(destination: *mut Destination, overloaded: u8) {
     // SAFETY: a field within a record; it is written whole.
     unsafe { addr_of_mut!((*destination).overloaded).write_volatile(overloaded) };
 }

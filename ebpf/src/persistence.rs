@@ -10,7 +10,7 @@ use core::ptr::{addr_of, addr_of_mut};
 use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::SockAddrContext};
 use sockvs_ebpf_common::{
     AddressWords, Destination, FTP_PORT, Origin, STATE_LIVE, Service, ServiceKey,
-    TERMS_EXPIRE_QUIESCENT, Template, TemplateKey,
+    TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms,
 };
 
 use crate::{
@@ -160,7 +160,8 @@ fn now() -> u64 {
 #[inline(always)]
 fn lasts(service: *mut Service) -> u64 {
     // SAFETY: plain data within the record.
-    unsafe { addr_of!((*balance::terms(service)).persistence).read_volatile() }
+    let ticks = unsafe { addr_of!((*balance::terms(service)).ticks).read_volatile() };
+    Terms::persistence(ticks)
 }
 
 /// A connection that a template gave its server begins to count.
@@ -228,12 +229,9 @@ fn client(ctx: &SockAddrContext, service: *mut Service) -> AddressWords {
         let namespace = address::netns(ctx);
         return [namespace as u32, (namespace >> 32) as u32, 0, u32::MAX];
     }
-    let masked = [
-        bound[0] & netmask[0],
-        bound[1] & netmask[1],
-        bound[2] & netmask[2],
-        bound[3] & netmask[3],
-    ];
+    // SAFETY: as above.
+    let family = unsafe { addr_of!((*service).key.family).read_volatile() };
+    let masked = Terms::masked(bound, family, netmask);
     if masked[0] | masked[1] | masked[2] | masked[3] == 0 {
         return [0, 0, 0, u32::MAX];
     }

@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, FILTER_WORDS,
+    AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Edit, FILTER_WORDS,
     FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, MAX_TEMPLATES, Namespace,
     SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service, ServiceKey,
     SyncDaemon, SyncDaemonKey, Template, TemplateKey,
@@ -66,6 +66,10 @@ static SYNC_DAEMONS: HashMap<
     { MAX_SYNC_DAEMONS as usize },
     { BPF_F_NO_PREALLOC as usize },
 > = HashMap::new();
+
+/// Nor this.
+#[btf_map]
+static EDIT: Array<Edit, 1> = Array::new();
 
 #[btf_map]
 static TEMPLATES: HashMap<

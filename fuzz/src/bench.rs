@@ -178,7 +178,7 @@ impl Bench {
     }
 }
 
-fn check_table(table: &Table, ids: &mut HashSet<u64>) {
+fn check_table(table: &Table, ids: &mut HashSet<u32>) {
     let services: Vec<_> = table.services_from(0).collect();
     assert_eq!(services.len(), table.len());
     assert_eq!(services.is_empty(), table.is_empty());
@@ -211,7 +211,7 @@ fn check_destination(destination: &Destination) {
     assert!(destination.forwarding().to_raw() < 8);
 }
 
-/// What connections follow is what is listed. (The data path is told of zero points otherwise.)
+/// What connections follow is what is listed.
 fn same_service(listed: &Service, followed: &Service) {
     let of_service = |service: &Service| {
         (

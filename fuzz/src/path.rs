@@ -54,6 +54,14 @@ impl Followed {
 }
 
 impl DataPath for SharedPath {
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+        self.lock().fake.name_service()
+    }
+
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+        self.lock().fake.name_destination()
+    }
+
     fn publish(
         &mut self,
         ns: Namespace,
@@ -96,11 +104,17 @@ impl DataPath for SharedPath {
         followed.sync_daemons.extend(started);
     }
 
-    fn zeroed(&mut self, _: Namespace, _: &Service) {
-        self.lock().told += 1;
+    fn zero(&mut self, ns: Namespace, service: &Service) {
+        let mut followed = self.lock();
+        followed.told += 1;
+        followed.fake.zero(ns, service);
     }
 
-    fn estimate(&mut self) {}
+    fn zero_destination(&mut self, id: DestinationId) {
+        self.lock().fake.zero_destination(id);
+    }
+
+    fn estimate(&mut self, _: &mut dyn Iterator<Item = &Service>) {}
 
     fn forget_namespace(&mut self, ns: Namespace) {
         let mut followed = self.lock();

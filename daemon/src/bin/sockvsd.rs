@@ -30,14 +30,15 @@ struct Arguments {
     /// Services of this network namespace hold for the sockets of every namespace.
     #[arg(long)]
     node_wide: bool,
-    /// The most services, of all namespaces. What is not used costs no memory; so below.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 20)]
+    /// The most services, of all namespaces: at most 1048576. Each costs 16 bytes before it is used.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_services: u32,
-    /// The most servers of all services.
+    /// The most servers of all services. They cost nothing before they are used.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 23)]
     max_servers: u32,
-    /// The most clients of persistent services.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 20)]
+    /// The most clients of persistent services. Each costs 16 bytes before it is used. Counts where
+    /// nothing is pinned yet.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_clients: u32,
     /// The most open connections of TCP that are counted; more are balanced all the same. Each takes 16
     /// bytes of memory from the start.

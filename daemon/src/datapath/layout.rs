@@ -13,12 +13,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
-    Connection, DESTINATIONS_PER_CHUNK, Destination, Flows, Globals, Namespace, Origin,
-    SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
-    TemplateKey, layout::Layout,
+    Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flows, Globals, MAX_SERVICES, Namespace,
+    Origin, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey,
+    Template, TemplateKey, layout::Layout,
 };
 
-use super::{PinDirectory, raw_map::RawMap};
+use super::{Limits, PinDirectory, raw_map::RawMap};
 
 /// The map that holds the layouts. They are its only value, with zeros behind.
 const FILE: &str = "layouts";
@@ -62,6 +62,9 @@ pub(super) struct MapLayout {
     pub(super) value: RecordLayout,
     /// Where the values stand in the chunks of a map of maps: how many in each.
     pub(super) per_chunk: Option<u32>,
+    /// How many entries it can have, where that is not the same in every directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) entries: Option<u32>,
 }
 
 impl MapLayout {
@@ -71,6 +74,7 @@ impl MapLayout {
             key: RecordLayout::of::<K>(),
             value: RecordLayout::of::<V>(),
             per_chunk: None,
+            entries: None,
         }
     }
 
@@ -100,13 +104,17 @@ fn hash(bytes: &[u8]) -> u32 {
 pub(super) struct Layouts(Vec<MapLayout>);
 
 impl Layouts {
-    /// As this version has them.
-    pub(super) fn ours() -> Self {
+    /// As this version has them, with room for so many services.
+    pub(super) fn ours(services: u32) -> Self {
         Self(vec![
             MapLayout::of::<u32, Globals>("GLOBALS"),
             MapLayout::of::<u64, Namespace>("NAMESPACES"),
             MapLayout::of::<SyncDaemonKey, SyncDaemon>("SYNC_DAEMONS"),
-            MapLayout::of::<ServiceKey, u32>("SERVICES"),
+            MapLayout::of::<u32, Edit>("EDIT"),
+            MapLayout {
+                entries: Some(services),
+                ..MapLayout::of::<ServiceKey, u32>("SERVICES")
+            },
             MapLayout::chunks::<Service>("SERVICE_RECORDS", SERVICES_PER_CHUNK),
             MapLayout::chunks::<Destination>("DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK),
             MapLayout::chunks::<u64>("SLOTS", SLOTS_PER_CHUNK),
@@ -132,6 +140,17 @@ impl Layouts {
             }
         }
         Ok(announced)
+    }
+
+    /// For how many services there has to be room: for as many as there may be, and as there was room for
+    /// already. It costs memory whether there are any, so it is not simply the most that can be.
+    pub(super) fn room_for_services(pins: &PinDirectory, limits: &Limits) -> io::Result<u32> {
+        let most = limits.services.most.next_power_of_two();
+        let pinned = Self::pinned(pins)?;
+        let before = pinned.as_ref().and_then(|pinned| pinned.map("SERVICES"));
+        // Earlier versions had room for all that can be.
+        let before = before.map_or(0, |map| map.entries.unwrap_or(MAX_SERVICES));
+        Ok(most.max(before).min(MAX_SERVICES))
     }
 
     fn read(path: &Path) -> io::Result<Option<Self>> {
@@ -208,7 +227,7 @@ mod tests {
     /// these loses what is counted of open connections, and needs a way of its own.
     #[test]
     fn what_programs_change_in_place_looks_as_ever() {
-        let ours = Layouts::ours();
+        let ours = Layouts::ours(1);
         let files = ["SLOTS", "TEMPLATES", "ORIGINS", "FLOWS", "CONNECTIONS"]
             .map(|name| ours.map(name).expect("there is one").file());
         assert_eq!(
@@ -225,7 +244,7 @@ mod tests {
 
     #[test]
     fn layouts_survive_being_written_down() {
-        let ours = Layouts::ours();
+        let ours = Layouts::ours(1);
         let text = serde_json::to_vec(&ours).expect("made of names and numbers");
         assert_eq!(
             serde_json::from_slice::<Layouts>(&text).expect("just written"),

@@ -28,7 +28,7 @@ use sockvs_ebpf_common::{Destination, Service};
 use super::{
     PinDirectory,
     chunks::Chunks,
-    layout::{Layouts, MapLayout, RecordLayout},
+    layout::{Field, Layouts, MapLayout, RecordLayout},
     raw_map::RawMap,
 };
 
@@ -36,8 +36,10 @@ use super::{
 const COUNTERS: [&str; 7] = [
     "conns", "active", "total", "inpkts", "outpkts", "inbytes", "outbytes",
 ];
+/// Those that an earlier version did not zero but told from `zero_point` on, in this order.
+const ZEROED: [&str; 5] = ["conns", "inpkts", "outpkts", "inbytes", "outbytes"];
 /// The maps that only a daemon changes.
-const TABLES: [&str; 4] = ["GLOBALS", "NAMESPACES", "SYNC_DAEMONS", "SERVICES"];
+const TABLES: [&str; 5] = ["GLOBALS", "NAMESPACES", "SYNC_DAEMONS", "EDIT", "SERVICES"];
 
 /// From which layouts to which.
 pub(super) struct Migration<'a> {
@@ -99,6 +101,9 @@ impl<'a> Migration<'a> {
         for old in &self.counted {
             self.each_record_map(old, |old, new, chunks| chunks.settle(old, new))?;
         }
+        if let Some(table) = &self.table {
+            self.each_record_map(table, |old, new, chunks| chunks.zero(old, new))?;
+        }
         if self.table.is_some() {
             tracing::info!("the table of another version was carried over");
         }
@@ -155,6 +160,8 @@ trait Records {
     fn carry_over(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
     /// Moves what is counted to the new records.
     fn settle(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
+    /// Takes from that what an earlier version had only noted as zeroed.
+    fn zero(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
 }
 
 struct Both<T> {
@@ -191,7 +198,10 @@ fn words_of(record: &RecordLayout) -> io::Result<u32> {
 
 impl<T: Pod> Records for Both<T> {
     fn carry_over(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()> {
-        let translation = Translation::new(old, new).without(&COUNTERS);
+        let translations = [0, 1].map(|which| {
+            let old = with_configuration(old, which);
+            Translation::new(&old, new).without(&COUNTERS)
+        });
         let words = words_of(old)?;
         for index in 0..self.old.len() / words.max(1) {
             let from: Vec<u8> = (index * words..(index + 1) * words)
@@ -202,6 +212,12 @@ impl<T: Pod> Records for Both<T> {
             self.new.ensure(index).map_err(io::Error::other)?;
             let Some(record) = self.new.at(index) else {
                 continue;
+            };
+            let [first, second] = &translations;
+            let translation = if has_second_configuration(old, &from) {
+                second
+            } else {
+                first
             };
             for (at, bytes) in translation.parts(&from) {
                 for (byte, at) in bytes.iter().zip(at..) {
@@ -216,29 +232,85 @@ impl<T: Pod> Records for Both<T> {
     }
 
     fn settle(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()> {
-        let words = words_of(old)?;
         for counter in COUNTERS {
-            let (Some(from), Some(to)) = (word(old, counter), word(new, counter)) else {
-                continue;
-            };
-            for index in 0..self.old.len() / words.max(1) {
-                let old = self.old.at(index * words + from);
-                let (Some(old), Some(new)) = (old, self.new.at(index)) else {
-                    continue;
-                };
-                // SAFETY: an aligned word of the mapping.
-                let old = unsafe { AtomicU64::from_ptr(old.as_ptr()) };
-                // SAFETY: the new record has this field, which is an aligned word.
-                let new = unsafe { new.as_ptr().cast::<u64>().add(to as usize) };
-                // SAFETY: as above; programs change it as a whole, too.
-                let new = unsafe { AtomicU64::from_ptr(new) };
-                // Between these two nothing can be waited for, and so nothing is lost.
-                let counted = old.swap(0, Ordering::AcqRel);
-                new.fetch_add(counted, Ordering::AcqRel);
+            self.move_words((old, counter), (new, counter), |to, counted| {
+                to.fetch_add(counted, Ordering::AcqRel);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn zero(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()> {
+        for (nth, counter) in ZEROED.iter().enumerate() {
+            let zero_point = format!("zero_point.{nth}");
+            if word(new, &zero_point).is_none() {
+                self.move_words((old, &zero_point), (new, counter), |to, zeroed| {
+                    to.fetch_sub(zeroed, Ordering::AcqRel);
+                })?;
             }
         }
         Ok(())
     }
+}
+
+impl<T: Pod> Both<T> {
+    /// Takes a word out of each old record and gives it to one of the new record, where both have them.
+    fn move_words(
+        &self,
+        (old, from): (&RecordLayout, &str),
+        (new, to): (&RecordLayout, &str),
+        give: impl Fn(&AtomicU64, u64),
+    ) -> io::Result<()> {
+        let words = words_of(old)?;
+        let (Some(from), Some(to)) = (word(old, from), word(new, to)) else {
+            return Ok(());
+        };
+        for index in 0..self.old.len() / words.max(1) {
+            let old = self.old.at(index * words + from);
+            let (Some(old), Some(new)) = (old, self.new.at(index)) else {
+                continue;
+            };
+            // SAFETY: an aligned word of the mapping.
+            let old = unsafe { AtomicU64::from_ptr(old.as_ptr()) };
+            // SAFETY: the new record has this field, which is an aligned word.
+            let new = unsafe { new.as_ptr().cast::<u64>().add(to as usize) };
+            // SAFETY: as above; programs change it as a whole, too.
+            let new = unsafe { AtomicU64::from_ptr(new) };
+            // Between these two nothing can be waited for, and so nothing is lost.
+            let word = old.swap(0, Ordering::AcqRel);
+            give(new, word);
+        }
+        Ok(())
+    }
+}
+
+/// Earlier versions kept two configurations in a record, of which `config` said which one holds: the
+/// layout in which that one's fields are the record's own.
+fn with_configuration(record: &RecordLayout, which: u32) -> RecordLayout {
+    let prefix = format!("configs.{which}.");
+    let mut fields = record.fields.clone();
+    for field in &record.fields {
+        if let Some(name) = field.name.strip_prefix(&prefix)
+            && !record.fields.iter().any(|field| field.name == name)
+        {
+            fields.push(Field {
+                name: name.to_owned(),
+                ..*field
+            });
+        }
+    }
+    RecordLayout {
+        size: record.size,
+        fields,
+    }
+}
+
+/// Whether it is the second one.
+fn has_second_configuration(record: &RecordLayout, bytes: &[u8]) -> bool {
+    let config = record.fields.iter().find(|field| field.name == "config");
+    config
+        .and_then(|config| bytes.get(config.at))
+        .is_some_and(|byte| byte & 1 == 1)
 }
 
 /// Which word of a record a counter is.
@@ -308,7 +380,7 @@ impl Translation {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::layout::Field, *};
+    use super::*;
 
     fn record(size: usize, fields: &[(&str, usize, usize)]) -> RecordLayout {
         let field = |(name, at, size): &(&str, usize, usize)| Field {
@@ -331,6 +403,27 @@ mod tests {
         assert_eq!(whole, [3, 4, 5, 6, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0]);
         let without = Translation::new(&old, &new).without(&["b"]);
         assert_eq!(without.whole(&[1, 2, 9, 9, 3, 4, 5, 6])[..4], [0; 4]);
+    }
+
+    #[test]
+    fn of_two_configurations_the_one_that_holds_is_taken() {
+        let old = record(
+            16,
+            &[
+                ("a", 0, 4),
+                ("config", 4, 4),
+                ("configs.0.w", 8, 4),
+                ("configs.1.w", 12, 4),
+            ],
+        );
+        let new = record(8, &[("w", 0, 4), ("a", 4, 4)]);
+        let from = |config| [1, 0, 0, 0, config, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
+        for (config, holds) in [(0, 2), (1, 3), (7, 3)] {
+            let bytes = from(config);
+            let which = u32::from(has_second_configuration(&old, &bytes));
+            let translation = Translation::new(&with_configuration(&old, which), &new);
+            assert_eq!(translation.whole(&bytes), [holds, 0, 0, 0, 1, 0, 0, 0]);
+        }
     }
 
     #[test]

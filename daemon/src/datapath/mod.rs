@@ -3,7 +3,7 @@
 //! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
 //! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
 //! `records` are the maps' contents; `addresses` the way to them; `origins` tries whether sockets can remember; `scheduler` decides
-//! what a service's connections go through; `publish` brings a service's new state into force,
+//! what a service's connections go through, which `sequences` writes down; `publish` brings a service's new state into force,
 //! `restore` reads back what an earlier daemon left, which
 //! `migration` carries over where it was of another version's `layout`. `rates` estimates, `templates` is persistence's memory,
 //! `common` and `sync_daemons` what belongs to no service. `walk` looks at the sockets that are connected, where `socket_layout`
@@ -20,6 +20,7 @@ mod chunks;
 mod common;
 mod connections;
 mod destroy;
+mod edits;
 mod layout;
 mod live;
 mod migration;
@@ -35,6 +36,7 @@ mod records;
 mod restore;
 mod room;
 mod scheduler;
+mod sequences;
 mod socket_layout;
 mod sync_daemons;
 mod templates;

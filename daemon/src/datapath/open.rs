@@ -1,7 +1,5 @@
 //! Opening the maps.
 
-use std::collections::HashMap;
-
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{
     DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
@@ -12,13 +10,15 @@ use super::{
     addresses::Addresses,
     chunks::Chunks,
     common::Common,
+    edits::Edits,
     rates::Rates,
     room::{Indexes, Limit, Stretches},
     sync_daemons::SyncDaemons,
     templates::Templates,
 };
 
-/// How much there may be. None of it costs memory before it is used.
+/// How much there may be. A service or a client costs 16 bytes before it is used (the kernel's hash
+/// tables), a destination nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Services of all namespaces.
@@ -78,18 +78,22 @@ impl MapPath {
             BpfHashMap::try_from(programs.take_map(name)?)
                 .map_err(|error| Error::Map { name, error })?
         };
+        let edits = {
+            let name = "EDIT";
+            Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
+        };
         let path = Self {
             addresses: Addresses::open(programs)?,
             common: Common::new(globals, namespaces),
             sync_daemons: SyncDaemons::new(sync_daemons),
+            edits: Edits::new(edits),
             service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
             destination_records: chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?,
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,
             service_room: Indexes::new(limits.services),
             destination_room: Indexes::new(limits.destinations),
             slot_room: Stretches::default(),
-            services: HashMap::new(),
-            destinations: HashMap::new(),
+            memories: Vec::new(),
             service_rates: Rates::default(),
             destination_rates: Rates::default(),
             lingering: Vec::new(),

@@ -40,8 +40,7 @@ impl MapPath {
 
     /// The same for all destinations that were ever deleted.
     pub(super) fn end_all_orphans(&self, ns: Namespace) {
-        let known = self.destinations.values().chain(&self.lingering);
-        self.end_orphans(ns, known.copied());
+        self.end_orphans(ns, 0..self.destination_records.len());
     }
 
     fn end_connections(&self, ns: Namespace, deleted: &[u32]) -> io::Result<()> {

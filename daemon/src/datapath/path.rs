@@ -2,22 +2,21 @@
 //!
 //! How a service's new state is brought into force is in `publish`.
 
-use std::collections::HashMap;
-
 use sockvs_ebpf_common::{
-    Destination as DestinationRecord, Selection, Service as ServiceRecord, ServiceKey as RecordKey,
-    Terms,
+    Destination as DestinationRecord, Selection, Service as ServiceRecord, Terms,
 };
 
 use super::{
     addresses::Addresses,
     chunks::Chunks,
     common::Common,
+    edits::Edits,
     live::{LiveDestination, LiveService},
     rates::Rates,
     records,
-    room::{Indexes, Stretch, Stretches},
-    scheduler::{Plan, Server},
+    room::{Indexes, Stretches},
+    scheduler::Memory,
+    sequences::stretch,
     sync_daemons::SyncDaemons,
     templates::Held,
     walk::Walk,
@@ -32,14 +31,15 @@ pub struct MapPath {
     pub(super) addresses: Addresses,
     pub(super) common: Common,
     pub(super) sync_daemons: SyncDaemons,
+    pub(super) edits: Edits,
     pub(super) service_records: Chunks<ServiceRecord>,
     pub(super) destination_records: Chunks<DestinationRecord>,
     pub(super) slots: Chunks<u64>,
     pub(super) service_room: Indexes,
     pub(super) destination_room: Indexes,
     pub(super) slot_room: Stretches,
-    pub(super) services: HashMap<ServiceId, Published>,
-    pub(super) destinations: HashMap<DestinationId, u32>,
+    /// What the services' schedulers remember, by index.
+    pub(super) memories: Vec<Memory>,
     pub(super) service_rates: Rates<ServiceId>,
     pub(super) destination_rates: Rates<DestinationId>,
     /// Records of destinations that an earlier daemon deleted while connections were counted there.
@@ -52,66 +52,63 @@ pub struct MapPath {
     pub(super) walk: Option<Walk>,
 }
 
-/// A service in the maps.
-pub(super) struct Published {
-    /// Where its record stands.
-    pub(super) index: u32,
-    /// What leads connections to it.
-    pub(super) lookup: Option<RecordKey>,
-    /// Its destinations, in the order of its list.
-    pub(super) servers: Vec<Server>,
-    /// What new connections go through.
-    pub(super) plan: Plan,
-    /// The slots that the plan is written in.
-    pub(super) stretch: Stretch,
-}
-
 impl DataPath for MapPath {
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+        self.service_room.take().map(ServiceId)
+    }
+
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+        self.reclaim();
+        let index = self.destination_room.take()?;
+        if let Err(full) = self.destination_records.ensure(index) {
+            self.destination_room.give_back(index);
+            return Err(full);
+        }
+        let id = DestinationId(index);
+        self.zero_destination(id);
+        Ok(id)
+    }
+
     fn publish(
         &mut self,
         ns: Namespace,
         service: &Service,
         cause: Cause,
     ) -> Result<(), DataPathFull> {
-        match self.services.remove(&service.id()) {
-            None => self.add(ns, service),
-            Some(mut published) => {
-                let result = self.change(&mut published, service, cause);
-                self.services.insert(service.id(), published);
-                result
-            }
+        match cause {
+            Cause::ServiceAdded => self.add(ns, service),
+            _ => self.change(ns, service, cause),
         }
     }
 
     fn withdraw(&mut self, ns: Namespace, service: &Service) {
-        let Some(published) = self.services.remove(&service.id()) else {
-            return;
-        };
-        if let Some(key) = published.lookup {
+        if let Some(key) = records::lookup_key(ns, service.key()) {
             if let Err(error) = self.addresses.remove(&key) {
                 tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
             }
             self.common.subtract(records::rare(&key));
         }
-        for server in &published.servers {
-            self.free_destination(server.index);
+        for destination in service.destinations() {
+            self.free_destination(destination.id());
         }
-        if let Some(record) = LiveService::at(&self.service_records, published.index) {
+        if let Some(record) = self.service(service.id()) {
+            let stretch = stretch(&record.selection());
             record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
+            self.slot_room.give_back(stretch);
         }
-        self.slot_room.give_back(published.stretch);
-        self.service_room.give_back(published.index);
+        self.service_room.give_back(service.id().0);
         self.service_rates.forget(&service.id());
-        self.end_orphans(ns, published.servers.iter().map(|server| server.index));
+        self.end_orphans(ns, service.destinations().map(|gone| gone.id().0));
     }
 
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
         self.common.configure(ns, timeouts, settings);
         let udp = self.common.udp_timeout(ns);
         let expire_quiescent = self.common.expire_quiescent(ns);
-        for published in self.services.values() {
-            if let Some(record) = LiveService::at(&self.service_records, published.index)
+        for index in 0..self.service_records.len() {
+            if let Some(record) = self.service(ServiceId(index))
+                && record.is_live()
                 && record.key().netns == ns.0
             {
                 record.set_udp_timeout(udp);
@@ -128,40 +125,44 @@ impl DataPath for MapPath {
         self.sync_daemons.set(ns, state, daemon);
     }
 
-    fn zeroed(&mut self, _ns: Namespace, service: &Service) {
-        if let Some(published) = self.services.get(&service.id())
-            && let Some(record) = LiveService::at(&self.service_records, published.index)
-        {
-            record.set_zero_point(service.zero_point());
-            self.service_rates.zero(service.id(), &record.stats());
+    fn zero(&mut self, _ns: Namespace, service: &Service) {
+        self.add_up();
+        if let Some(record) = self.service(service.id()) {
+            record.zero();
+            self.service_rates.zero(&service.id());
         }
         for destination in service.destinations() {
             let id = destination.id();
-            let Some(index) = self.destinations.get(&id) else {
-                continue;
-            };
-            if let Some(record) = LiveDestination::at(&self.destination_records, *index) {
-                record.set_zero_point(destination.zero_point());
-                self.destination_rates.zero(id, &record.reading().stats);
+            if let Some(record) = self.destination(id) {
+                record.zero();
             }
+            self.destination_rates.zero(&id);
         }
     }
 
-    fn estimate(&mut self) {
+    fn zero_destination(&mut self, id: DestinationId) {
+        if let Some(record) = self.destination(id) {
+            record.zero();
+            record.leave();
+        }
+        self.destination_rates.zero(&id);
+    }
+
+    fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>) {
         // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to estimate.
-        let (services, destinations) = (&self.service_records, &self.destination_records);
-        let used: Vec<_> = self
-            .services
-            .iter()
-            .filter_map(|(id, published)| {
-                let record = LiveService::at(services, published.index)?;
-                record.has_counted().then_some((*id, published, record))
+        let records = &self.service_records;
+        let used: Vec<(&Service, LiveService<'_>)> = services
+            .filter_map(|service| {
+                let record = LiveService::at(records, service.id().0)?;
+                record.has_counted().then_some((service, record))
             })
             .collect();
+        let destinations = &self.destination_records;
         let servers = || {
-            let servers = used.iter().flat_map(|(_, published, _)| &published.servers);
+            let servers = used.iter().flat_map(|(service, _)| service.destinations());
             servers.filter_map(|server| {
-                Some((server.id, LiveDestination::at(destinations, server.index)?))
+                let record = LiveDestination::at(destinations, server.id().0)?;
+                Some((server.id(), record))
             })
         };
         // Without connections, there is nothing to add up. (Those to servers that were deleted are added
@@ -169,8 +170,10 @@ impl DataPath for MapPath {
         if servers().any(|(_, record)| record.is_connected()) {
             self.add_up();
         }
-        self.service_rates
-            .estimate(used.iter().map(|(id, _, record)| (*id, record.stats())));
+        self.service_rates.estimate(
+            used.iter()
+                .map(|(service, record)| (service.id(), record.stats())),
+        );
         self.destination_rates
             .estimate(servers().map(|(id, record)| (id, record.reading().stats)));
     }
@@ -182,16 +185,12 @@ impl DataPath for MapPath {
 
     fn forget(&mut self, id: DestinationId) {
         self.destination_rates.forget(&id);
-        if let Some(index) = self.destinations.remove(&id) {
-            self.destination_room.give_back(index);
-        }
+        self.destination_room.give_back(id.0);
     }
 
     fn service_stats(&self, _ns: Namespace, id: ServiceId) -> Stats {
         self.add_up();
-        self.services
-            .get(&id)
-            .and_then(|published| LiveService::at(&self.service_records, published.index))
+        self.service(id)
             .map(LiveService::stats)
             .map(|stats| self.service_rates.with_rates(&id, stats))
             .unwrap_or_default()
@@ -199,12 +198,12 @@ impl DataPath for MapPath {
 
     fn destination_reading(&self, _ns: Namespace, id: DestinationId) -> DestinationReading {
         self.add_up();
-        let (Some(index), Some(record)) = (self.destinations.get(&id), self.destination(id)) else {
+        let Some(record) = self.destination(id) else {
             return DestinationReading::default();
         };
         let reading = record.reading();
         DestinationReading {
-            persistent: self.held.to(*index),
+            persistent: self.held.to(id.0),
             stats: self.destination_rates.with_rates(&id, reading.stats),
             ..reading
         }

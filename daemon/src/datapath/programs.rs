@@ -158,7 +158,8 @@ impl Programs {
     ) -> Result<Self, Error> {
         let cgroup_file = open_cgroup(cgroup)?;
         let mut loader = EbpfLoader::new();
-        let layouts = Layouts::ours();
+        let services = Layouts::room_for_services(&pins, limits).map_err(Error::Migration)?;
+        let layouts = Layouts::ours(services);
         for layout in layouts.iter() {
             let path = pins.file(&layout.file());
             loader.map_pin_path(layout.name.as_str(), path.clone());
@@ -168,6 +169,7 @@ impl Programs {
                     .map_err(|error| Error::Pin { path, error })?;
             }
         }
+        loader.map_max_entries("SERVICES", services);
         loader.map_max_entries("TEMPLATES", limits.clients.most);
         loader.map_max_entries("CONNECTIONS", limits.connections);
         let node_wide = node_wide.map_or(0, |ns| ns.0);

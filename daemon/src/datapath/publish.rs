@@ -6,186 +6,143 @@
 //! was still reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Segment, Selection, TERMS_PERSISTENT, Terms};
+use sockvs_ebpf_common::{Selection, TERMS_PERSISTENT, Terms};
 
 use super::{
-    live::{LiveDestination, LiveService, set_slot},
-    path::{MapPath, Published},
+    live::{LiveDestination, LiveService},
+    path::MapPath,
     records,
-    room::Stretch,
-    scheduler::{Plan, Server},
+    scheduler::{Memory, Plan, Server},
+    sequences::{sequence, stretch},
 };
-use crate::ipvs::{Cause, DataPathFull, Destination, DestinationId, Namespace, Service};
+use crate::ipvs::{Cause, DataPathFull, DestinationId, Namespace, Service, ServiceId};
 
 impl MapPath {
-    /// Adds a service, which has no destinations yet.
+    /// Adds a service, which has no destinations yet. If there is no room for it, its index is nobody's.
     pub(super) fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
-        let index = self.service_room.take()?;
-        let result = self.add_at(index, ns, service);
-        match result {
-            Ok(published) => {
-                self.services.insert(service.id(), published);
-                Ok(())
-            }
-            Err(full) => {
-                self.service_room.give_back(index);
-                Err(full)
-            }
+        let added = self.add_named(ns, service);
+        if added.is_err() {
+            self.service_room.give_back(service.id().0);
         }
+        added
     }
 
-    fn add_at(
-        &mut self,
-        index: u32,
-        ns: Namespace,
-        service: &Service,
-    ) -> Result<Published, DataPathFull> {
-        self.service_records.ensure(index)?;
+    fn add_named(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
+        let id = service.id();
+        self.service_records.ensure(id.0)?;
         self.born += 1;
-        let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
-        record.begin(records::stored_key(ns, service.key()), self.born);
+        let born = self.born;
+        let record = self.service(id).ok_or(DataPathFull::NoSpace)?;
+        record.begin(
+            records::stored_key(ns, service.key()),
+            service.key().protocol(),
+            born,
+        );
         record.set_config(records::service_config(service));
-        let mut published = Published {
-            index,
-            lookup: records::lookup_key(ns, service.key()),
-            servers: Vec::new(),
-            plan: Plan::default(),
-            stretch: self.slot_room.take(0)?,
-        };
-        self.follow(
-            &mut published,
-            service,
-            Plan::new(records::settings(service), &[]),
-            Vec::new(),
-        )?;
-        let record = LiveService::at(&self.service_records, index).ok_or(DataPathFull::NoSpace)?;
+        // What an earlier use of the record left there is nobody's.
+        record.bring_into_force(Selection::default(), Terms::default());
+        self.follow(ns, service, Plan::new(records::settings(service), &[]))?;
+        let record = self.service(id).ok_or(DataPathFull::NoSpace)?;
         record.set_live();
         record.set_udp_timeout(self.common.udp_timeout(ns));
-        if let Some(key) = published.lookup {
-            if let Err(error) = self.addresses.insert(key, index) {
-                record.set_free();
-                self.slot_room.give_back(published.stretch);
+        if let Some(key) = records::lookup_key(ns, service.key()) {
+            if let Err(error) = self.addresses.insert(key, id.0) {
+                if let Some(record) = self.service(id) {
+                    record.set_free();
+                }
                 return Err(full(&error));
             }
             self.common.add(records::rare(&key));
         }
-        Ok(published)
+        Ok(())
     }
 
     /// Brings a service's new state into force.
     pub(super) fn change(
         &mut self,
-        published: &mut Published,
+        ns: Namespace,
         service: &Service,
         cause: Cause,
     ) -> Result<(), DataPathFull> {
-        let servers = self.servers_of(published.index, service)?;
-        let plan = match cause {
-            Cause::ServiceEdited { rebound: false }
-                if published.plan.suits(records::settings(service)) =>
-            {
-                None
+        if let Cause::DestinationAdded(id) = cause {
+            self.begin_destination(service, id);
+        }
+        if let Some(plan) = self.next_plan(service, cause)?
+            && let Err(full) = self.follow(ns, service, plan)
+        {
+            if let Cause::DestinationAdded(id) = cause {
+                self.free_destination(id);
             }
-            Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
-                for server in &servers {
-                    if let Some(record) =
-                        LiveDestination::at(&self.destination_records, server.index)
-                    {
-                        record.leave();
-                    }
-                }
-                Some(Plan::new(records::settings(service), &servers))
-            }
-            Cause::DestinationAdded(_)
-            | Cause::DestinationEdited(_)
-            | Cause::DestinationDeleted(_) => {
-                let cursor = LiveService::at(&self.service_records, published.index)
-                    .map_or(0, LiveService::cursor);
-                Some(
-                    published
-                        .plan
-                        .after(cursor, cause, &published.servers, &servers),
-                )
-            }
-        };
-        if let Some(plan) = plan {
-            let result = self.follow(published, service, plan, servers);
-            if let (Err(_), Cause::DestinationAdded(id)) = (&result, cause)
-                && let Some(index) = self.destinations.get(&id)
-            {
-                self.free_destination(*index);
-            }
-            result?;
+            return Err(full);
         }
         match cause {
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
-                if let Some(record) = LiveService::at(&self.service_records, published.index) {
-                    record.set_config(records::service_config(service));
-                    let ns = Namespace(record.key().netns);
-                    record.set_terms(self.terms(ns, service));
+                let terms = self.terms(ns, service);
+                self.edit_service(service.id(), records::service_config(service));
+                if let Some(record) = self.service(service.id()) {
+                    record.set_terms(terms);
                 }
             }
-            Cause::DestinationEdited(id) => self.write_destination_config(service, id),
-            Cause::DestinationDeleted(id) => {
-                if let Some(index) = self.destinations.get(&id) {
-                    self.free_destination(*index);
-                    if let Some(record) = LiveService::at(&self.service_records, published.index) {
-                        self.end_orphans(Namespace(record.key().netns), [*index]);
-                    }
+            Cause::DestinationEdited(id) => {
+                if let Some(destination) = service.destination_of(id) {
+                    self.edit_destination(id, records::destination_config(destination));
                 }
+            }
+            Cause::DestinationDeleted { id, .. } => {
+                self.free_destination(id);
+                self.end_orphans(ns, [id.0]);
             }
             Cause::DestinationAdded(_) => {}
         }
         Ok(())
     }
 
-    /// The service's destinations, with records for those that have none.
-    pub(super) fn servers_of(
-        &mut self,
-        owner: u32,
-        service: &Service,
-    ) -> Result<Vec<Server>, DataPathFull> {
-        service
-            .destinations()
-            .map(|destination| {
-                let index = self.record_of(owner, destination)?;
-                Ok(records::server(destination, index))
-            })
-            .collect()
+    /// What new connections go through after a change; none if that stays as it is.
+    fn next_plan(&self, service: &Service, cause: Cause) -> Result<Option<Plan>, DataPathFull> {
+        let settings = records::settings(service);
+        let servers: Vec<Server> = service.destinations().map(records::server).collect();
+        let memory = self.memory(service.id());
+        let record = self.service(service.id()).ok_or(DataPathFull::NoSpace)?;
+        let in_force = record.selection();
+        let plan = match cause {
+            Cause::ServiceEdited { rebound: false } if memory.suits(in_force.options, settings) => {
+                return Ok(None);
+            }
+            Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
+                for server in &servers {
+                    if let Some(record) = self.destination(server.id) {
+                        record.leave();
+                    }
+                }
+                Plan::new(settings, &servers)
+            }
+            Cause::DestinationAdded(_)
+            | Cause::DestinationEdited(_)
+            | Cause::DestinationDeleted { .. } => memory.after(
+                settings,
+                (in_force.cursor, in_force.period),
+                || sequence(&self.slots, &in_force).unwrap_or_default(),
+                cause,
+                &servers,
+            ),
+        };
+        Ok(Some(plan))
     }
 
-    fn record_of(&mut self, owner: u32, destination: &Destination) -> Result<u32, DataPathFull> {
-        let (index, known) = match self.destinations.get(&destination.id()) {
-            Some(index) => (*index, true),
-            None => {
-                self.reclaim();
-                (self.destination_room.take()?, false)
-            }
-        };
-        if let Err(full) = self.destination_records.ensure(index) {
-            self.destination_room.give_back(index);
-            return Err(full);
-        }
-        let record =
-            LiveDestination::at(&self.destination_records, index).ok_or(DataPathFull::NoSpace)?;
-        if known && record.is_live() {
-            return Ok(index);
-        }
+    /// Fills the record of a destination that is new in its service.
+    fn begin_destination(&mut self, service: &Service, id: DestinationId) {
         self.born += 1;
-        record.begin(destination.key(), owner, self.born, known);
+        let (Some(destination), Some(record)) = (service.destination_of(id), self.destination(id))
+        else {
+            return;
+        };
+        record.begin(destination.key(), service.id().0, self.born);
         record.set_config(records::destination_config(destination));
-        record.set_zero_point(destination.zero_point());
-        record.set_thresholds(
-            destination.upper_threshold(),
-            destination.recovery_threshold(),
-        );
         record.set_live();
-        self.destinations.insert(destination.id(), index);
-        Ok(index)
     }
 
     /// Lingering records whose last connection has ended may be used again.
-    fn reclaim(&mut self) {
+    pub(super) fn reclaim(&mut self) {
         let lingering = std::mem::take(&mut self.lingering);
         for index in lingering {
             let record = LiveDestination::at(&self.destination_records, index);
@@ -200,26 +157,37 @@ impl MapPath {
     /// Makes new connections go through `plan`.
     pub(super) fn follow(
         &mut self,
-        published: &mut Published,
+        ns: Namespace,
         service: &Service,
         plan: Plan,
-        servers: Vec<Server>,
     ) -> Result<(), DataPathFull> {
-        let (stretch, selection) = self.lay_out(&plan)?;
-        let record =
-            LiveService::at(&self.service_records, published.index).ok_or(DataPathFull::NoSpace)?;
-        let selection = Selection {
-            cursor: plan.start,
-            ..selection
-        };
-        let terms = self.terms(Namespace(record.key().netns), service);
+        let selection = self.lay_out(&plan)?;
+        let terms = self.terms(ns, service);
+        let record = self.service(service.id()).ok_or(DataPathFull::NoSpace)?;
+        let old = stretch(&record.selection());
         record.bring_into_force(selection, terms);
-        self.slot_room
-            .give_back(std::mem::replace(&mut published.stretch, stretch));
-        tracing::trace!(service = %service.key(), period = plan.sequence.period, "published");
-        published.plan = plan;
-        published.servers = servers;
+        self.slot_room.give_back(old);
+        tracing::trace!(service = %service.key(), period = selection.period, "published");
+        self.remember(service.id(), plan.memory);
         Ok(())
+    }
+
+    fn memory(&self, id: ServiceId) -> Memory {
+        self.memories
+            .get(id.0 as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Keeps what a service's scheduler remembers.
+    pub(super) fn remember(&mut self, id: ServiceId, memory: Memory) {
+        let at = id.0 as usize;
+        if at >= self.memories.len() {
+            self.memories.resize(at + 1, Memory::default());
+        }
+        if let Some(place) = self.memories.get_mut(at) {
+            *place = memory;
+        }
     }
 
     /// On what terms a service's connections get servers.
@@ -231,83 +199,19 @@ impl MapPath {
         terms
     }
 
-    /// Writes a sequence into slots that nobody uses.
-    fn lay_out(&mut self, plan: &Plan) -> Result<(Stretch, Selection), DataPathFull> {
-        let sequence = &plan.sequence;
-        let segments = sequence.runs.len();
-        let table = if segments > 1 {
-            segments * Segment::WORDS as usize
-        } else {
-            0
-        };
-        let turns: usize = sequence.runs.iter().map(|run| run.servers.len()).sum();
-        let stretch = self.slot_room.take(table + turns)?;
-        if let Some(last) = stretch.end().checked_sub(1)
-            && let Err(full) = self.slots.ensure(last)
-        {
-            self.slot_room.give_back(stretch);
-            return Err(full);
-        }
-        let table = u32::try_from(table).map_err(|_| DataPathFull::NoSpace)?;
-        let mut selection = Selection {
-            cursor: 0,
-            period: sequence.period,
-            segments_at: stretch.at,
-            slots: stretch.len(),
-            kind: plan.kind as u32,
-            options: plan.options,
-            zero: 0,
-            segments: u32::try_from(segments).map_err(|_| DataPathFull::NoSpace)?,
-            first_at: stretch.at + table,
-            first_len: 0,
-        };
-        let mut next = selection.first_at;
-        for (run, at) in sequence
-            .runs
-            .iter()
-            .zip((stretch.at..).step_by(Segment::WORDS as usize))
-        {
-            let len = u32::try_from(run.servers.len()).map_err(|_| DataPathFull::NoSpace)?;
-            if at == stretch.at {
-                selection.first_len = len;
-            }
-            if table > 0 {
-                let [first, place] = Segment {
-                    first: run.first,
-                    at: next,
-                    len,
-                }
-                .to_words();
-                set_slot(&self.slots, at, first);
-                set_slot(&self.slots, at + 1, place);
-            }
-            for server in &run.servers {
-                set_slot(&self.slots, next, server.slot());
-                next += 1;
-            }
-        }
-        Ok((stretch, selection))
+    /// The service's record.
+    pub(super) fn service(&self, id: ServiceId) -> Option<LiveService<'_>> {
+        LiveService::at(&self.service_records, id.0)
     }
 
+    /// The destination's record.
     pub(super) fn destination(&self, id: DestinationId) -> Option<LiveDestination<'_>> {
-        LiveDestination::at(&self.destination_records, *self.destinations.get(&id)?)
+        LiveDestination::at(&self.destination_records, id.0)
     }
 
-    fn write_destination_config(&self, service: &Service, id: DestinationId) {
-        let destination = service
-            .destinations()
-            .find(|destination| destination.id() == id);
-        if let (Some(destination), Some(record)) = (destination, self.destination(id)) {
-            record.set_config(records::destination_config(destination));
-            record.set_thresholds(
-                destination.upper_threshold(),
-                destination.recovery_threshold(),
-            );
-        }
-    }
-
-    pub(super) fn free_destination(&self, index: u32) {
-        if let Some(record) = LiveDestination::at(&self.destination_records, index) {
+    /// The destination is not in the table any more.
+    pub(super) fn free_destination(&self, id: DestinationId) {
+        if let Some(record) = self.destination(id) {
             record.set_free();
         }
     }

@@ -1,10 +1,7 @@
 //! Between the table's types and the records in the maps, field by field. Where a record stands and
 //! when it is written is decided in `publish`.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use sockvs_ebpf_common::{
     AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig, FTP_PORT,
@@ -12,15 +9,14 @@ use sockvs_ebpf_common::{
     TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
 };
 
-use super::scheduler::{Server, Settings};
+use super::{
+    live::LiveService,
+    scheduler::{Server, Settings},
+};
 use crate::ipvs::{
     Destination, DestinationKey, DestinationSpec, Family, ForwardingMethod, Namespace, Netmask,
     PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
 };
-
-/// The length of names in the records (`IP_VS_SCHEDNAME_MAXLEN`,
-/// `IP_VS_PENAME_MAXLEN`, `IP_VS_IFNAME_MAXLEN`).
-const NAME_LEN: usize = 16;
 
 /// An address as the records have it.
 pub(super) fn address_words(address: IpAddr) -> AddressWords {
@@ -91,15 +87,10 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
     if service.key().fwmark().is_some() {
         flags |= TERMS_FWMARK;
     }
-    let netmask = service.netmask();
     let terms = Terms {
         flags,
-        zero: 0,
-        persistence: nanoseconds(service.persistence_timeout()),
-        netmask: match service.key().family() {
-            Family::Inet => address_words(netmask.mask().into()),
-            Family::Inet6 => prefix_words(netmask.prefix_length()),
-        },
+        ticks: service.timeout_ticks(),
+        netmask: service.netmask().0,
     };
     with_expire_quiescent(terms, expire_quiescent)
 }
@@ -118,12 +109,6 @@ pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Ter
 /// A span of time as the programs measure it.
 pub(super) fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The mask of an IPv6 prefix.
-fn prefix_words(length: u32) -> AddressWords {
-    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length));
-    address_words(Ipv6Addr::from(mask.unwrap_or(0)).into())
 }
 
 /// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where there
@@ -168,11 +153,10 @@ pub(super) fn settings(service: &Service) -> Settings {
 }
 
 /// A destination as its service's scheduler sees it.
-pub(super) fn server(destination: &Destination, index: u32) -> Server {
+pub(super) fn server(destination: &Destination) -> Server {
     let key = destination.key();
     Server {
         id: destination.id(),
-        index,
         weight: destination.weight(),
         last_weight: destination.last_weight(),
         hashed: folded(key.addr).wrapping_add(key.port.into()),
@@ -199,44 +183,49 @@ pub(super) fn service_config(service: &Service) -> ServiceConfig {
         flags: service.flags().0,
         timeout: service.timeout(),
         netmask: service.netmask().0,
-        fwmark: service.key().fwmark().map_or(0, std::num::NonZeroU32::get),
-        protocol: service.key().protocol().into(),
-        zero: 0,
     }
 }
 
-/// A destination's configuration, for the next daemon.
+/// A destination's configuration.
 pub(super) fn destination_config(destination: &Destination) -> DestinationConfig {
     let tunnel = destination.tunnel();
+    let [forwarding, ..] = destination.forwarding().to_raw().to_le_bytes();
     DestinationConfig {
         weight: destination.weight(),
-        forwarding: destination.forwarding().to_raw(),
         upper_threshold: destination.upper_threshold(),
         lower_threshold: destination.lower_threshold(),
-        tunnel_kind: tunnel.kind,
-        zero: 0,
         tunnel_port: tunnel.port,
         tunnel_flags: tunnel.flags,
-        zero2: 0,
+        tunnel_kind: tunnel.kind,
+        forwarding,
+        zero: 0,
     }
 }
 
-/// What a client would have said to get this service.
-///
-/// None if the record is of a family that does not exist: not one that a daemon wrote.
-pub(super) fn service_spec(key: &RecordKey, config: &ServiceConfig) -> Option<ServiceSpec> {
+/// What clients call the service of a record; none if it is of a family that does not exist: not one that
+/// a daemon wrote.
+pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
+    let (key, protocol) = (record.key(), record.protocol());
     let family = Family::from_raw(key.family.into())?;
+    // A protocol that no packet carries has no room in the key, either.
+    let is_mark = key.protocol == 0 && (1..=u16::from(u8::MAX)).contains(&protocol);
+    Some(if is_mark {
+        ServiceKey::from_fwmark(family, key.address[0])
+    } else {
+        ServiceKey::Address {
+            protocol,
+            addr: ip_address(family, &key.address),
+            port: u16::from_be(key.port),
+        }
+    })
+}
+
+/// What a client would have said to get the service of a record; none as in `service_key`.
+pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
+    let config = record.config();
     let engine = until_zero(&config.persistence_engine);
     Some(ServiceSpec {
-        key: if config.fwmark == 0 {
-            ServiceKey::Address {
-                protocol: u16::try_from(config.protocol).ok()?,
-                addr: ip_address(family, &key.address),
-                port: u16::from_be(key.port),
-            }
-        } else {
-            ServiceKey::from_fwmark(family, config.fwmark)
-        },
+        key: service_key(record)?,
         scheduler: until_zero(&config.scheduler).to_vec(),
         persistence_engine: (!engine.is_empty()).then(|| engine.to_vec()),
         flags: config.flags,
@@ -246,28 +235,22 @@ pub(super) fn service_spec(key: &RecordKey, config: &ServiceConfig) -> Option<Se
     })
 }
 
-/// What a client would have said to get this destination; none as in `service_spec`.
+/// What a client would have said to get this destination; none as in `service_key`.
 pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
-    let [first, second] = record.configs;
-    let config = if record.config & 1 == 0 {
-        first
-    } else {
-        second
-    };
     let family = Family::from_raw(record.family.into())?;
     Some(DestinationSpec {
         key: DestinationKey {
             addr: ip_address(family, &record.address),
             port: u16::from_be(record.port),
         },
-        forwarding: ForwardingMethod::from_raw(config.forwarding),
-        weight: config.weight,
-        upper_threshold: config.upper_threshold,
-        lower_threshold: config.lower_threshold,
+        forwarding: ForwardingMethod::from_raw(record.forwarding.into()),
+        weight: record.weight,
+        upper_threshold: record.upper_threshold,
+        lower_threshold: record.lower_threshold,
         tunnel: TunnelInfo {
-            kind: config.tunnel_kind,
-            port: config.tunnel_port,
-            flags: config.tunnel_flags,
+            kind: record.tunnel_kind,
+            port: record.tunnel_port,
+            flags: record.tunnel_flags,
         },
     })
 }
@@ -293,8 +276,8 @@ pub(super) fn until_zero(name: &[u8]) -> &[u8] {
 }
 
 /// A name, padded with zeros.
-pub(super) fn name(name: &[u8]) -> [u8; NAME_LEN] {
-    let mut padded = [0; NAME_LEN];
+pub(super) fn name<const LEN: usize>(name: &[u8]) -> [u8; LEN] {
+    let mut padded = [0; LEN];
     for (to, from) in padded.iter_mut().zip(name) {
         *to = *from;
     }
@@ -303,6 +286,8 @@ pub(super) fn name(name: &[u8]) -> [u8; NAME_LEN] {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]
@@ -313,14 +298,6 @@ mod tests {
         let words = address_words(v6.into());
         assert_eq!(words.map(u32::to_ne_bytes).concat(), v6.octets());
         assert_eq!(ip_address(Family::Inet6, &words), v6);
-    }
-
-    #[test]
-    fn a_prefix_is_a_mask() {
-        let words = |mask: &str| address_words(mask.parse().unwrap());
-        assert_eq!(prefix_words(128), [u32::MAX; 4]);
-        assert_eq!(prefix_words(65), words("ffff:ffff:ffff:ffff:8000::"));
-        assert_eq!(prefix_words(1), words("8000::"));
     }
 
     #[test]

@@ -10,19 +10,20 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use sockvs_ebpf_common::{Globals, Segment, Selection, Terms};
+use sockvs_ebpf_common::{Globals, Selection, Terms};
 
 use super::{
     Error, MapPath,
-    live::{LiveDestination, LiveService, slot},
-    path::Published,
+    live::{LiveDestination, LiveService},
     records,
-    room::{Indexes, Stretch, Stretches},
-    scheduler::Plan,
+    room::{Indexes, Stretches},
+    scheduler::{Plan, Server},
+    sequences::{sequence, stretch},
 };
 use crate::ipvs::{
-    self, Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
-    RouteType, Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
+    RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,
+    Timeouts,
 };
 
 impl MapPath {
@@ -37,37 +38,46 @@ impl MapPath {
             error,
         })?;
         self.restore_sync_daemons(ipvs)?;
+        self.finish_edit().map_err(|error| Error::Map {
+            name: "EDIT",
+            error,
+        })?;
         let mut services: Vec<u32> = (0..self.service_records.len())
-            .filter(|index| self.service(*index).is_some_and(LiveService::is_live))
+            .filter(|index| self.is_live(*index))
             .collect();
-        services.sort_unstable_by_key(|index| self.service(*index).map(LiveService::born));
+        services
+            .sort_unstable_by_key(|index| self.service(ServiceId(*index)).map(LiveService::born));
         let mut destinations = self.destinations_by_service(&services);
 
         let in_force = |index: &u32| {
-            self.service(*index)
+            self.service(ServiceId(*index))
                 .map(|record| stretch(&record.selection()))
         };
         self.slot_room = Stretches::with_used(services.iter().filter_map(in_force).collect());
 
+        let mut restored = 0;
         for index in &services {
             let servers = destinations.remove(index).unwrap_or_default();
-            if let Err(why) = self.restore_service(ipvs, *index, &servers) {
-                tracing::error!(
-                    record = index,
-                    why,
-                    "a service of an earlier daemon is lost"
-                );
-                self.drop_service(*index, &servers);
+            match self.restore_service(ipvs, *index, &servers) {
+                Ok(()) => restored += 1,
+                Err(why) => {
+                    tracing::error!(
+                        record = index,
+                        why,
+                        "a service of an earlier daemon is lost"
+                    );
+                    self.drop_service(*index, &servers);
+                }
             }
         }
         self.service_room = Indexes::with_used(
             self.service_room.limit(),
             self.service_records.len(),
-            |index| self.service(index).is_some_and(LiveService::is_live),
+            |index| self.is_live(index),
         );
         self.lingering = (0..self.destination_records.len())
             .filter(|index| {
-                self.server(*index)
+                self.destination(DestinationId(*index))
                     .is_some_and(LiveDestination::is_lingering)
             })
             .collect();
@@ -75,12 +85,12 @@ impl MapPath {
             self.destination_room.limit(),
             self.destination_records.len(),
             |index| {
-                self.server(index)
+                self.destination(DestinationId(index))
                     .is_some_and(|record| record.is_live() || record.is_lingering())
             },
         );
         self.mend_addresses()?;
-        Ok(self.services.len())
+        Ok(restored)
     }
 
     fn restore_sync_daemons(&mut self, ipvs: &mut Ipvs) -> Result<(), Error> {
@@ -113,12 +123,9 @@ impl MapPath {
         Ok(())
     }
 
-    fn service(&self, index: u32) -> Option<LiveService<'_>> {
-        LiveService::at(&self.service_records, index)
-    }
-
-    fn server(&self, index: u32) -> Option<LiveDestination<'_>> {
-        LiveDestination::at(&self.destination_records, index)
+    fn is_live(&self, index: u32) -> bool {
+        self.service(ServiceId(index))
+            .is_some_and(LiveService::is_live)
     }
 
     /// The records of each service's destinations, oldest first. Those of services that are gone
@@ -127,7 +134,8 @@ impl MapPath {
         let services: HashSet<u32> = services.iter().copied().collect();
         let mut found: Vec<_> = Vec::new();
         for index in 0..self.destination_records.len() {
-            let Some(record) = self.server(index).filter(|record| record.is_live()) else {
+            let record = self.destination(DestinationId(index));
+            let Some(record) = record.filter(|record| record.is_live()) else {
                 continue;
             };
             let destination = record.read();
@@ -156,136 +164,76 @@ impl MapPath {
         index: u32,
         servers: &[u32],
     ) -> Result<(), String> {
-        let record = self.service(index).ok_or("there is no such record")?;
-        let (key, born, selection) = (record.key(), record.born(), record.selection());
-        let spec = records::service_spec(&key, &record.config()).ok_or("it makes no sense")?;
+        let id = ServiceId(index);
+        let record = self.service(id).ok_or("there is no such record")?;
+        let (key, born) = (record.key(), record.born());
+        let spec = records::service_spec(record).ok_or("it makes no sense")?;
         self.born = self.born.max(born);
         let ns = Namespace(key.netns);
         let table = ipvs.table_mut(ns);
         let service_key = spec.key;
-        let refused = |error: ipvs::Error| error.to_string();
         let mut adopting = Adopting {
             path: self,
             service: index,
             destination: 0,
         };
-        let id = table.add_service(spec, &mut adopting).map_err(refused)?;
+        table
+            .add_service(spec, &mut adopting)
+            .map_err(|error| error.to_string())?;
         for server in servers {
             adopting.destination = *server;
-            let record = adopting
-                .path
-                .server(*server)
-                .ok_or("there is no such record")?
-                .read();
-            let spec = records::destination_spec(&record).ok_or("a destination makes no sense")?;
-            table
-                .add_destination(&service_key, spec, &Checked, &mut adopting)
-                .map_err(refused)?;
-        }
-        for destination in table
-            .service(&service_key)
-            .into_iter()
-            .flat_map(Service::destinations)
-        {
-            // A daemon may have ended before it had written them, or counted elsewhere.
-            if let Some(record) = self.destination(destination.id()) {
-                record.set_thresholds(
-                    destination.upper_threshold(),
-                    destination.recovery_threshold(),
+            if let Err(why) = restore_destination(table, &service_key, &mut adopting) {
+                tracing::error!(
+                    service = %service_key,
+                    record = server,
+                    why,
+                    "a server of an earlier daemon is lost"
                 );
+                adopting.path.free_destination(DestinationId(*server));
             }
         }
-        let zero = self.service(index).map(LiveService::zero_point);
-        table.resume_zero_points(&service_key, zero.unwrap_or_default(), |id| {
-            self.destination(id)
-                .map_or_else(Stats::default, LiveDestination::zero_point)
-        });
         let service = table.service(&service_key).ok_or("it was not added")?;
-        self.settle(id, service, &selection)
-            .map_err(|full| full.to_string())
+        for destination in service.destinations() {
+            // A daemon may have ended before it had written them, or counted elsewhere.
+            if let Some(record) = self.destination(destination.id()) {
+                record.set_thresholds(destination.upper_threshold(), destination.lower_threshold());
+            }
+        }
+        self.settle(ns, service);
+        Ok(())
     }
 
     /// Goes on with the selection in force, or replaces it if it is not what the records ask for.
-    fn settle(
-        &mut self,
-        id: ServiceId,
-        service: &Service,
-        selection: &Selection,
-    ) -> Result<(), DataPathFull> {
-        let Some(mut published) = self.services.remove(&id) else {
-            return Ok(());
-        };
-        let servers = self.servers_of(published.index, service)?;
-        let plan = Plan::resumed(records::settings(service), &servers);
-        let ns = self
-            .service(published.index)
-            .map(|record| record.key().netns);
-        let terms = self.terms(Namespace(ns.unwrap_or(0)), service);
-        let same_terms = self
-            .service(published.index)
-            .is_some_and(|record| record.terms() == terms);
-        let settled = if same_terms && self.holds(selection, &plan) {
-            published.plan = plan;
-            published.servers = servers;
-            Ok(())
-        } else {
-            let plan = Plan::new(records::settings(service), &servers);
-            self.follow(&mut published, service, plan, servers)
-        };
-        self.services.insert(id, published);
-        settled
+    fn settle(&mut self, ns: Namespace, service: &Service) {
+        let servers: Vec<Server> = service.destinations().map(records::server).collect();
+        let settings = records::settings(service);
+        let plan = Plan::resumed(settings, &servers);
+        let terms = self.terms(ns, service);
+        let holds = self.service(service.id()).is_some_and(|record| {
+            record.terms() == terms && self.holds(&record.selection(), &plan)
+        });
+        self.remember(service.id(), plan.memory);
+        if !holds && let Err(full) = self.follow(ns, service, Plan::new(settings, &servers)) {
+            tracing::error!(
+                service = %service.key(),
+                %full,
+                "connections follow what was in force before its last change"
+            );
+        }
     }
 
     /// Whether a selection in the maps stands for this plan.
     fn holds(&self, selection: &Selection, plan: &Plan) -> bool {
-        let Plan {
-            kind,
-            options,
-            sequence,
-            ..
-        } = plan;
-        let runs = &sequence.runs;
-        let single = runs.len() <= 1;
-        selection.kind == *kind as u32
-            && selection.options == *options
-            && selection.period == sequence.period
-            && selection.segments as usize == runs.len()
-            && runs
-                .iter()
-                .zip((selection.segments_at..).step_by(Segment::WORDS as usize))
-                .all(|(run, at)| {
-                    let segment = if single {
-                        Some(Segment {
-                            first: 0,
-                            at: selection.first_at,
-                            len: selection.first_len,
-                        })
-                    } else {
-                        slot(&self.slots, at)
-                            .zip(slot(&self.slots, at + 1))
-                            .map(|(first, place)| Segment::from_words([first, place]))
-                    };
-                    segment.is_some_and(|segment| {
-                        segment.first == run.first
-                            && segment.len as usize == run.servers.len()
-                            && run
-                                .servers
-                                .iter()
-                                .zip(segment.at..)
-                                .all(|(server, at)| slot(&self.slots, at) == Some(server.slot()))
-                    })
-                })
+        selection.kind == plan.kind as u32
+            && selection.options == plan.options
+            && sequence(&self.slots, selection).as_ref() == Some(&plan.sequence)
     }
 
     fn drop_service(&mut self, index: u32, servers: &[u32]) {
-        self.services
-            .retain(|_, published| published.index != index);
-        self.destinations
-            .retain(|_, server| !servers.contains(server));
         for server in servers {
-            self.free_destination(*server);
+            self.free_destination(DestinationId(*server));
         }
-        if let Some(record) = self.service(index) {
+        if let Some(record) = self.service(ServiceId(index)) {
             record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
         }
@@ -297,10 +245,15 @@ impl MapPath {
             name: "SERVICES",
             error,
         };
-        let wanted: HashMap<_, _> = self
-            .services
-            .values()
-            .filter_map(|published| Some((published.lookup?, published.index)))
+        let wanted: HashMap<_, _> = (0..self.service_records.len())
+            .filter_map(|index| {
+                let record = self
+                    .service(ServiceId(index))
+                    .filter(|record| record.is_live())?;
+                let ns = Namespace(record.key().netns);
+                let key = records::service_key(record)?;
+                Some((records::lookup_key(ns, &key)?, index))
+            })
             .collect();
         let mut rare = Globals::default();
         for key in wanted.keys() {
@@ -314,9 +267,20 @@ impl MapPath {
     }
 }
 
-/// The stretch of slots that a selection uses.
-fn stretch(selection: &Selection) -> Stretch {
-    Stretch::taken(selection.segments_at, selection.slots)
+/// Adds the destination to the table again that stands in the record.
+fn restore_destination(
+    table: &mut Table,
+    service: &ServiceKey,
+    adopting: &mut Adopting<'_>,
+) -> Result<(), String> {
+    let id = DestinationId(adopting.destination);
+    let record = adopting.path.destination(id);
+    let record = record.ok_or("there is no such record")?.read();
+    let spec = records::destination_spec(&record).ok_or("it makes no sense")?;
+    table
+        .add_destination(service, spec, &Checked, adopting)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 /// The data path while the table is filled from it: what is added is there already.
@@ -327,28 +291,20 @@ struct Adopting<'p> {
 }
 
 impl DataPath for Adopting<'_> {
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+        Ok(ServiceId(self.service))
+    }
+
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+        Ok(DestinationId(self.destination))
+    }
+
     fn publish(
         &mut self,
-        ns: Namespace,
-        service: &Service,
-        cause: Cause,
+        _ns: Namespace,
+        _service: &Service,
+        _cause: Cause,
     ) -> Result<(), DataPathFull> {
-        if let Cause::DestinationAdded(id) = cause {
-            self.path.destinations.insert(id, self.destination);
-            return Ok(());
-        }
-        let record = self
-            .path
-            .service(self.service)
-            .ok_or(DataPathFull::NoSpace)?;
-        let published = Published {
-            index: self.service,
-            lookup: records::lookup_key(ns, service.key()),
-            servers: Vec::new(),
-            plan: Plan::default(),
-            stretch: stretch(&record.selection()),
-        };
-        self.path.services.insert(service.id(), published);
         Ok(())
     }
 
@@ -358,9 +314,11 @@ impl DataPath for Adopting<'_> {
 
     fn set_sync_daemon(&mut self, _: Namespace, _: SyncState, _: Option<&SyncDaemon>) {}
 
-    fn zeroed(&mut self, _ns: Namespace, _service: &Service) {}
+    fn zero(&mut self, _ns: Namespace, _service: &Service) {}
 
-    fn estimate(&mut self) {}
+    fn zero_destination(&mut self, _id: DestinationId) {}
+
+    fn estimate(&mut self, _services: &mut dyn Iterator<Item = &Service>) {}
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 

@@ -76,13 +76,36 @@ impl Indexes {
     }
 }
 
-/// A stretch of slots. Its length is a power of two, so that what is given back fits again.
+/// A stretch of slots. There are four lengths between a power of two and the next, so that what is given
+/// back fits again and at most a fifth is there for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     /// The first slot.
     pub(super) at: u32,
-    /// The length's logarithm; `None` for no slots at all.
-    class: Option<u32>,
+    /// How many slots there are; none at all has no place.
+    len: u32,
+}
+
+/// How many different lengths there are.
+const CLASSES: usize = 4 * 32;
+
+/// The shortest length of a stretch that has so many slots; none if that is too long.
+fn rounded(len: u32) -> Option<u32> {
+    let quarter = 1 << len.checked_ilog2().unwrap_or(0).saturating_sub(2);
+    len.checked_next_multiple_of(quarter)
+}
+
+/// The longest length that is not more than so many.
+fn cut(len: u32) -> u32 {
+    let quarter = 1 << len.checked_ilog2().unwrap_or(0).saturating_sub(2);
+    len / quarter * quarter
+}
+
+/// Which of the lengths this is, from zero on.
+fn class(len: u32) -> usize {
+    let log = len.checked_ilog2().unwrap_or(0);
+    let quarters = len >> log.saturating_sub(2);
+    (4 * log + (quarters & 3)) as usize
 }
 
 impl Stretch {
@@ -90,26 +113,35 @@ impl Stretch {
     pub(super) fn taken(at: u32, len: u32) -> Self {
         Self {
             at,
-            class: (len > 0).then(|| len.next_power_of_two().trailing_zeros()),
+            len: rounded(len).unwrap_or(len),
         }
     }
 
     /// How many slots there are.
     pub(super) fn len(self) -> u32 {
-        self.class.map_or(0, |class| 1 << class)
+        self.len
     }
 
     /// The slot after the last one.
     pub(super) fn end(self) -> u32 {
-        self.at.saturating_add(self.len())
+        self.at.saturating_add(self.len)
     }
 }
 
 /// Stretches of slots.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stretches {
     next: u32,
-    free: [Vec<u32>; 32],
+    free: [Vec<u32>; CLASSES],
+}
+
+impl Default for Stretches {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            free: std::array::from_fn(|_| Vec::new()),
+        }
+    }
 }
 
 impl Stretches {
@@ -124,49 +156,36 @@ impl Stretches {
         stretches
     }
 
-    /// What lies between the last stretch and `end` is free, cut into powers of two.
+    /// What lies between the last stretch and `end` is free, cut into stretches.
     fn free_gap(&mut self, end: u32) {
-        while let Some(class) = end.checked_sub(self.next).and_then(u32::checked_ilog2) {
-            self.give_back(Stretch {
-                at: self.next,
-                class: Some(class),
-            });
-            self.next += 1 << class;
+        while let Some(gap) = end.checked_sub(self.next).filter(|gap| *gap > 0) {
+            let len = cut(gap);
+            self.give_back(Stretch { at: self.next, len });
+            self.next += len;
         }
     }
 
     /// A stretch of at least `len` slots that nobody uses.
     pub(super) fn take(&mut self, len: usize) -> Result<Stretch, DataPathFull> {
+        let len = u32::try_from(len).ok().and_then(rounded);
+        let len = len.ok_or(DataPathFull::NoSpace)?;
         if len == 0 {
-            return Ok(Stretch { at: 0, class: None });
+            return Ok(Stretch { at: 0, len });
         }
-        let len = u32::try_from(len)
-            .ok()
-            .and_then(u32::checked_next_power_of_two)
-            .ok_or(DataPathFull::NoSpace)?;
-        let class = len.trailing_zeros();
-        let free = self
-            .free
-            .get_mut(class as usize)
-            .ok_or(DataPathFull::NoSpace)?;
-        if let Some(at) = free.pop() {
-            return Ok(Stretch {
-                at,
-                class: Some(class),
-            });
+        let free = self.free.get_mut(class(len));
+        if let Some(at) = free.and_then(Vec::pop) {
+            return Ok(Stretch { at, len });
         }
         let at = self.next;
         self.next = at.checked_add(len).ok_or(DataPathFull::NoSpace)?;
-        Ok(Stretch {
-            at,
-            class: Some(class),
-        })
+        Ok(Stretch { at, len })
     }
 
     /// The stretch may be used again.
     pub(super) fn give_back(&mut self, stretch: Stretch) {
-        let Some(class) = stretch.class else { return };
-        if let Some(free) = self.free.get_mut(class as usize) {
+        if stretch.len > 0
+            && let Some(free) = self.free.get_mut(class(stretch.len))
+        {
             free.push(stretch.at);
         }
     }
@@ -205,12 +224,28 @@ mod tests {
     #[test]
     fn stretches_do_not_overlap_and_fit_again() {
         let mut stretches = Stretches::default();
-        let five = stretches.take(5).unwrap();
+        let nine = stretches.take(9).unwrap();
         let one = stretches.take(1).unwrap();
-        assert_eq!((five.at, five.len(), one.at, one.len()), (0, 8, 8, 1));
-        stretches.give_back(five);
-        assert_eq!(stretches.take(7).unwrap().at, 0);
-        assert_eq!(stretches.take(7).unwrap().at, 9);
+        assert_eq!((nine.at, nine.len(), one.at, one.len()), (0, 10, 10, 1));
+        stretches.give_back(nine);
+        assert_eq!(stretches.take(10).unwrap().at, 0);
+        assert_eq!(stretches.take(10).unwrap().at, 11);
+    }
+
+    #[test]
+    fn every_length_is_of_a_class_of_its_own_and_nothing_is_longer_than_by_a_fifth() {
+        let mut classes = std::collections::HashMap::new();
+        for len in (1..5000).chain([1 << 30, (1 << 30) + 1, 7 << 29]) {
+            let rounded = rounded(len).unwrap();
+            assert!(rounded >= len && rounded - len <= len / 4, "{len}");
+            assert_eq!(
+                (super::rounded(rounded), cut(rounded)),
+                (Some(rounded), rounded)
+            );
+            assert!(cut(len) <= len && cut(len) > 0);
+            assert_eq!(*classes.entry(class(rounded)).or_insert(rounded), rounded);
+        }
+        assert_eq!(rounded(u32::MAX), None);
     }
 
     #[test]
@@ -220,9 +255,8 @@ mod tests {
             Stretch::taken(0, 2),
             Stretch::taken(3, 0),
         ]);
-        let mut taken: Vec<_> = (0..5).map(|_| stretches.take(1).unwrap().at).collect();
-        taken.push(stretches.take(4).unwrap().at);
-        assert_eq!(taken, [6, 11, 12, 13, 14, 2]);
+        let taken = [1, 5, 1].map(|len| stretches.take(len).unwrap().at);
+        assert_eq!(taken, [10, 2, 11]);
     }
 
     #[test]

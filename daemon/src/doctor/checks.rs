@@ -96,7 +96,10 @@ pub(super) fn programs() -> Check {
 pub(super) fn memory() -> Check {
     let name = "memory";
     match Programs::try_remember() {
-        Ok(()) => Check::good(name, "sockets of UDP remember the service they came through"),
+        Ok(()) => Check::good(
+            name,
+            "sockets of UDP remember the service they came through",
+        ),
         Err(error) => Check::note(
             name,
             format!("{:#}", anyhow::Error::from(error)),

@@ -108,7 +108,9 @@ impl Server {
 
     /// Estimates the rates anew. To be called every two seconds.
     pub fn estimate(&self) {
-        self.shared.table().path.estimate();
+        let mut serving = self.shared.table();
+        let Table { ipvs, path } = &mut *serving;
+        ipvs.estimate(path.as_mut());
     }
 
     /// Ends the table of a network namespace that is no more.

@@ -3,7 +3,7 @@
 //!
 //! The type holds; the rules for changing it are in `table`.
 
-use super::{DestinationId, DestinationKey, ServiceId, Stats};
+use super::{DestinationId, DestinationKey};
 
 /// How packets reach the real server (`IP_VS_CONN_F_FWD_MASK`).
 ///
@@ -86,22 +86,76 @@ pub struct DestinationSpec {
 }
 
 /// A destination of a service in a table.
+///
+/// There may be very many, so what most of them do not have stands elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    pub(super) id: DestinationId,
-    pub(super) spec: DestinationSpec,
-    /// The last weight that was not 0, unless 0 is the only one it has had since it was added.
-    pub(super) last_weight: i32,
-    /// The service that last had it.
-    pub(super) service: ServiceId,
-    /// The data path's counters when this destination's count began or was last zeroed.
-    pub(super) zero: Stats,
+    id: DestinationId,
+    weight: i32,
+    key: DestinationKey,
+    forwarding: ForwardingMethod,
+    rare: Option<Box<Rare>>,
+}
+
+/// What most destinations do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rare {
+    last_weight: i32,
+    upper_threshold: u32,
+    lower_threshold: u32,
+    tunnel: TunnelInfo,
+}
+
+impl Rare {
+    /// This, unless it is what a destination of this weight has anyway.
+    fn boxed(self, weight: i32) -> Option<Box<Self>> {
+        let usual = Self {
+            last_weight: weight,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            tunnel: TunnelInfo::default(),
+        };
+        (self != usual).then(|| Box::new(self))
+    }
 }
 
 impl Destination {
-    /// What the data path had counted when a client last zeroed its counters.
-    pub fn zero_point(&self) -> &Stats {
-        &self.zero
+    /// A destination that a client adds.
+    pub(super) fn new(id: DestinationId, spec: DestinationSpec) -> Self {
+        Self::with_last_weight(id, spec, spec.weight)
+    }
+
+    /// The same destination after a client's edit.
+    pub(super) fn edited(&self, spec: DestinationSpec) -> Self {
+        let last_weight = match spec.weight {
+            0 => self.last_weight(),
+            weight => weight,
+        };
+        Self::with_last_weight(self.id, spec, last_weight)
+    }
+
+    fn with_last_weight(id: DestinationId, spec: DestinationSpec, last_weight: i32) -> Self {
+        let DestinationSpec {
+            key,
+            forwarding,
+            weight,
+            upper_threshold,
+            lower_threshold,
+            tunnel,
+        } = spec;
+        let rare = Rare {
+            last_weight,
+            upper_threshold,
+            lower_threshold,
+            tunnel,
+        };
+        Self {
+            id,
+            weight,
+            key,
+            forwarding,
+            rare: rare.boxed(weight),
+        }
     }
 
     /// Which destination this is.
@@ -111,46 +165,51 @@ impl Destination {
 
     /// What clients call it.
     pub fn key(&self) -> &DestinationKey {
-        &self.spec.key
+        &self.key
     }
 
     /// How packets reach it.
     pub fn forwarding(&self) -> ForwardingMethod {
-        self.spec.forwarding
+        self.forwarding
     }
 
     /// Its share of new connections; never negative.
     pub fn weight(&self) -> i32 {
-        self.spec.weight
+        self.weight
     }
 
-    /// Its weight, or if that is 0 the last one that was not (`last_weight`). Hash schedulers lay
-    /// out their tables by it, so that draining a server moves nobody else's clients.
+    /// Its weight, or if that is 0 the last one that was not, unless 0 is the only one it has had since
+    /// it was added (`last_weight`). Hash schedulers lay out their tables by it, so that draining a
+    /// server moves nobody else's clients.
     pub fn last_weight(&self) -> i32 {
-        self.last_weight
+        self.rare
+            .as_ref()
+            .map_or(self.weight, |rare| rare.last_weight)
     }
 
     /// With this many connections it takes no more; 0 means no limit.
     pub fn upper_threshold(&self) -> u32 {
-        self.spec.upper_threshold
+        self.rare.as_ref().map_or(0, |rare| rare.upper_threshold)
     }
 
     /// The lower threshold as it was set; 0 means the default.
     pub fn lower_threshold(&self) -> u32 {
-        self.spec.lower_threshold
+        self.rare.as_ref().map_or(0, |rare| rare.lower_threshold)
     }
 
     /// Below this many connections an overloaded destination takes some again
     /// (`l_threshold_val`): the lower threshold, or three quarters of the upper.
     pub fn recovery_threshold(&self) -> u32 {
-        match self.spec.lower_threshold {
-            0 => self.spec.upper_threshold - (self.spec.upper_threshold >> 2),
+        match self.lower_threshold() {
+            0 => self.upper_threshold() - (self.upper_threshold() >> 2),
             lower => lower,
         }
     }
 
     /// How the tunnel is made.
     pub fn tunnel(&self) -> TunnelInfo {
-        self.spec.tunnel
+        self.rare
+            .as_ref()
+            .map_or_else(TunnelInfo::default, |rare| rare.tunnel)
     }
 }

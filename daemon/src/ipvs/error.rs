@@ -233,14 +233,6 @@ pub enum Error {
         raw: u32,
     },
 
-    /// `ENOMEM`: this daemon has given out all its ids. The kernel's nearest failure is that of
-    /// its allocations.
-    #[error("service {service}: all identifiers have been used: restart sockvsd")]
-    NoIdsLeft {
-        /// The service.
-        service: ServiceKey,
-    },
-
     /// `ENOMEM` or `ENOSPC`: the data path has no room.
     #[error("service {service} cannot be changed: {reason}: make room, or raise the limits")]
     DataPath {
@@ -275,7 +267,6 @@ impl Error {
             Self::NegativeWeight { .. } | Self::ThresholdsCrossed { .. } => libc::ERANGE,
             Self::NoSuchInterface { .. } => libc::ENODEV,
             Self::SyncSocket { errno, .. } => *errno,
-            Self::NoIdsLeft { .. } => libc::ENOMEM,
             Self::DataPath { reason, .. } => reason.errno(),
         }
     }

@@ -26,6 +26,8 @@ pub struct FakePath {
     pub services: HashMap<ServiceId, Stats>,
     /// What destinations read.
     pub destinations: HashMap<DestinationId, DestinationReading>,
+    /// The last name that was given.
+    named: u32,
 }
 
 impl FakePath {
@@ -41,6 +43,16 @@ impl FakePath {
 }
 
 impl DataPath for FakePath {
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+        self.named += 1;
+        Ok(ServiceId(self.named))
+    }
+
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+        self.named += 1;
+        Ok(DestinationId(self.named))
+    }
+
     fn publish(
         &mut self,
         ns: Namespace,
@@ -68,9 +80,22 @@ impl DataPath for FakePath {
         self.sync_daemons.push((ns, state, daemon.cloned()));
     }
 
-    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+    fn zero(&mut self, _: Namespace, service: &Service) {
+        if let Some(stats) = self.services.get_mut(&service.id()) {
+            *stats = stats.from_nothing();
+        }
+        for destination in service.destinations() {
+            self.zero_destination(destination.id());
+        }
+    }
 
-    fn estimate(&mut self) {}
+    fn zero_destination(&mut self, id: DestinationId) {
+        if let Some(reading) = self.destinations.get_mut(&id) {
+            reading.stats = reading.stats.from_nothing();
+        }
+    }
+
+    fn estimate(&mut self, _: &mut dyn Iterator<Item = &Service>) {}
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 
@@ -95,6 +120,14 @@ pub struct FixedPath {
 }
 
 impl DataPath for FixedPath {
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+        Ok(ServiceId(0))
+    }
+
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+        Ok(DestinationId(0))
+    }
+
     fn publish(&mut self, _: Namespace, _: &Service, _: Cause) -> Result<(), DataPathFull> {
         Ok(())
     }
@@ -105,9 +138,14 @@ impl DataPath for FixedPath {
 
     fn set_sync_daemon(&mut self, _: Namespace, _: SyncState, _: Option<&SyncDaemon>) {}
 
-    fn zeroed(&mut self, _: Namespace, _: &Service) {}
+    fn zero(&mut self, _: Namespace, _: &Service) {
+        self.stats = self.stats.from_nothing();
+        self.reading.stats = self.reading.stats.from_nothing();
+    }
 
-    fn estimate(&mut self) {}
+    fn zero_destination(&mut self, _: DestinationId) {}
+
+    fn estimate(&mut self, _: &mut dyn Iterator<Item = &Service>) {}
 
     fn forget_namespace(&mut self, _: Namespace) {}
 

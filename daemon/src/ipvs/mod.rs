@@ -25,6 +25,7 @@
 mod address;
 mod connection;
 mod destination;
+mod destinations;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fake;
@@ -49,9 +50,10 @@ mod tests;
 pub use address::Ipv6Kind;
 pub use connection::{ClientSocket, Connection, ConnectionState};
 pub use destination::{Destination, DestinationSpec, ForwardingMethod, TunnelInfo, TunnelKind};
+use destinations::Destinations;
 pub use error::Error;
 pub use host::{Host, RouteType};
-pub use id::{DestinationId, Ids, Namespace, ServiceId};
+pub use id::{DestinationId, Namespace, ServiceId};
 pub use key::{DestinationKey, Family, ServiceKey};
 pub use namespaces::Ipvs;
 pub use path::{Cause, DataPath, DataPathFull};

@@ -3,27 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{DataPath, Ids, Namespace, Table};
+use super::{DataPath, Namespace, Table};
 
-/// All tables of the daemon. Their ids come from one source.
+/// All tables of the daemon.
 #[derive(Clone, Debug, Default)]
 pub struct Ipvs {
     tables: BTreeMap<Namespace, Table>,
-    ids: Ids,
 }
 
 impl Ipvs {
-    /// No tables yet; ids from 1.
+    /// No tables yet.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// No tables yet; ids from this source.
-    pub fn with_ids(ids: Ids) -> Self {
-        Self {
-            tables: BTreeMap::new(),
-            ids,
-        }
     }
 
     /// The namespace's table, if it has one.
@@ -33,9 +24,7 @@ impl Ipvs {
 
     /// The namespace's table, made now if it has none.
     pub fn table_mut(&mut self, ns: Namespace) -> &mut Table {
-        self.tables
-            .entry(ns)
-            .or_insert_with(|| Table::with_ids(ns, self.ids.clone()))
+        self.tables.entry(ns).or_insert_with(|| Table::new(ns))
     }
 
     /// Ends the namespace's table, when the namespace is gone (`ip_vs_service_nets_cleanup`). Its
@@ -45,6 +34,11 @@ impl Ipvs {
             table.flush(path);
         }
         path.forget_namespace(ns);
+    }
+
+    /// Estimates the rates of all services anew. To be called every two seconds.
+    pub fn estimate(&self, path: &mut dyn DataPath) {
+        path.estimate(&mut self.tables.values().flat_map(Table::services));
     }
 
     /// The namespaces that have a table, by cookie.

@@ -8,6 +8,22 @@ use super::{
 
 /// What carries the table's word to the connections, and brings back what became of them.
 pub trait DataPath {
+    /// A name for a service that is about to be added. It is the service's until the service is
+    /// withdrawn, or was not published for want of room.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for another service.
+    fn name_service(&mut self) -> Result<ServiceId, DataPathFull>;
+
+    /// A name for a destination that is about to be added. Nobody else has it until it is forgotten
+    /// ([`DataPath::forget`]). Nothing was counted yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for another destination.
+    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull>;
+
     /// Makes new connections follow `service` as it is now, destinations included.
     ///
     /// All or nothing: no connection may see half of a change, and after an error they go on as
@@ -23,8 +39,8 @@ pub trait DataPath {
         cause: Cause,
     ) -> Result<(), DataPathFull>;
 
-    /// Ends the service for new connections. Its counters may go; those of its destinations stay
-    /// until [`Table::expire_trash`](super::Table::expire_trash) names them.
+    /// Ends the service for new connections. Its name and its counters may go; those of its
+    /// destinations stay until [`Table::expire_trash`](super::Table::expire_trash) names them.
     fn withdraw(&mut self, ns: Namespace, service: &Service);
 
     /// The namespace has these timeouts and settings from now on.
@@ -34,26 +50,28 @@ pub trait DataPath {
     /// stopped.
     fn set_sync_daemon(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>);
 
-    /// A client has zeroed the counters of the service and its destinations: the zero points are new,
-    /// and rates start from nothing.
-    fn zeroed(&mut self, ns: Namespace, service: &Service);
+    /// The counters of the service and its destinations, and their rates, start from nothing.
+    fn zero(&mut self, ns: Namespace, service: &Service);
 
-    /// Estimates the rates anew. To be called every two seconds.
-    fn estimate(&mut self);
+    /// Those of a deleted destination, which another service is about to get.
+    fn zero_destination(&mut self, id: DestinationId);
+
+    /// Estimates the rates of these services anew, which are all, and of their destinations. To be
+    /// called every two seconds.
+    fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>);
 
     /// The namespace is gone, and its services have been withdrawn.
     fn forget_namespace(&mut self, ns: Namespace);
 
-    /// A deleted destination's counters are no longer wanted
-    /// ([`Table::expire_trash`](super::Table::expire_trash) named it).
+    /// A destination's name and counters are no longer wanted: it was deleted
+    /// ([`Table::expire_trash`](super::Table::expire_trash) named it), or could not be added.
     fn forget(&mut self, id: DestinationId);
 
-    /// The service's counters since it was made, and its rates now. Never zeroed: the table keeps
-    /// the zero point.
+    /// The service's counters since it was made or zeroed, and its rates now.
     fn service_stats(&self, ns: Namespace, id: ServiceId) -> Stats;
 
-    /// The destination's connections now, its counters since it was made, and its rates. Answers
-    /// for deleted destinations too, for as long as the trash holds them.
+    /// The destination's connections now, its counters since it was made or zeroed, and its rates.
+    /// Answers for deleted destinations too, for as long as the trash holds them.
     fn destination_reading(&self, ns: Namespace, id: DestinationId) -> DestinationReading;
 
     /// The connections that are open, of all namespaces, in no order. None if it cannot tell.
@@ -77,7 +95,12 @@ pub enum Cause {
     /// One destination's settings were given anew.
     DestinationEdited(DestinationId),
     /// It has one destination fewer.
-    DestinationDeleted(DestinationId),
+    DestinationDeleted {
+        /// Which.
+        id: DestinationId,
+        /// What stood before it in the list.
+        behind: Option<DestinationId>,
+    },
 }
 
 /// Why the data path cannot take a change.

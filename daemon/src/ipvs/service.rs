@@ -2,13 +2,11 @@
 //!
 //! The type holds; the rules for changing it are in `table`.
 
-use std::collections::VecDeque;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use super::{
-    Destination, DestinationKey, Family, HZ, PersistenceEngine, Scheduler, ServiceId, ServiceKey,
-    Stats,
+    Destination, DestinationId, DestinationKey, Destinations, Family, HZ, PersistenceEngine,
+    Scheduler, ServiceId, ServiceKey,
 };
 
 /// The flags of a service (`IP_VS_SVC_F_*`). The kernel keeps bits that it does not know.
@@ -100,12 +98,15 @@ pub struct ServiceSpec {
 pub struct Service {
     pub(super) id: ServiceId,
     pub(super) key: ServiceKey,
+    /// Which one it is of all that its table ever had.
+    pub(super) number: ServiceNumber,
     pub(super) settings: Settings,
-    /// Newest first.
-    pub(super) destinations: VecDeque<Destination>,
-    /// The data path's counters when a client last asked to zero them.
-    pub(super) zero: Stats,
+    pub(super) destinations: Destinations,
 }
+
+/// Counts the services that a table ever had. An id may be given again, this is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ServiceNumber(pub(super) u64);
 
 /// What editing a service replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,16 +160,6 @@ impl Service {
         self.settings.timeout_ticks
     }
 
-    /// How long a client stays with its destination, to the tick.
-    pub fn persistence_timeout(&self) -> Duration {
-        Duration::from_secs(u64::from(self.settings.timeout_ticks)) / HZ
-    }
-
-    /// What the data path had counted when a client last zeroed its counters.
-    pub fn zero_point(&self) -> &Stats {
-        &self.zero
-    }
-
     /// Which clients count as one.
     pub fn netmask(&self) -> Netmask {
         self.settings.netmask
@@ -183,8 +174,7 @@ impl Service {
 
     /// The destinations from the `index`th on: where a dump goes on.
     pub fn destinations_from(&self, index: usize) -> impl ExactSizeIterator<Item = &Destination> {
-        self.destinations
-            .range(index.min(self.destinations.len())..)
+        self.destinations.iter_from(index)
     }
 
     /// The destination of this key, if it has it (`ip_vs_lookup_dest`).
@@ -192,6 +182,13 @@ impl Service {
         self.destinations
             .iter()
             .find(|destination| destination.key() == key)
+    }
+
+    /// The destination of this id, if it has it.
+    pub fn destination_of(&self, id: DestinationId) -> Option<&Destination> {
+        self.destinations
+            .iter()
+            .find(|destination| destination.id() == id)
     }
 
     /// Where the destination of this key is in the list.

@@ -1,7 +1,7 @@
 //! Counters and rates of a service or a destination (`struct ip_vs_kstats`).
 //!
-//! Who counts is the data path; here they are only read, and made to start from a zero point when
-//! a client asks for that.
+//! Who counts is the data path, which also begins anew when a client asks for that; here they are only
+//! read.
 
 /// What has passed, and how fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,18 +29,16 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// These stats counted from `zero` (`ip_vs_copy_stats`).
-    ///
-    /// Rates stay as they are: they have no zero point. A counter that is below its zero point
-    /// (the data path lost its maps) reads 0, where the kernel's would wrap.
+    /// These rates, and nothing counted yet (`ip_vs_zero_stats`; the kernel keeps what was counted and
+    /// subtracts it).
     #[must_use]
-    pub fn since(self, zero: &Self) -> Self {
+    pub fn from_nothing(self) -> Self {
         Self {
-            conns: self.conns.saturating_sub(zero.conns),
-            inpkts: self.inpkts.saturating_sub(zero.inpkts),
-            outpkts: self.outpkts.saturating_sub(zero.outpkts),
-            inbytes: self.inbytes.saturating_sub(zero.inbytes),
-            outbytes: self.outbytes.saturating_sub(zero.outbytes),
+            conns: 0,
+            inpkts: 0,
+            outpkts: 0,
+            inbytes: 0,
+            outbytes: 0,
             ..self
         }
     }

@@ -7,7 +7,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Destination, DestinationId, DestinationKey, ServiceKey};
+use super::{
+    Destination, DestinationId, DestinationKey, Service, ServiceKey, service::ServiceNumber,
+};
 
 /// How long a destination that nothing uses stays, once that was noticed
 /// (`IP_VS_DEST_TRASH_PERIOD`). The kernel looks twice in each period.
@@ -18,31 +20,44 @@ pub(super) struct Trash(VecDeque<Discarded>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Discarded {
-    destination: Destination,
+    id: DestinationId,
+    key: DestinationKey,
     /// The key of the service that it was deleted from.
     service: ServiceKey,
+    /// Which service that was.
+    number: ServiceNumber,
     /// When it was first seen unused.
     idle_since: Option<Duration>,
 }
 
 impl Trash {
-    pub(super) fn put(&mut self, service: ServiceKey, destination: Destination) {
+    pub(super) fn put(
+        &mut self,
+        service: ServiceKey,
+        number: ServiceNumber,
+        destination: &Destination,
+    ) {
         self.0.push_front(Discarded {
-            destination,
+            id: destination.id(),
+            key: *destination.key(),
             service,
+            number,
             idle_since: None,
         });
     }
 
     /// Where a destination is that `service` may have back (`ip_vs_trash_get_dest`).
     pub(super) fn find(&self, service: &ServiceKey, key: &DestinationKey) -> Option<usize> {
-        self.0.iter().position(|discarded| {
-            discarded.destination.key() == key && serves(&discarded.service, service)
-        })
+        self.0
+            .iter()
+            .position(|discarded| discarded.key == *key && serves(&discarded.service, service))
     }
 
-    pub(super) fn get(&self, position: usize) -> Option<&Destination> {
-        self.0.get(position).map(|discarded| &discarded.destination)
+    /// The destination there, and whether it was deleted from this very service.
+    pub(super) fn get(&self, position: usize, service: &Service) -> Option<(DestinationId, bool)> {
+        let discarded = self.0.get(position)?;
+        let same = discarded.number == service.number;
+        Some((discarded.id, same))
     }
 
     pub(super) fn remove(&mut self, position: usize) {
@@ -58,7 +73,7 @@ impl Trash {
     ) -> Vec<DestinationId> {
         let mut dropped = Vec::new();
         self.0.retain_mut(|discarded| {
-            let id = discarded.destination.id();
+            let id = discarded.id;
             if in_use(id) {
                 return true;
             }

@@ -2,31 +2,42 @@
 
 use crate::AddressWords;
 
-/// What a client configured for a destination. Not read by the programs; kept for the next daemon.
+/// What a client configured for a destination besides its address.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DestinationConfig {
     /// The weight, never negative.
     pub weight: i32,
-    /// The forwarding method (`IP_VS_CONN_F_FWD_MASK`).
-    pub forwarding: u32,
-    /// The upper threshold of connections, zero for none.
+    /// With this many connections it takes no more; zero for no limit.
     pub upper_threshold: u32,
-    /// The lower threshold of connections, zero for the kernel's default.
+    /// Below this many it takes some again; zero for three quarters of the upper threshold.
     pub lower_threshold: u32,
-    /// The tunnel's type (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
-    pub tunnel_kind: u8,
-    /// Zero.
-    pub zero: u8,
     /// The tunnel's port, host order.
     pub tunnel_port: u16,
     /// The tunnel's flags (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
     pub tunnel_flags: u16,
+    /// The tunnel's type (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
+    pub tunnel_kind: u8,
+    /// The forwarding method (`IP_VS_CONN_F_FWD_MASK`).
+    pub forwarding: u8,
     /// Zero.
-    pub zero2: u16,
+    pub zero: u16,
+}
+
+/// Below this many connections an overloaded destination takes some again (`l_threshold_val`).
+#[must_use]
+#[inline(always)]
+pub const fn recovery_threshold(upper: u32, lower: u32) -> u32 {
+    if lower == 0 {
+        upper - (upper >> 2)
+    } else {
+        lower
+    }
 }
 
 /// A destination.
+///
+/// What programs look at when they choose it comes first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Destination {
@@ -39,11 +50,23 @@ pub struct Destination {
     pub port: u16,
     /// `AF_INET` or `AF_INET6`.
     pub family: u8,
-    /// Zero.
-    pub zero: u8,
+    /// Whether it takes no more connections at present. Written by the programs, and by the daemon when
+    /// the thresholds change.
+    pub overloaded: u8,
     /// The index of the service that it belongs to.
     pub service: u32,
-    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`.
+    /// See [`DestinationConfig`], as the fields of the same names below. Written by the daemon, which
+    /// says beforehand what it is about to write ([`crate::Edit`]).
+    pub upper_threshold: u32,
+    /// As above.
+    pub lower_threshold: u32,
+    /// As above.
+    pub weight: i32,
+    /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does not.
+    /// Written by the programs, and by the daemon when the service begins anew.
+    pub joined: u32,
+    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`. The daemon
+    /// zeroes this and the counters from `inpkts` on when a client asks for it.
     pub conns: u64,
     /// Connections that are being made or are established.
     pub active: u64,
@@ -57,25 +80,18 @@ pub struct Destination {
     pub inbytes: u64,
     /// Bytes of data that ended connections received.
     pub outbytes: u64,
-    /// With this many connections it takes no more; zero for no limit. Written by the daemon.
-    pub upper_threshold: u32,
-    /// Below this many it takes some again. Written by the daemon.
-    pub recovery_threshold: u32,
-    /// Whether it takes no more at present. Written by the programs, and by the daemon when the
-    /// thresholds change.
-    pub overloaded: u32,
-    /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does not.
-    /// Written by the programs, and by the daemon when the service begins anew.
-    pub joined: u32,
-    /// `conns` and the counters from `inpkts` on as they were when a client last zeroed them. Not read
-    /// by the programs; kept for the next daemon.
-    pub zero_point: [u64; 5],
-    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
-    pub state: u32,
-    /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.
-    pub config: u32,
     /// The destination's number in the order in which destinations were added.
     pub born: u64,
-    /// The configuration that holds and the one that is being written.
-    pub configs: [DestinationConfig; 2],
+    /// See [`DestinationConfig`].
+    pub tunnel_port: u16,
+    /// As above.
+    pub tunnel_flags: u16,
+    /// As above.
+    pub tunnel_kind: u8,
+    /// As above.
+    pub forwarding: u8,
+    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
+    pub state: u8,
+    /// Zero.
+    pub zero: u8,
 }

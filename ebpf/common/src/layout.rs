@@ -6,8 +6,8 @@ use alloc::{format, string::String, vec::Vec};
 use core::mem::offset_of;
 
 use crate::{
-    Carried, Connection, Destination, DestinationConfig, Flow, Flows, Globals, Namespace, Origin,
-    Selection, Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
+    Carried, Connection, Destination, DestinationConfig, Edit, Flow, Flows, Globals, Namespace,
+    Origin, Selection, Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
     TemplateKey, Terms,
 };
 
@@ -97,27 +97,26 @@ structures! {
     SyncDaemonKey { netns state zero }
     SyncDaemon { group interface sync_id max_length port ttl family zero }
     ServiceKey { netns address port protocol family zero }
-    Terms { flags zero persistence netmask }
+    Terms { flags ticks netmask }
     Selection {
         cursor period segments_at segments first_at first_len slots kind options zero
     }
-    ServiceConfig {
-        scheduler persistence_engine flags timeout netmask fwmark protocol zero
-    }
+    ServiceConfig { scheduler persistence_engine flags timeout netmask }
     Service {
         #[cfg(feature = "other-layout")] moved
         key generation selections terms udp_timeout conns inpkts outpkts inbytes outbytes
-        zero_point state config born configs
+        born scheduler persistence_engine flags timeout netmask protocol state zero
     }
     DestinationConfig {
-        weight forwarding upper_threshold lower_threshold tunnel_kind zero tunnel_port
-        tunnel_flags zero2
+        weight upper_threshold lower_threshold tunnel_port tunnel_flags tunnel_kind forwarding zero
     }
     Destination {
         #[cfg(feature = "other-layout")] moved
-        address port family zero service conns active total inpkts outpkts inbytes outbytes
-        upper_threshold recovery_threshold overloaded joined zero_point state config born configs
+        address port family overloaded service upper_threshold lower_threshold weight joined
+        conns active total inpkts outpkts inbytes outbytes
+        born tunnel_port tunnel_flags tunnel_kind forwarding state zero
     }
+    Edit { what index service destination }
     TemplateKey { service client }
     Template { expires destination service address controls port zero }
     Origin {

@@ -14,7 +14,7 @@
 //! it is first needed, never moves and is never freed, so a record has one address for its whole
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
-//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `TEMPLATES` which client
+//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being edited, `TEMPLATES` which client
 //! got which server of a persistent service. `CONNECTIONS` are the open connections of TCP, by their
 //! sockets' cookies; `ORIGINS` and `FLOWS` are the own memory of sockets of UDP.
 //!
@@ -24,6 +24,9 @@
 //! prepares the other one and then adds one to `generation`. A program reads `generation`, chooses,
 //! and reads `generation` again: had it moved, the choice may be made of two halves and is made
 //! again. So no `connect(2)` follows half an edit, and none ever waits for a daemon that died.
+//!
+//! Of what clients configured, a record has one copy. The daemon writes down in `EDIT` what it is about
+//! to change there, so that an edit that it does not get to the end of is carried out by the next one.
 
 #![no_std]
 
@@ -31,6 +34,7 @@
 extern crate alloc;
 
 mod destination;
+mod edit;
 mod filter;
 mod flow;
 mod hash;
@@ -43,7 +47,8 @@ mod service;
 mod sync_daemon;
 mod template;
 
-pub use destination::{Destination, DestinationConfig};
+pub use destination::{Destination, DestinationConfig, recovery_threshold};
+pub use edit::{EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit};
 pub use filter::{FILTER_WORDS, FilterPlace};
 pub use flow::{
     BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection, ENDED, FLOWS, Flow, Flows,
@@ -53,21 +58,21 @@ pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
 pub use live::{Carried, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, SocketLayout};
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{
-    Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET,
-    TERMS_PERSISTENT, Terms,
+    NAME_LEN, Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK,
+    TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
 };
 pub use sync_daemon::{SyncDaemon, SyncDaemonKey};
 pub use template::{Template, TemplateKey};
 
 /// Services in one chunk of `SERVICE_RECORDS`; a power of two, so that an index splits by shifting.
-pub const SERVICES_PER_CHUNK: u32 = 256;
+pub const SERVICES_PER_CHUNK: u32 = 1024;
 /// Destinations in one chunk of `DESTINATION_RECORDS`; a power of two.
 pub const DESTINATIONS_PER_CHUNK: u32 = 1024;
 /// Words in one chunk of `SLOTS`; a power of two.
 pub const SLOTS_PER_CHUNK: u32 = 8192;
 
 /// Most chunks of services: one million services.
-pub const SERVICE_CHUNKS: u32 = 4096;
+pub const SERVICE_CHUNKS: u32 = 1024;
 /// Most chunks of destinations: eight million destinations.
 pub const DESTINATION_CHUNKS: u32 = 8192;
 /// Most chunks of slots: 67 million words.
@@ -81,9 +86,9 @@ pub const MAX_SERVICES: u32 = SERVICE_CHUNKS * SERVICES_PER_CHUNK;
 pub type AddressWords = [u32; 4];
 
 /// A record that no service or destination uses.
-pub const STATE_FREE: u32 = 0;
+pub const STATE_FREE: u8 = 0;
 /// A record that is in the table.
-pub const STATE_LIVE: u32 = 1;
+pub const STATE_LIVE: u8 = 1;
 
 /// `AF_INET`, as the records and the programs' context have it.
 pub const AF_INET: u8 = 2;
@@ -127,7 +132,7 @@ pub struct Namespace {
 }
 
 /// Most entries of `NAMESPACES`.
-pub const MAX_NAMESPACES: u32 = 65536;
+pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
 /// Most entries of `CONNECTIONS`, unless the daemon is told otherwise.
@@ -154,6 +159,8 @@ mod pod {
     unsafe impl aya::Pod for super::Globals {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Namespace {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Edit {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::SyncDaemonKey {}
     // SAFETY: as above.

@@ -11,10 +11,11 @@
 //! different weights, which is none at all for `rr` and for equal weights.
 
 /// What is done with the servers of a selection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]
 pub enum SelectionKind {
     /// They take turns. Overloaded ones are passed over.
+    #[default]
     Sequence = 0,
     /// The one with the least connections for its weight; an established one counts 257 times as
     /// much as one that is ending (`lc` with all weights one, `wlc`).

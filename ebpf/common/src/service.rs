@@ -1,6 +1,6 @@
 //! A service's record: its key, its configuration, what new connections follow and on what terms.
 
-use crate::{AddressWords, Selection};
+use crate::{AF_INET, AddressWords, Selection};
 
 /// Where a connection must be going to belong to a service. The key of the map `SERVICES`.
 ///
@@ -29,12 +29,48 @@ pub struct ServiceKey {
 pub struct Terms {
     /// `TERMS_*`.
     pub flags: u32,
-    /// Zero.
-    pub zero: u32,
-    /// How long a client's server is remembered, in nanoseconds; see [`TERMS_PERSISTENT`].
-    pub persistence: u64,
-    /// Which bits of clients' addresses make a difference there, in network order.
-    pub netmask: AddressWords,
+    /// How long a client's server is remembered, in ticks; see [`TERMS_PERSISTENT`].
+    pub ticks: u32,
+    /// Which bits of clients' addresses make a difference there: a mask in network order for IPv4, and
+    /// for IPv6 the number of bits.
+    pub netmask: u32,
+}
+
+/// How long a tick is, in nanoseconds.
+const TICK: u64 = 1_000_000_000 / 250;
+
+impl Terms {
+    /// How long a client's server is remembered, in nanoseconds.
+    #[must_use]
+    #[inline(always)]
+    pub const fn persistence(ticks: u32) -> u64 {
+        ticks as u64 * TICK
+    }
+
+    /// An address of this family under a mask as it is in terms.
+    #[must_use]
+    #[inline(always)]
+    pub const fn masked(address: AddressWords, family: u8, netmask: u32) -> AddressWords {
+        if family == AF_INET {
+            return [address[0] & netmask, 0, 0, 0];
+        }
+        [
+            address[0] & leading(netmask),
+            address[1] & leading(netmask.saturating_sub(32)),
+            address[2] & leading(netmask.saturating_sub(64)),
+            address[3] & leading(netmask.saturating_sub(96)),
+        ]
+    }
+}
+
+/// A word in network order of which so many bits are set.
+#[inline(always)]
+const fn leading(bits: u32) -> u32 {
+    match bits {
+        0 => 0,
+        1..32 => (u32::MAX << (32 - bits)).to_be(),
+        _ => u32::MAX,
+    }
 }
 
 /// A client that comes again gets the same server (`IP_VS_SVC_F_PERSISTENT`).
@@ -50,23 +86,20 @@ pub const TERMS_EXPIRE_QUIESCENT: u32 = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceConfig {
-    /// The scheduler's name, padded with zeros (`IP_VS_SCHEDNAME_MAXLEN`).
-    pub scheduler: [u8; 16],
+    /// The scheduler's name, padded with zeros.
+    pub scheduler: [u8; NAME_LEN],
     /// The persistence engine's name, padded with zeros; empty if there is none.
-    pub persistence_engine: [u8; 16],
+    pub persistence_engine: [u8; NAME_LEN],
     /// The service flags (`IP_VS_SVC_F_*`).
     pub flags: u32,
-    /// The persistence timeout as the kernel keeps it, in jiffies.
+    /// The persistence timeout in seconds.
     pub timeout: u32,
     /// The persistence netmask as it came, or the prefix length for IPv6.
     pub netmask: u32,
-    /// The firewall mark, or zero for a service that is known by its address.
-    pub fwmark: u32,
-    /// The protocol in full: a client may name one that no packet carries.
-    pub protocol: u32,
-    /// Zero.
-    pub zero: u32,
 }
+
+/// Room for the name of a scheduler or a persistence engine, which all are shorter.
+pub const NAME_LEN: usize = 8;
 
 /// A service.
 #[repr(C)]
@@ -99,15 +132,46 @@ pub struct Service {
     pub inbytes: u64,
     /// Bytes of data that ended connections received.
     pub outbytes: u64,
-    /// The counters from `conns` on as they were when a client last zeroed them. Not read by the
-    /// programs; kept for the next daemon.
-    pub zero_point: [u64; 5],
-    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
-    pub state: u32,
-    /// Which of the two configurations holds: `configs[config % 2]`. Written by the daemon.
-    pub config: u32,
     /// The service's number in the order in which services were added.
     pub born: u64,
-    /// The configuration that holds and the one that is being written.
-    pub configs: [ServiceConfig; 2],
+    /// See [`ServiceConfig`], as the fields of the same names below. Written by the daemon, which says
+    /// beforehand what it is about to write ([`crate::Edit`]).
+    pub scheduler: [u8; NAME_LEN],
+    /// As above.
+    pub persistence_engine: [u8; NAME_LEN],
+    /// As above.
+    pub flags: u32,
+    /// As above.
+    pub timeout: u32,
+    /// As above.
+    pub netmask: u32,
+    /// The protocol in full: a client may name one that no packet carries. TCP's for a firewall mark.
+    pub protocol: u16,
+    /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
+    pub state: u8,
+    /// Zero.
+    pub zero: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AF_INET6;
+
+    fn masked(netmask: u32) -> [u32; 4] {
+        Terms::masked([u32::MAX; 4], AF_INET6, netmask).map(u32::from_be)
+    }
+
+    #[test]
+    fn a_prefix_is_a_mask() {
+        assert_eq!(masked(128), [u32::MAX; 4]);
+        assert_eq!(masked(65), [u32::MAX, u32::MAX, 0x8000_0000, 0]);
+        assert_eq!(masked(64), [u32::MAX, u32::MAX, 0, 0]);
+        assert_eq!(masked(1), [0x8000_0000, 0, 0, 0]);
+        let v4 = [0x0102_0304, 5, 6, 7];
+        assert_eq!(
+            Terms::masked(v4, AF_INET, 0x00ff_ff00),
+            [0x0002_0300, 0, 0, 0]
+        );
+    }
 }

@@ -15,7 +15,7 @@ use core::{
     ptr::{addr_of, addr_of_mut},
 };
 
-use sockvs_ebpf_common::{Destination, DestinationConfig, Selection, SelectionKind, Service};
+use sockvs_ebpf_common::{Destination, Selection, SelectionKind, Service};
 
 use crate::{
     address::{Client, Endpoint},
@@ -158,13 +158,7 @@ pub(crate) fn choice_of(destination: *mut Destination) -> Choice {
 #[inline(always)]
 pub(crate) fn weight(destination: *mut Destination) -> i32 {
     // SAFETY: chunks are never freed, and the word is read whole.
-    let which = unsafe { addr_of!((*destination).config).read_volatile() };
-    // SAFETY: both configurations are within the record.
-    let configs = unsafe { addr_of!((*destination).configs) }.cast::<DestinationConfig>();
-    // SAFETY: the index is zero or one.
-    let config = unsafe { configs.add((which & 1) as usize) };
-    // SAFETY: a field within the record; the word is read whole.
-    unsafe { addr_of!((*config).weight).read_volatile() }
+    unsafe { addr_of!((*destination).weight).read_volatile() }
 }
 
 /// Whether a destination has as many connections as it may have.

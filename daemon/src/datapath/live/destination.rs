@@ -2,15 +2,15 @@
 
 use std::{
     marker::PhantomData,
-    ptr::{NonNull, addr_of, addr_of_mut},
-    sync::atomic::{AtomicU32, Ordering},
+    ptr::{NonNull, addr_of_mut},
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use sockvs_ebpf_common::{
-    Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE,
+    Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE, recovery_threshold,
 };
 
-use super::{from_counters, read, to_counters, word32, word64, write};
+use super::{byte, word32, word64, write};
 use crate::{
     datapath::{chunks::Chunks, records},
     ipvs::{DestinationKey, DestinationReading, Family, Stats},
@@ -36,16 +36,9 @@ impl<'a> LiveDestination<'a> {
         })
     }
 
-    /// Prepares a free record for a destination of the service with index `owner`. `counted` keeps
-    /// what was counted, for a destination that comes back. The other fields follow; `set_live`
-    /// ends it.
-    pub(in crate::datapath) fn begin(
-        self,
-        key: &DestinationKey,
-        owner: u32,
-        born: u64,
-        counted: bool,
-    ) {
+    /// Prepares a free record for a destination of the service with index `owner`. What is counted there
+    /// stays. The other fields follow; `set_live` ends it.
+    pub(in crate::datapath) fn begin(self, key: &DestinationKey, owner: u32, born: u64) {
         let record = self.record.as_ptr();
         // The record is free: no slot in force leads to it, and a program that still looks at its
         // last use compares generations, or at worst counts one connection of that use.
@@ -63,22 +56,25 @@ impl<'a> LiveDestination<'a> {
         write(unsafe { addr_of_mut!((*record).service) }, owner);
         // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
-        if !counted {
-            for counter in [
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).conns) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).inpkts) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).outpkts) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).inbytes) },
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*record).outbytes) },
-            ] {
-                write(counter, 0);
-            }
-            self.leave();
+    }
+
+    /// Nothing was counted yet.
+    pub(in crate::datapath) fn zero(self) {
+        let record = self.record.as_ptr();
+        for counter in [
+            // SAFETY: the field is within the record.
+            unsafe { addr_of_mut!((*record).conns) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outpkts) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).inbytes) },
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*record).outbytes) },
+        ] {
+            // Programs that count meanwhile do so before or after.
+            word64(counter).store(0, Ordering::Relaxed);
         }
     }
 
@@ -89,40 +85,39 @@ impl<'a> LiveDestination<'a> {
         joined.store(0, Ordering::Relaxed);
     }
 
-    /// What was counted when a client last zeroed the counters.
-    pub(in crate::datapath) fn zero_point(self) -> Stats {
-        // SAFETY: the field is within the record.
-        from_counters(read(unsafe {
-            addr_of!((*self.record.as_ptr()).zero_point)
-        }))
-    }
-
-    /// A client has zeroed the counters.
-    pub(in crate::datapath) fn set_zero_point(self, zero: &Stats) {
-        // SAFETY: the field is within the record.
-        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
-        write(at, to_counters(zero));
-    }
-
     /// The whole record.
     pub(in crate::datapath) fn read(self) -> DestinationRecord {
         // SAFETY: plain data, of which programs change only the counter.
         unsafe { self.record.as_ptr().read_volatile() }
     }
 
-    /// Writes the configuration that does not hold, then makes it hold.
+    /// Writes the configuration, and whether the destination is overloaded by its thresholds.
     pub(in crate::datapath) fn set_config(self, config: DestinationConfig) {
+        let DestinationConfig {
+            weight,
+            upper_threshold,
+            lower_threshold,
+            tunnel_port,
+            tunnel_flags,
+            tunnel_kind,
+            forwarding,
+            zero: _,
+        } = config;
         let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
-        let which = word32(unsafe { addr_of_mut!((*record).config) });
-        // SAFETY: both configurations are within the record.
-        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<DestinationConfig>();
-        let next = which.load(Ordering::Relaxed).wrapping_add(1);
-        // SAFETY: the index is zero or one.
-        let half = unsafe { halves.add((next & 1) as usize) };
-        // SAFETY: no program reads configurations, and this half does not hold yet.
-        unsafe { half.write_volatile(config) };
-        which.store(next, Ordering::Release);
+        write(unsafe { addr_of_mut!((*record).weight) }, weight);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).tunnel_port) }, tunnel_port);
+        // SAFETY: as above.
+        write(
+            unsafe { addr_of_mut!((*record).tunnel_flags) },
+            tunnel_flags,
+        );
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).tunnel_kind) }, tunnel_kind);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).forwarding) }, forwarding);
+        self.set_thresholds(upper_threshold, lower_threshold);
     }
 
     /// What was counted since the record was begun, and the connections that there are.
@@ -147,19 +142,18 @@ impl<'a> LiveDestination<'a> {
     /// Sets the thresholds, and whether the destination is overloaded by them
     /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may find
     /// the old ones; the next one mends that.
-    pub(in crate::datapath) fn set_thresholds(self, upper: u32, recovery: u32) {
+    pub(in crate::datapath) fn set_thresholds(self, upper: u32, lower: u32) {
         let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
         word32(unsafe { addr_of_mut!((*record).upper_threshold) }).store(upper, Ordering::Relaxed);
         // SAFETY: the field is within the record.
-        word32(unsafe { addr_of_mut!((*record).recovery_threshold) })
-            .store(recovery, Ordering::Relaxed);
+        word32(unsafe { addr_of_mut!((*record).lower_threshold) }).store(lower, Ordering::Relaxed);
         // SAFETY: the field is within the record.
-        let overloaded = word32(unsafe { addr_of_mut!((*record).overloaded) });
+        let overloaded = byte(unsafe { addr_of_mut!((*record).overloaded) });
         let total = self.read().total;
         if upper != 0 && total >= u64::from(upper) {
             overloaded.store(1, Ordering::Relaxed);
-        } else if upper == 0 || total < u64::from(recovery) {
+        } else if upper == 0 || total < u64::from(recovery_threshold(upper, lower)) {
             overloaded.store(0, Ordering::Relaxed);
         }
     }
@@ -190,8 +184,8 @@ impl<'a> LiveDestination<'a> {
         self.state().store(STATE_FREE, Ordering::Release);
     }
 
-    fn state(self) -> &'a AtomicU32 {
+    fn state(self) -> &'a AtomicU8 {
         // SAFETY: the field is within the record.
-        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+        byte(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
     }
 }

@@ -6,13 +6,12 @@
 mod destination;
 mod service;
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 pub(super) use self::destination::LiveDestination;
 pub(super) use self::service::LiveService;
 
 use super::chunks::Chunks;
-use crate::ipvs::Stats;
 
 /// Reads a slot.
 pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
@@ -38,6 +37,12 @@ fn word32<'a>(word: *mut u32) -> &'a AtomicU32 {
 }
 
 /// As `word32`.
+fn byte<'a>(byte: *mut u8) -> &'a AtomicU8 {
+    // SAFETY: as in `word32`.
+    unsafe { AtomicU8::from_ptr(byte) }
+}
+
+/// As `word32`.
 fn word64<'a>(word: *mut u64) -> &'a AtomicU64 {
     // SAFETY: as in `word32`.
     unsafe { AtomicU64::from_ptr(word) }
@@ -53,27 +58,4 @@ fn read<T>(field: *const T) -> T {
 fn write<T>(field: *mut T, value: T) {
     // SAFETY: callers pass a field of a record; what programs may still see of it they check.
     unsafe { field.write_volatile(value) };
-}
-
-fn to_counters(stats: &Stats) -> [u64; 5] {
-    let Stats {
-        conns,
-        inpkts,
-        outpkts,
-        inbytes,
-        outbytes,
-        ..
-    } = *stats;
-    [conns, inpkts, outpkts, inbytes, outbytes]
-}
-
-fn from_counters([conns, inpkts, outpkts, inbytes, outbytes]: [u64; 5]) -> Stats {
-    Stats {
-        conns,
-        inpkts,
-        outpkts,
-        inbytes,
-        outbytes,
-        ..Stats::default()
-    }
 }

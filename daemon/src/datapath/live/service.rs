@@ -3,7 +3,7 @@
 use std::{
     marker::PhantomData,
     ptr::{NonNull, addr_of, addr_of_mut},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
 use sockvs_ebpf_common::{
@@ -11,7 +11,7 @@ use sockvs_ebpf_common::{
     ServiceKey as RecordKey, Terms,
 };
 
-use super::{from_counters, read, to_counters, word32, word64, write};
+use super::{byte, read, word64, write};
 use crate::{datapath::chunks::Chunks, ipvs::Stats};
 
 /// A service's record.
@@ -32,16 +32,32 @@ impl<'a> LiveService<'a> {
     }
 
     /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
-    pub(in crate::datapath) fn begin(self, key: RecordKey, born: u64) {
+    pub(in crate::datapath) fn begin(self, key: RecordKey, protocol: u16, born: u64) {
         let record = self.record.as_ptr();
         // The record is free: no entry leads to it, and a program that still looks at its last use
         // compares key and generation, or at worst counts one connection of that use.
         // SAFETY: the field is within the record.
         write(unsafe { addr_of_mut!((*record).key) }, key);
         // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).protocol) }, protocol);
+        // SAFETY: as above.
         write(unsafe { addr_of_mut!((*record).born) }, born);
-        for counter in [
-            // SAFETY: as above.
+        self.zero();
+    }
+
+    /// Nothing was counted yet.
+    pub(in crate::datapath) fn zero(self) {
+        for counter in self.counters() {
+            // Programs that count meanwhile do so before or after.
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// `conns` and what follows it.
+    fn counters(self) -> [&'a AtomicU64; 5] {
+        let record = self.record.as_ptr();
+        [
+            // SAFETY: the field is within the record.
             unsafe { addr_of_mut!((*record).conns) },
             // SAFETY: as above.
             unsafe { addr_of_mut!((*record).inpkts) },
@@ -51,25 +67,8 @@ impl<'a> LiveService<'a> {
             unsafe { addr_of_mut!((*record).inbytes) },
             // SAFETY: as above.
             unsafe { addr_of_mut!((*record).outbytes) },
-        ] {
-            write(counter, 0);
-        }
-        self.set_zero_point(&Stats::default());
-    }
-
-    /// What was counted when a client last zeroed the counters.
-    pub(in crate::datapath) fn zero_point(self) -> Stats {
-        // SAFETY: the field is within the record.
-        from_counters(read(unsafe {
-            addr_of!((*self.record.as_ptr()).zero_point)
-        }))
-    }
-
-    /// A client has zeroed the counters.
-    pub(in crate::datapath) fn set_zero_point(self, zero: &Stats) {
-        // SAFETY: the field is within the record.
-        let at = unsafe { addr_of_mut!((*self.record.as_ptr()).zero_point) };
-        write(at, to_counters(zero));
+        ]
+        .map(word64)
     }
 
     /// The key.
@@ -84,16 +83,27 @@ impl<'a> LiveService<'a> {
         read(unsafe { addr_of!((*self.record.as_ptr()).born) })
     }
 
-    /// The configuration that holds.
+    /// The configuration.
     pub(in crate::datapath) fn config(self) -> ServiceConfig {
+        let record = self.record.as_ptr();
+        ServiceConfig {
+            // SAFETY: the field is within the record.
+            scheduler: read(unsafe { addr_of!((*record).scheduler) }),
+            // SAFETY: as above.
+            persistence_engine: read(unsafe { addr_of!((*record).persistence_engine) }),
+            // SAFETY: as above.
+            flags: read(unsafe { addr_of!((*record).flags) }),
+            // SAFETY: as above.
+            timeout: read(unsafe { addr_of!((*record).timeout) }),
+            // SAFETY: as above.
+            netmask: read(unsafe { addr_of!((*record).netmask) }),
+        }
+    }
+
+    /// The protocol in full.
+    pub(in crate::datapath) fn protocol(self) -> u16 {
         // SAFETY: the field is within the record.
-        let which = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).config) });
-        // SAFETY: both configurations are within the record.
-        let halves = unsafe { addr_of!((*self.record.as_ptr()).configs) }.cast::<ServiceConfig>();
-        // SAFETY: the index is zero or one.
-        let half = unsafe { halves.add((which.load(Ordering::Acquire) & 1) as usize) };
-        // SAFETY: plain data that only the daemon changes.
-        unsafe { half.read_volatile() }
+        read(unsafe { addr_of!((*self.record.as_ptr()).protocol) })
     }
 
     /// The selection in force.
@@ -103,19 +113,27 @@ impl<'a> LiveService<'a> {
         unsafe { half.read_volatile() }
     }
 
-    /// Writes the configuration that does not hold, then makes it hold.
+    /// Writes the configuration, which no program reads.
     pub(in crate::datapath) fn set_config(self, config: ServiceConfig) {
+        let ServiceConfig {
+            scheduler,
+            persistence_engine,
+            flags,
+            timeout,
+            netmask,
+        } = config;
         let record = self.record.as_ptr();
         // SAFETY: the field is within the record.
-        let which = word32(unsafe { addr_of_mut!((*record).config) });
-        // SAFETY: both configurations are within the record.
-        let halves = unsafe { addr_of_mut!((*record).configs) }.cast::<ServiceConfig>();
-        let next = which.load(Ordering::Relaxed).wrapping_add(1);
-        // SAFETY: the index is zero or one.
-        let half = unsafe { halves.add((next & 1) as usize) };
-        // SAFETY: no program reads configurations, and this half does not hold yet.
-        unsafe { half.write_volatile(config) };
-        which.store(next, Ordering::Release);
+        write(unsafe { addr_of_mut!((*record).scheduler) }, scheduler);
+        // SAFETY: as above.
+        let engine = unsafe { addr_of_mut!((*record).persistence_engine) };
+        write(engine, persistence_engine);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).flags) }, flags);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).timeout) }, timeout);
+        // SAFETY: as above.
+        write(unsafe { addr_of_mut!((*record).netmask) }, netmask);
     }
 
     /// Puts a selection and terms into the halves that are not in force, then brings them into
@@ -151,29 +169,23 @@ impl<'a> LiveService<'a> {
             .store(timeout, Ordering::Relaxed);
     }
 
-    /// How many choices the selection in force has made, counted from where it was put.
-    pub(in crate::datapath) fn cursor(self) -> u64 {
-        let half = self.half(self.generation().load(Ordering::Relaxed));
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*half).cursor) }).load(Ordering::Relaxed)
-    }
-
-    /// Whether any connection was counted since the record was begun.
+    /// Whether anything was counted since the record was begun or zeroed.
     pub(in crate::datapath) fn has_counted(self) -> bool {
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).conns) }).load(Ordering::Relaxed) > 0
+        let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed) > 0;
+        self.counters().into_iter().any(counted)
     }
 
     /// What was counted since the record was begun. There are no rates.
     pub(in crate::datapath) fn stats(self) -> Stats {
-        // SAFETY: plain data, of which programs change words whole.
-        let record = unsafe { self.record.as_ptr().read_volatile() };
+        let counters = self.counters();
+        let [conns, inpkts, outpkts, inbytes, outbytes] =
+            counters.map(|counter| counter.load(Ordering::Relaxed));
         Stats {
-            conns: record.conns,
-            inpkts: record.inpkts,
-            outpkts: record.outpkts,
-            inbytes: record.inbytes,
-            outbytes: record.outbytes,
+            conns,
+            inpkts,
+            outpkts,
+            inbytes,
+            outbytes,
             ..Stats::default()
         }
     }
@@ -193,9 +205,9 @@ impl<'a> LiveService<'a> {
         self.state().store(STATE_FREE, Ordering::Release);
     }
 
-    fn state(self) -> &'a AtomicU32 {
+    fn state(self) -> &'a AtomicU8 {
         // SAFETY: the field is within the record.
-        word32(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+        byte(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
     }
 
     fn generation(self) -> &'a AtomicU64 {

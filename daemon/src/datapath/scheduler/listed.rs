@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::Server;
+use super::{Sequence, Server, Turn};
 use crate::ipvs::Scheduler;
 
 /// How the servers are looked at, and which.
@@ -34,16 +34,13 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
     (kind, looked_at)
 }
 
-/// Where the cursor of `lblc` and `lblcr` goes on when the servers that are looked at change
-/// (`SelectionKind::Locality`).
-pub(super) fn kept(kind: SelectionKind, kept: u64, before: &[Server], after: &[Server]) -> u64 {
-    let stays = |server: &Server| after.iter().any(|other| other.id == server.id);
+/// Where the cursor of `lblc` and `lblcr` goes on when these are the servers that are looked at from
+/// now on (`SelectionKind::Locality`).
+pub(super) fn kept(kind: SelectionKind, kept: u64, after: &Sequence) -> u64 {
+    let stays = |turn: &Turn| u64::from(turn.id.0) + 1 == kept;
+    let mut turns = after.runs.iter().flat_map(|run| &run.turns);
     match kind {
-        SelectionKind::Locality => before
-            .iter()
-            .find(|server| kept == u64::from(server.index) + 1)
-            .filter(|server| stays(server))
-            .map_or(0, |_| kept),
+        SelectionKind::Locality if turns.any(stays) => kept,
         SelectionKind::LocalityReplicated => kept,
         _ => 0,
     }

@@ -19,10 +19,8 @@ use crate::ipvs::{Cause, DestinationId, Scheduler};
 /// A destination as a scheduler sees it, in the order of the service's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// Which destination it is.
+    /// Which destination it is, and where its record stands.
     pub(super) id: DestinationId,
-    /// Where its record stands.
-    pub(super) index: u32,
     /// Its weight, never negative.
     pub(super) weight: i32,
     /// Its last weight that was not zero.
@@ -42,10 +40,37 @@ pub(super) struct Settings {
     pub(super) address: u32,
 }
 
-impl Server {
-    /// The server as the programs find it in `SLOTS`.
-    pub(super) fn slot(&self) -> u64 {
-        u64::from(self.weight.max(0).cast_unsigned()) << 32 | u64::from(self.index)
+/// A server in its turn, as the programs find it in `SLOTS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Which destination it is.
+    pub(super) id: DestinationId,
+    /// Its weight.
+    pub(super) weight: u32,
+}
+
+impl Turn {
+    /// As a word.
+    pub(super) fn to_word(self) -> u64 {
+        u64::from(self.weight) << 32 | u64::from(self.id.0)
+    }
+
+    /// From a word.
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+    pub(super) fn from_word(word: u64) -> Self {
+        Self {
+            id: DestinationId(word as u32),
+            weight: (word >> 32) as u32,
+        }
+    }
+}
+
+impl From<&Server> for Turn {
+    fn from(server: &Server) -> Self {
+        Self {
+            id: server.id,
+            weight: server.weight.max(0).cast_unsigned(),
+        }
     }
 }
 
@@ -55,7 +80,17 @@ pub(super) struct Run {
     /// The first place that belongs to this run.
     pub(super) first: u64,
     /// The servers that take turns.
-    pub(super) servers: Vec<Server>,
+    pub(super) turns: Vec<Turn>,
+}
+
+impl Run {
+    /// The only run of a sequence: these servers.
+    fn only(servers: &[Server]) -> Vec<Self> {
+        vec![Self {
+            first: 0,
+            turns: servers.iter().map(Turn::from).collect(),
+        }]
+    }
 }
 
 /// A sequence of servers that repeats after `period` choices.
@@ -75,16 +110,16 @@ impl Sequence {
     }
 
     /// The server at `place`.
-    pub(super) fn server(&self, place: u64) -> Option<&Server> {
+    pub(super) fn server(&self, place: u64) -> Option<&Turn> {
         let run = self.run(place)?;
-        let len = u64::try_from(run.servers.len()).ok()?;
+        let len = u64::try_from(run.turns.len()).ok()?;
         let turn = (place - run.first).checked_rem(len)?;
-        run.servers.get(usize::try_from(turn).ok()?)
+        run.turns.get(usize::try_from(turn).ok()?)
     }
 }
 
-/// A compiled service.
-#[derive(Clone, Debug)]
+/// A compiled service. What programs follow of it is written into the maps, and stands there.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     /// What is done with the sequence's servers.
     pub(super) kind: SelectionKind,
@@ -92,7 +127,14 @@ pub(super) struct Plan {
     pub(super) options: u32,
     /// What new connections step through.
     pub(super) sequence: Sequence,
-    /// Where they start.
+    /// What is remembered until the next plan.
+    pub(super) memory: Memory,
+}
+
+/// What a scheduler remembers of a service while a plan of its is in force.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Memory {
+    /// Where the plan started.
     pub(super) start: u64,
     state: State,
 }
@@ -107,19 +149,7 @@ enum State {
     RoundRobin(rr::Mark),
     WeightedRoundRobin(wrr::Mark),
     /// Nothing is remembered but what the programs keep: each connection is looked at by itself.
-    Stateless(Settings),
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            kind: SelectionKind::Sequence,
-            options: 0,
-            sequence: Sequence::default(),
-            start: 0,
-            state: State::None,
-        }
-    }
+    Stateless,
 }
 
 impl Plan {
@@ -133,70 +163,62 @@ impl Plan {
         }
     }
 
-    /// Whether a service's settings ask for another plan, its scheduler being the same.
-    pub(super) fn suits(&self, settings: Settings) -> bool {
-        match self.state {
-            State::Stateless(planned) => planned == settings,
-            State::None | State::RoundRobin(_) | State::WeightedRoundRobin(_) => true,
-        }
-    }
-
     /// The plan of a service that an earlier daemon left, whose sequence this is, and whose cursor
     /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
     /// as choices were made at all, it makes no difference to the next one.
     pub(super) fn resumed(settings: Settings, servers: &[Server]) -> Self {
-        Self {
-            start: 0,
-            ..Self::new(settings, servers)
+        let mut plan = Self::new(settings, servers);
+        plan.memory.start = 0;
+        plan
+    }
+}
+
+impl Memory {
+    /// Whether a service's settings ask for another plan than the one in force, which has these
+    /// options; its scheduler is the same.
+    pub(super) fn suits(self, options: u32, settings: Settings) -> bool {
+        match self.state {
+            State::Stateless => options == settings.options,
+            State::None | State::RoundRobin(_) | State::WeightedRoundRobin(_) => true,
         }
     }
 
-    /// The plan after a change. `cursor` is how many choices were made in all, counted from `start`;
-    /// `before` and `after` are the servers as they were and as they are.
+    /// The plan after a change that leaves the settings as they are. `cursor` is how many choices were
+    /// made in all, counted from `start`, in a sequence of this period; `sequence` reads it. `after` are
+    /// the servers as they are now.
     pub(super) fn after(
-        &self,
-        cursor: u64,
+        self,
+        settings: Settings,
+        (cursor, period): (u64, u64),
+        sequence: impl FnOnce() -> Sequence,
         cause: Cause,
-        before: &[Server],
         after: &[Server],
-    ) -> Self {
+    ) -> Plan {
+        let last_place = self.last_place(cursor, period);
         match self.state {
-            State::None => Self::default(),
+            State::None => Plan::default(),
             State::RoundRobin(mark) => {
-                let mark = self
-                    .last_choice(cursor)
-                    .map_or(mark, |last| rr::Mark::At(last.id));
-                rr::plan(mark.after(cause, before), after)
+                let last = last_place.and_then(|place| sequence().server(place).copied());
+                let mark = last.map_or(mark, |last| rr::Mark::At(last.id));
+                rr::plan(mark.after(cause), after)
             }
             State::WeightedRoundRobin(mark) => {
-                let mark = mark.moved_to(self.last_place(cursor), &self.sequence);
+                let mark = last_place.map_or(mark, |place| mark.moved_to(place, &sequence()));
                 wrr::plan(mark.after(after), after)
             }
-            State::Stateless(settings) => {
-                let plan = stateless(settings, after);
-                let start = listed::kept(plan.kind, cursor, self.servers(), plan.servers());
-                Self { start, ..plan }
+            State::Stateless => {
+                let mut plan = stateless(settings, after);
+                plan.memory.start = listed::kept(plan.kind, cursor, &plan.sequence);
+                plan
             }
         }
-    }
-
-    /// The servers of a plan that has but one run.
-    fn servers(&self) -> &[Server] {
-        self.sequence
-            .runs
-            .first()
-            .map_or(&[], |run| run.servers.as_slice())
     }
 
     /// The place of the last choice, or none if none was made since the plan was.
-    fn last_place(&self, cursor: u64) -> Option<u64> {
+    fn last_place(self, cursor: u64, period: u64) -> Option<u64> {
         (cursor > self.start)
-            .then(|| (cursor - 1).checked_rem(self.sequence.period))
+            .then(|| (cursor - 1).checked_rem(period))
             .flatten()
-    }
-
-    fn last_choice(&self, cursor: u64) -> Option<&Server> {
-        self.sequence.server(self.last_place(cursor)?)
     }
 }
 
@@ -213,13 +235,12 @@ fn stateless(settings: Settings, servers: &[Server]) -> Plan {
         options: settings.options,
         sequence: Sequence {
             period: looked_at.len() as u64,
-            runs: vec![Run {
-                first: 0,
-                servers: looked_at,
-            }],
+            runs: Run::only(&looked_at),
         },
-        start: 0,
-        state: State::Stateless(settings),
+        memory: Memory {
+            start: 0,
+            state: State::Stateless,
+        },
     }
 }
 

@@ -5,7 +5,7 @@
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Plan, Run, Sequence, Server, State};
+use super::{Memory, Plan, Run, Sequence, Server, State};
 use crate::ipvs::{Cause, DestinationId};
 
 /// Behind what the next choice is looked for.
@@ -18,14 +18,12 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// The mark after a change of the list that `before` shows as it was.
-    pub(super) fn after(self, cause: Cause, before: &[Server]) -> Self {
+    /// The mark after a change of the list.
+    pub(super) fn after(self, cause: Cause) -> Self {
         match (self, cause) {
-            (Self::At(chosen), Cause::DestinationDeleted(deleted)) if chosen == deleted => before
-                .iter()
-                .position(|server| server.id == chosen)
-                .and_then(|position| before.get(position.checked_sub(1)?))
-                .map_or(Self::Head, |previous| Self::At(previous.id)),
+            (Self::At(chosen), Cause::DestinationDeleted { id, behind }) if chosen == id => {
+                behind.map_or(Self::Head, Self::At)
+            }
             _ => self,
         }
     }
@@ -53,12 +51,11 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
         options: 0,
         sequence: Sequence {
             period,
-            runs: vec![Run {
-                first: 0,
-                servers: usable,
-            }],
+            runs: Run::only(&usable),
         },
-        start: (up_to_mark as u64).checked_rem(period).unwrap_or(0),
-        state: State::RoundRobin(mark),
+        memory: Memory {
+            start: (up_to_mark as u64).checked_rem(period).unwrap_or(0),
+            state: State::RoundRobin(mark),
+        },
     }
 }

@@ -26,6 +26,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A service as the data path keeps it: a plan, and a cursor that connections advance.
 struct Compiled {
+    settings: Settings,
     servers: Vec<Server>,
     plan: Plan,
     cursor: u64,
@@ -35,15 +36,20 @@ impl Compiled {
     fn new(scheduler: Scheduler) -> Self {
         let plan = Plan::new(settings(scheduler), &[]);
         Self {
+            settings: settings(scheduler),
             servers: Vec::new(),
-            cursor: plan.start,
+            cursor: plan.memory.start,
             plan,
         }
     }
 
     fn change(&mut self, cause: Cause, servers: Vec<Server>) {
-        self.plan = self.plan.after(self.cursor, cause, &self.servers, &servers);
-        self.cursor = self.plan.start;
+        let Plan {
+            sequence, memory, ..
+        } = &self.plan;
+        let made = (self.cursor, sequence.period);
+        self.plan = memory.after(self.settings, made, || sequence.clone(), cause, &servers);
+        self.cursor = self.plan.memory.start;
         self.servers = servers;
     }
 
@@ -69,13 +75,12 @@ fn settings(scheduler: Scheduler) -> Settings {
     }
 }
 
-fn server(id: u64, weight: i32) -> Server {
+fn server(id: u32, weight: i32) -> Server {
     Server {
         id: DestinationId(id),
-        index: 0,
         weight,
         last_weight: weight,
-        hashed: u32::try_from(id).unwrap(),
+        hashed: id,
     }
 }
 
@@ -201,9 +206,11 @@ fn same_choices(
                 compiled.change(Cause::DestinationEdited(id), servers);
             }
             Event::Delete { which } if !servers.is_empty() => {
-                let id = servers.remove(which % servers.len()).id;
+                let at = which % servers.len();
+                let id = servers.remove(at).id;
                 model.deleted(&before, id);
-                compiled.change(Cause::DestinationDeleted(id), servers);
+                let behind = at.checked_sub(1).map(|previous| servers[previous].id);
+                compiled.change(Cause::DestinationDeleted { id, behind }, servers);
             }
             Event::Connect { times } => {
                 for nth in 0..times {
@@ -246,14 +253,20 @@ fn a_plan_of_large_weights_stays_small() {
 fn without_a_scheduler_nothing_is_ever_chosen() {
     let server = server(1, 1);
     let plan = Plan::new(settings(Scheduler::None), &[server]);
-    let plan = plan.after(0, Cause::DestinationAdded(DestinationId(1)), &[], &[server]);
+    let plan = plan.memory.after(
+        settings(Scheduler::None),
+        (0, 0),
+        Sequence::default,
+        Cause::DestinationAdded(DestinationId(1)),
+        &[server],
+    );
     assert_eq!(plan.sequence.period, 0);
 }
 
 /// How many places of a table each server has.
 fn shares(scheduler: Scheduler, servers: &[Server]) -> Vec<usize> {
     let plan = Plan::new(settings(scheduler), servers);
-    let table = &plan.sequence.runs[0].servers;
+    let table = &plan.sequence.runs[0].turns;
     let places = |server: &Server| table.iter().filter(|place| place.id == server.id).count();
     servers.iter().map(places).collect()
 }
@@ -282,7 +295,7 @@ fn mh_leaves_most_clients_where_they_are_when_a_server_goes() {
     let table = |servers: &[Server]| {
         let plan = Plan::new(settings(Scheduler::Maglev), servers);
         plan.sequence.runs[0]
-            .servers
+            .turns
             .iter()
             .map(|server| server.id)
             .collect::<Vec<_>>()
@@ -306,11 +319,7 @@ fn fo_and_ovf_go_by_weight_and_then_by_the_list() {
     for scheduler in [Scheduler::Failover, Scheduler::Overflow] {
         let servers = [server(1, 1), server(2, 5), server(3, 5), server(4, 0)];
         let plan = Plan::new(settings(scheduler), &servers);
-        let order: Vec<u64> = plan.sequence.runs[0]
-            .servers
-            .iter()
-            .map(|s| s.id.0)
-            .collect();
+        let order: Vec<u32> = plan.sequence.runs[0].turns.iter().map(|s| s.id.0).collect();
         assert_eq!(order, [2, 3, 1], "{scheduler:?}");
     }
 }

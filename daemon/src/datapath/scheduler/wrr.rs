@@ -12,16 +12,16 @@
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Plan, Run, Sequence, Server, State};
+use super::{Memory, Plan, Run, Sequence, Server, State, Turn};
 
 /// What the kernel keeps as `struct ip_vs_wrr_mark`, its pointer aside: after every change of the
 /// table that stands at the head of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     /// The current threshold.
-    cw: u64,
+    cw: u32,
     /// The step by which it falls.
-    di: u64,
+    di: u32,
 }
 
 impl Mark {
@@ -35,13 +35,11 @@ impl Mark {
     }
 
     /// The mark once `place` of `sequence` has been chosen.
-    pub(super) fn moved_to(self, place: Option<u64>, sequence: &Sequence) -> Self {
-        place
-            .and_then(|place| level_at(sequence, place, self.di))
-            .map_or(self, |level| Self {
-                cw: threshold(level, self.di),
-                di: self.di,
-            })
+    pub(super) fn moved_to(self, place: u64, sequence: &Sequence) -> Self {
+        level_at(sequence, place, self.di).map_or(self, |level| Self {
+            cw: threshold(level, self.di),
+            di: self.di,
+        })
     }
 
     /// The mark after a change of the destinations (`ip_vs_wrr_dest_changed`).
@@ -61,10 +59,10 @@ impl Mark {
 
 /// The rounds that a list of servers gives.
 struct Rounds {
-    di: u64,
+    di: u32,
     /// How many rounds there are until the thresholds start from the top; zero if no server can be
     /// used.
-    levels: u64,
+    levels: u32,
 }
 
 impl Rounds {
@@ -79,22 +77,22 @@ impl Rounds {
 }
 
 /// `cw` of a round; zero where there is no round (the kernel's `mw` without usable servers).
-fn threshold(level: u64, di: u64) -> u64 {
+fn threshold(level: u32, di: u32) -> u32 {
     level.checked_sub(1).map_or(0, |below| below * di + 1)
 }
 
-fn weight(server: &Server) -> u64 {
-    u64::try_from(server.weight).unwrap_or(0)
+fn weight(server: &Server) -> u32 {
+    u32::try_from(server.weight).unwrap_or(0)
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
+fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The plan that starts with the round whose threshold the mark has.
 pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let Rounds { di, levels } = Rounds::of(servers);
-    let mut tops: Vec<u64> = servers
+    let mut tops: Vec<u32> = servers
         .iter()
         .map(|s| weight(s) / di)
         .filter(|q| *q > 0)
@@ -108,20 +106,17 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let current = mark.cw.div_ceil(di).min(levels);
     for (position, &top) in tops.iter().enumerate() {
         let bottom = tops.get(position + 1).copied().unwrap_or(0);
-        let turn: Vec<Server> = servers
+        let turns: Vec<Turn> = servers
             .iter()
             .filter(|s| weight(s) / di >= top)
-            .copied()
+            .map(Turn::from)
             .collect();
-        let len = turn.len() as u64;
+        let len = turns.len() as u64;
         if current <= top && current > bottom {
-            start = first + (top - current) * len;
+            start = first + u64::from(top - current) * len;
         }
-        runs.push(Run {
-            first,
-            servers: turn,
-        });
-        first += (top - bottom) * len;
+        runs.push(Run { first, turns });
+        first += u64::from(top - bottom) * len;
     }
     Plan {
         kind: SelectionKind::Sequence,
@@ -130,15 +125,17 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
             period: first,
             runs,
         },
-        start,
-        state: State::WeightedRoundRobin(mark),
+        memory: Memory {
+            start,
+            state: State::WeightedRoundRobin(mark),
+        },
     }
 }
 
 /// The round that `place` is in.
-fn level_at(sequence: &Sequence, place: u64, di: u64) -> Option<u64> {
+fn level_at(sequence: &Sequence, place: u64, di: u32) -> Option<u32> {
     let run = sequence.run(place)?;
-    let top = run.servers.iter().map(weight).min()? / di;
-    let rounds = (place - run.first).checked_div(run.servers.len() as u64)?;
-    top.checked_sub(rounds)
+    let top = run.turns.iter().map(|turn| turn.weight).min()? / di;
+    let rounds = (place - run.first).checked_div(run.turns.len() as u64)?;
+    top.checked_sub(u32::try_from(rounds).ok()?)
 }

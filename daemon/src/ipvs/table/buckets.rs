@@ -8,79 +8,119 @@
 //! The buckets are for the order only: services whose addresses end alike share one, perhaps all of a
 //! hundred thousand. A single service is found by its key.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::IpAddr,
+};
 
-use crate::ipvs::{Service, ServiceKey};
+use hashbrown::HashTable;
+
+use crate::ipvs::{Service, ServiceKey, service::ServiceNumber};
 
 /// Buckets in each of the two tables (`IP_VS_SVC_TAB_SIZE`).
 const TABLE_SIZE: usize = 256;
 
-/// Services by key.
+/// Services by key. Each stands in a place that it keeps, so that everything else is a number.
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
-    services: HashMap<ServiceKey, Numbered>,
-    /// The keys in both tables, one after the other. Within a bucket the newest service is last.
-    buckets: Vec<Vec<(u64, ServiceKey)>>,
+    places: Vec<Option<Service>>,
+    free: Vec<u32>,
+    /// Places by key.
+    by_key: HashTable<u32>,
+    hasher: RandomState,
+    /// The places in both tables, one after the other. Within a bucket the newest service is last.
+    buckets: Vec<Vec<u32>>,
     /// How many services there have ever been.
     ever: u64,
-}
-
-/// A service and its number among all that there have ever been.
-#[derive(Clone, Debug)]
-struct Numbered {
-    number: u64,
-    service: Service,
 }
 
 impl Buckets {
     pub(super) fn new() -> Self {
         Self {
-            services: HashMap::new(),
+            places: Vec::new(),
+            free: Vec::new(),
+            by_key: HashTable::new(),
+            hasher: RandomState::new(),
             buckets: vec![Vec::new(); 2 * TABLE_SIZE],
             ever: 0,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.services.len()
+        self.by_key.len()
     }
 
     pub(super) fn get(&self, key: &ServiceKey) -> Option<&Service> {
-        Some(&self.services.get(key)?.service)
+        let hash = self.hasher.hash_one(key);
+        let place = self.by_key.find(hash, |place| self.has(*place, key))?;
+        self.at(*place)
     }
 
     pub(super) fn get_mut(&mut self, key: &ServiceKey) -> Option<&mut Service> {
-        Some(&mut self.services.get_mut(key)?.service)
+        let hash = self.hasher.hash_one(key);
+        let place = *self.by_key.find(hash, |place| self.has(*place, key))?;
+        self.places.get_mut(place as usize)?.as_mut()
     }
 
-    /// Puts a service first in its bucket (`ip_vs_svc_hash`). There must be none of its key.
+    /// The number of the next service that is inserted.
+    pub(super) fn next_number(&self) -> ServiceNumber {
+        ServiceNumber(self.ever)
+    }
+
+    /// Puts a service first in its bucket (`ip_vs_svc_hash`). There must be none of its key, and it has
+    /// the next number.
     pub(super) fn insert(&mut self, service: Service) {
-        let (number, key) = (self.ever, *service.key());
         self.ever += 1;
-        self.buckets[bucket(&key)].push((number, key));
-        self.services.insert(key, Numbered { number, service });
+        let key = *service.key();
+        let place = self.put(service);
+        self.buckets[bucket(&key)].push(place);
+        let Self {
+            places,
+            by_key,
+            hasher,
+            ..
+        } = self;
+        by_key.insert_unique(hasher.hash_one(key), place, |other| {
+            let other = places.get(*other as usize).and_then(Option::as_ref);
+            other.map_or(0, |service| hasher.hash_one(service.key()))
+        });
     }
 
     pub(super) fn remove(&mut self, key: &ServiceKey) -> Option<Service> {
-        let Numbered { number, service } = self.services.remove(key)?;
-        let bucket = &mut self.buckets[bucket(key)];
-        if let Ok(position) = bucket.binary_search_by_key(&number, |(number, _)| *number) {
-            bucket.remove(position);
+        let hash = self.hasher.hash_one(key);
+        let Self { places, by_key, .. } = self;
+        let has = |place: &u32| {
+            let service = places.get(*place as usize).and_then(Option::as_ref);
+            service.is_some_and(|service| service.key() == key)
+        };
+        let (place, _) = by_key.find_entry(hash, has).ok()?.remove();
+        let service = self.places.get_mut(place as usize)?.take()?;
+        let in_bucket = self.buckets[bucket(key)].binary_search_by_key(&service.number, |other| {
+            // The service itself is not there any more.
+            self.at(*other).map_or(service.number, |other| other.number)
+        });
+        if let Ok(position) = in_bucket {
+            self.buckets[bucket(key)].remove(position);
         }
+        self.free.push(place);
         Some(service)
     }
 
     /// Takes all services out, in order.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Service> + use<> {
+        let fresh = Self {
+            ever: self.ever,
+            ..Self::new()
+        };
         let Self {
-            mut services,
+            mut places,
             buckets,
             ..
-        } = std::mem::replace(self, Self::new());
+        } = std::mem::replace(self, fresh);
         buckets
             .into_iter()
             .flat_map(|bucket| bucket.into_iter().rev())
-            .filter_map(move |(_, key)| Some(services.remove(&key)?.service))
+            .filter_map(move |place| places.get_mut(place as usize)?.take())
     }
 
     /// The services from the `index`th on.
@@ -95,14 +135,34 @@ impl Buckets {
             .iter()
             .flat_map(|bucket| bucket.iter().rev())
             .skip(skip)
-            .filter_map(|(_, key)| self.get(key))
+            .filter_map(|place| self.at(*place))
     }
 
     /// All services, in no order.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Service> {
-        self.services
-            .values_mut()
-            .map(|numbered| &mut numbered.service)
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.places.iter().flatten()
+    }
+
+    fn at(&self, place: u32) -> Option<&Service> {
+        self.places.get(place as usize)?.as_ref()
+    }
+
+    fn has(&self, place: u32, key: &ServiceKey) -> bool {
+        self.at(place).is_some_and(|service| service.key() == key)
+    }
+
+    /// Gives a service a place.
+    fn put(&mut self, service: Service) -> u32 {
+        if let Some(place) = self.free.pop()
+            && let Some(free) = self.places.get_mut(place as usize)
+        {
+            *free = Some(service);
+            return place;
+        }
+        // There are no more services than the data path has names for, which are of 32 bits.
+        let place = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.places.push(Some(service));
+        place
     }
 }
 

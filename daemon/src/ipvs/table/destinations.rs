@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::ipvs::{
     Cause, DataPath, Destination, DestinationId, DestinationKey, DestinationSpec, Error,
-    ForwardingMethod, Host, Ipv6Kind, RouteType, Service, ServiceKey, Stats, Table, TunnelKind,
+    ForwardingMethod, Host, Ipv6Kind, RouteType, Service, ServiceKey, Table, TunnelKind,
 };
 
 /// The most connections that an upper threshold can name (`INT_MAX`).
@@ -23,7 +23,7 @@ impl Table {
     /// [`Error::MixedFamiliesWithoutTunnel`], [`Error::NegativeWeight`],
     /// [`Error::ThresholdsCrossed`], [`Error::UpperThresholdTooLarge`],
     /// [`Error::TunnelWithoutPort`], [`Error::DestinationExists`], [`Error::DestinationAddress`],
-    /// [`Error::NoIdsLeft`], [`Error::DataPath`].
+    /// [`Error::DataPath`].
     pub fn add_destination(
         &mut self,
         key: &ServiceKey,
@@ -45,41 +45,30 @@ impl Table {
         }
 
         let trashed = self.trash.find(key, &spec.key);
-        let destination = match trashed.and_then(|position| self.trash.get(position)) {
-            Some(old) => Destination {
-                id: old.id,
-                spec,
-                last_weight: spec.weight,
-                service: service.id,
-                zero: if old.service == service.id {
-                    old.zero
-                } else {
-                    path.destination_reading(self.ns, old.id).stats
-                },
-            },
+        let full = |reason| Error::DataPath {
+            service: *key,
+            reason,
+        };
+        let back = trashed.and_then(|position| self.trash.get(position, service));
+        let id = match back {
+            Some((id, is_same_service)) => {
+                if !is_same_service {
+                    path.zero_destination(id);
+                }
+                id
+            }
             None => {
                 check_address(key, &spec.key, host)?;
-                Destination {
-                    id: self
-                        .ids
-                        .next_destination()
-                        .ok_or(Error::NoIdsLeft { service: *key })?,
-                    spec,
-                    last_weight: spec.weight,
-                    service: service.id,
-                    zero: Stats::default(),
-                }
+                path.name_destination().map_err(full)?
             }
         };
-
-        let id = destination.id;
-        service.destinations.push_front(destination);
+        service.destinations.push_front(Destination::new(id, spec));
         if let Err(reason) = path.publish(self.ns, service, Cause::DestinationAdded(id)) {
-            service.destinations.pop_front();
-            return Err(Error::DataPath {
-                service: *key,
-                reason,
-            });
+            service.destinations.remove(0);
+            if back.is_none() {
+                path.forget(id);
+            }
+            return Err(full(reason));
         }
         if let Some(position) = trashed {
             self.trash.remove(position);
@@ -105,19 +94,15 @@ impl Table {
             .get_mut(key)
             .ok_or(Error::NoSuchService { service: *key })?;
         check(key, &spec, syncing)?;
-        let position = find(service, &spec.key)?;
-
-        let destination = &mut service.destinations[position];
-        let id = destination.id;
-        let old = (destination.spec, destination.last_weight);
-        destination.spec = spec;
-        if spec.weight != 0 {
-            destination.last_weight = spec.weight;
-        }
+        let destination = find_mut(service, &spec.key)?;
+        let id = destination.id();
+        let edited = destination.edited(spec);
+        let old = std::mem::replace(destination, edited);
         path.publish(self.ns, service, Cause::DestinationEdited(id))
             .map_err(|reason| {
-                let destination = &mut service.destinations[position];
-                (destination.spec, destination.last_weight) = old;
+                if let Ok(destination) = find_mut(service, &spec.key) {
+                    *destination = old;
+                }
                 Error::DataPath {
                     service: *key,
                     reason,
@@ -149,14 +134,22 @@ impl Table {
                 destination: *destination,
             });
         };
-        if let Err(reason) = path.publish(self.ns, service, Cause::DestinationDeleted(removed.id)) {
+        let behind = position
+            .checked_sub(1)
+            .and_then(|previous| service.destinations.get(previous))
+            .map(Destination::id);
+        let cause = Cause::DestinationDeleted {
+            id: removed.id(),
+            behind,
+        };
+        if let Err(reason) = path.publish(self.ns, service, cause) {
             service.destinations.insert(position, removed);
             return Err(Error::DataPath {
                 service: *key,
                 reason,
             });
         }
-        self.trash.put(*key, removed);
+        self.trash.put(*key, service.number, &removed);
         Ok(())
     }
 }
@@ -239,6 +232,20 @@ fn check_address(
 fn find(service: &Service, destination: &DestinationKey) -> Result<usize, Error> {
     service
         .position(destination)
+        .ok_or(Error::NoSuchDestination {
+            service: service.key,
+            destination: *destination,
+        })
+}
+
+fn find_mut<'s>(
+    service: &'s mut Service,
+    destination: &DestinationKey,
+) -> Result<&'s mut Destination, Error> {
+    let position = find(service, destination)?;
+    service
+        .destinations
+        .get_mut(position)
         .ok_or(Error::NoSuchDestination {
             service: service.key,
             destination: *destination,

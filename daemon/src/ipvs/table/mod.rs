@@ -15,15 +15,14 @@ use self::buckets::Buckets;
 use super::sync_daemon::SyncDaemons;
 use super::trash::Trash;
 use super::{
-    DataPath, DestinationId, Error, Host, Ids, Namespace, Service, ServiceKey, Setting,
-    SettingError, Settings, SyncDaemon, SyncDaemonSpec, Timeouts, TimeoutsUpdate,
+    DataPath, DestinationId, Error, Host, Namespace, Service, ServiceKey, Setting, SettingError,
+    Settings, SyncDaemon, SyncDaemonSpec, Timeouts, TimeoutsUpdate,
 };
 
 /// The IPVS state of one network namespace (`struct netns_ipvs`).
 #[derive(Clone, Debug)]
 pub struct Table {
     ns: Namespace,
-    ids: Ids,
     services: Buckets,
     trash: Trash,
     timeouts: Timeouts,
@@ -41,17 +40,10 @@ pub struct Info {
 }
 
 impl Table {
-    /// An empty table with ids of its own. Tables of one daemon share a source:
-    /// [`Ipvs`](super::Ipvs) makes them by [`Table::with_ids`].
+    /// An empty table.
     pub fn new(ns: Namespace) -> Self {
-        Self::with_ids(ns, Ids::new())
-    }
-
-    /// An empty table whose ids come from this source.
-    pub fn with_ids(ns: Namespace, ids: Ids) -> Self {
         Self {
             ns,
-            ids,
             services: Buckets::new(),
             trash: Trash::default(),
             timeouts: Timeouts::default(),
@@ -88,6 +80,11 @@ impl Table {
     /// Skipping costs the same for every index.
     pub fn services_from(&self, index: usize) -> impl Iterator<Item = &Service> {
         self.services.iter_from(index)
+    }
+
+    /// All services, in no order.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
     }
 
     /// What `IPVS_CMD_GET_INFO` tells.
@@ -159,7 +156,7 @@ impl Table {
         host: &dyn Host,
         path: &mut dyn DataPath,
     ) -> Result<(), Error> {
-        let mixed = self.services.iter_from(0).any(Service::has_mixed_families);
+        let mixed = self.services.iter().any(Service::has_mixed_families);
         let daemon = self.sync_daemons.start(spec, mixed, host)?;
         path.set_sync_daemon(self.ns, daemon.state(), Some(daemon));
         Ok(())

@@ -3,7 +3,7 @@
 use crate::ipvs::service::Settings;
 use crate::ipvs::{
     Cause, DataPath, Error, HZ, PersistenceEngine, Scheduler, Service, ServiceFlags, ServiceId,
-    ServiceKey, ServiceSpec, Stats, Table,
+    ServiceKey, ServiceSpec, Table,
 };
 
 impl Table {
@@ -12,8 +12,7 @@ impl Table {
     /// # Errors
     ///
     /// In the order of the checks: [`Error::ServiceExists`], [`Error::NoSuchScheduler`],
-    /// [`Error::NoSuchPersistenceEngine`], [`Error::PrefixLength`], [`Error::NoIdsLeft`],
-    /// [`Error::DataPath`].
+    /// [`Error::NoSuchPersistenceEngine`], [`Error::PrefixLength`], [`Error::DataPath`].
     pub fn add_service(
         &mut self,
         spec: ServiceSpec,
@@ -24,22 +23,20 @@ impl Table {
             return Err(Error::ServiceExists { service: key });
         }
         let settings = settings(&spec, ServiceFlags::default())?;
-        let id = self
-            .ids
-            .next_service()
-            .ok_or(Error::NoIdsLeft { service: key })?;
+        let full = |reason| Error::DataPath {
+            service: key,
+            reason,
+        };
+        let id = path.name_service().map_err(full)?;
         let service = Service {
             id,
             key,
+            number: self.services.next_number(),
             settings,
             destinations: Default::default(),
-            zero: Stats::default(),
         };
         path.publish(self.ns, &service, Cause::ServiceAdded)
-            .map_err(|reason| Error::DataPath {
-                service: key,
-                reason,
-            })?;
+            .map_err(full)?;
         self.services.insert(service);
         Ok(id)
     }
@@ -103,7 +100,7 @@ impl Table {
     fn retire(&mut self, service: Service, path: &mut dyn DataPath) {
         path.withdraw(self.ns, &service);
         for destination in service.destinations {
-            self.trash.put(service.key, destination);
+            self.trash.put(service.key, service.number, &destination);
         }
     }
 }

@@ -145,7 +145,8 @@ fn a_deleted_destination_is_published_as_gone() {
     let id = fixture.add_destination(&key, "10.0.0.2:80");
     fixture.delete_destination(&key, "10.0.0.2:80");
     let (service, cause) = fixture.path.last();
-    assert_eq!(cause, Cause::DestinationDeleted(id));
+    let behind = None;
+    assert_eq!(cause, Cause::DestinationDeleted { id, behind });
     assert_eq!(service.destinations().len(), 0);
     assert!(fixture.path.withdrawn.is_empty());
 }

@@ -1,7 +1,7 @@
 //! Tables of many namespaces.
 
 use super::fake::{FakeHost, FakePath, destination, service, tcp};
-use crate::ipvs::{DestinationId, Error, Ids, Ipvs, Namespace, ServiceId};
+use crate::ipvs::{Ipvs, Namespace};
 
 #[test]
 fn each_namespace_has_its_own_table_and_ids_never_clash() {
@@ -44,23 +44,4 @@ fn a_forgotten_namespace_is_withdrawn_and_empty() {
     assert_eq!(path.withdrawn, [(gone, key)]);
     assert!(ipvs.table(gone).is_none());
     assert_eq!(ipvs.table(stays).map(|table| table.len()), Some(1));
-}
-
-#[test]
-fn ids_go_on_after_those_of_an_earlier_daemon_and_end() {
-    let mut ipvs = Ipvs::with_ids(Ids::after(ServiceId(u32::MAX - 1), DestinationId(41)));
-    let mut path = FakePath::default();
-    let table = ipvs.table_mut(Namespace(1));
-    let key = tcp("10.0.0.1:80");
-    assert_eq!(
-        table.add_service(service(key), &mut path),
-        Ok(ServiceId(u32::MAX))
-    );
-    let server = table.add_destination(&key, destination("10.0.0.2:80"), &FakeHost, &mut path);
-    assert_eq!(server, Ok(DestinationId(42)));
-
-    let other = tcp("10.0.0.1:81");
-    let error = table.add_service(service(other), &mut path).unwrap_err();
-    assert_eq!(error, Error::NoIdsLeft { service: other });
-    assert_eq!(error.errno(), libc::ENOMEM);
 }

@@ -1,7 +1,5 @@
 //! Adding, editing and deleting services, when nothing is wrong.
 
-use std::time::Duration;
-
 use super::fake::{Fixture, NS, fwmark, service, tcp};
 use crate::ipvs::{
     Cause, Family, Netmask, PersistenceEngine, Scheduler, ServiceFlags, ServiceSpec,
@@ -29,7 +27,7 @@ fn a_service_is_as_the_client_said() {
     assert_eq!(service.flags(), ServiceFlags(0x1 | 0x2));
     assert!(service.is_persistent());
     assert_eq!(service.timeout(), 360);
-    assert_eq!(service.persistence_timeout(), Duration::from_secs(360));
+    assert_eq!(service.timeout_ticks(), 360 * 250);
     assert_eq!(service.netmask(), Netmask(0xff));
     assert_eq!(service.destinations().len(), 0);
     assert_eq!(
@@ -104,10 +102,7 @@ fn the_timeout_wraps_as_ticks_do() {
         ..service(key)
     };
     fixture.table.edit_service(spec, &mut fixture.path).unwrap();
-    assert_eq!(
-        fixture.service(&key).persistence_timeout(),
-        Duration::from_millis(204 * 4)
-    );
+    assert_eq!(fixture.service(&key).timeout_ticks(), 204);
 }
 
 #[test]

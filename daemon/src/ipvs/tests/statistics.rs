@@ -1,4 +1,4 @@
-//! Counters and their zero points.
+//! Counters, and zeroing them.
 
 use super::fake::{Fixture, conns, read, tcp};
 use crate::ipvs::{DestinationReading, Stats};
@@ -19,7 +19,7 @@ fn stats(base: u64) -> Stats {
 }
 
 #[test]
-fn counters_are_from_the_zero_point_and_rates_are_as_they_are() {
+fn counters_and_rates_are_the_data_paths() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.service(&key).id();
     let server = fixture.add_destination(&key, "10.0.0.2:80");
@@ -48,33 +48,11 @@ fn counters_are_from_the_zero_point_and_rates_are_as_they_are() {
     assert_eq!(shown(&fixture), (stats(100), reading(stats(200))));
 
     fixture.table.zero_service(&key, &mut fixture.path).unwrap();
-    let counted = |each: u64, rates: Stats| Stats {
-        conns: each,
-        inpkts: each,
-        outpkts: each,
-        inbytes: each,
-        outbytes: each,
-        ..rates
-    };
+    let nothing = |rates: Stats| rates.from_nothing();
     assert_eq!(
         shown(&fixture),
-        (counted(0, stats(100)), reading(counted(0, stats(200))))
+        (nothing(stats(100)), reading(nothing(stats(200))))
     );
-
-    fixture.path.services.insert(id, stats(107));
-    fixture
-        .path
-        .destinations
-        .insert(server, reading(stats(208)));
-    assert_eq!(
-        shown(&fixture),
-        (counted(7, stats(107)), reading(counted(8, stats(208))))
-    );
-}
-
-#[test]
-fn counters_that_went_back_read_zero() {
-    assert_eq!(conns(3).since(&conns(5)), conns(0));
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Kernel {
         for service in &mut self.services {
             if destination.is_none() && at < service.destinations.len() {
                 service.stats.conns += more;
-                its_service = Some((service.key, service.stats.conns));
+                its_service = Some((service.key, service.stats.shown()));
                 destination = service.destinations.get_mut(at);
             } else if destination.is_none() {
                 at -= service.destinations.len();
@@ -156,7 +156,7 @@ impl Kernel {
         Some(Connected {
             serial: destination.serial,
             active,
-            conns: destination.stats.conns,
+            conns: destination.stats.shown(),
             service: its_service,
         })
     }
