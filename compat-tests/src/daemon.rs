@@ -103,6 +103,17 @@ impl Daemon {
         daemon
     }
 
+    /// Gives an option that it was started with another value, from the next start on.
+    ///
+    /// # Panics
+    ///
+    /// When it was not started with it.
+    pub fn set_option(&mut self, name: &str, value: &str) {
+        let at = self.arguments.iter().position(|word| word == name);
+        let at = at.unwrap_or_else(|| panic!("the daemon was started without {name}"));
+        value.clone_into(&mut self.arguments[at + 1]);
+    }
+
     /// Starts it once more, after [`stop`](Self::stop) or [`kill`](Self::kill).
     ///
     /// # Panics

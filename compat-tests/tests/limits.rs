@@ -52,6 +52,30 @@ fn more_services_and_servers_than_there_may_be_are_refused_and_the_others_serve(
 }
 
 #[test]
+fn there_is_room_for_more_services_from_the_next_start_on_and_never_for_less_than_there_are() {
+    let mut testbed = Testbed::with_options(&LIMITS);
+    let _server = testbed.server("A", "127.0.0.11:80");
+    for number in 1..=3 {
+        testbed.ipvsadm(&format!("-A -t 10.9.0.{number}:80 -s rr"));
+    }
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m");
+    for (most, more) in [("300", 100), ("3", 0)] {
+        let table = testbed.client().saved();
+        testbed.daemon.kill();
+        testbed.daemon.set_option("--max-services", most);
+        testbed.daemon.start_again();
+        assert_eq!(testbed.client().saved(), table, "room for {most}");
+        for number in 1..=more {
+            testbed.ipvsadm(&format!("-A -t 10.9.1.{number}:80 -s rr"));
+        }
+        let reached = testbed.application().connect_many("10.9.0.1:80", 2);
+        assert_eq!(reached, ["A"; 2], "room for {most}");
+    }
+    let outcome = testbed.client().try_ipvsadm("-A -t 10.9.0.4:80 -s rr");
+    assert!(!outcome.status.success(), "{outcome}");
+}
+
+#[test]
 fn a_client_for_whom_there_is_no_room_is_refused_and_the_others_are_not() {
     let testbed = Testbed::with_options(&LIMITS);
     let _server = testbed.server("A", "127.0.0.11:80");

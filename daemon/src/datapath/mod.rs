@@ -40,6 +40,7 @@ mod sequences;
 mod socket_layout;
 mod sync_daemons;
 mod templates;
+mod translation;
 mod walk;
 
 pub use bpffs::{PinDirectory, is_bpffs};

@@ -174,4 +174,11 @@ mod tests {
             [0x0002_0300, 0, 0, 0]
         );
     }
+
+    #[test]
+    #[cfg(not(feature = "other-layout"))]
+    fn records_are_short() {
+        assert_eq!(size_of::<Service>(), 248);
+        assert_eq!(size_of::<crate::Destination>(), 112);
+    }
 }

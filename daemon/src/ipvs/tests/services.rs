@@ -2,7 +2,8 @@
 
 use super::fake::{Fixture, NS, fwmark, service, tcp};
 use crate::ipvs::{
-    Cause, Family, Netmask, PersistenceEngine, Scheduler, ServiceFlags, ServiceSpec,
+    Cause, Destination, Family, Netmask, PersistenceEngine, Scheduler, Service, ServiceFlags,
+    ServiceSpec,
 };
 
 #[test]
@@ -200,4 +201,10 @@ fn keys_that_differ_in_anything_are_different_services() {
     for key in keys {
         assert_eq!(fixture.service(&key).key(), &key);
     }
+}
+
+#[test]
+fn a_hundred_thousand_services_with_five_servers_each_take_little() {
+    assert!(size_of::<Service>() <= 80, "{}", size_of::<Service>());
+    assert!(size_of::<Destination>() <= 40);
 }
