@@ -73,14 +73,13 @@ pub(crate) extern "C" fn sockvs_live_tcp(visit: *const EntryVisit) -> i32 {
     // SAFETY: all bytes zero is such a record.
     let mut live: LiveConnection = unsafe { core::mem::zeroed() };
     // It may have become another's before it was kept, which has its own turn.
-    // SAFETY: fields of an entry that stays as long as it is kept.
-    if unsafe { addr_of!((*connection).cookie).read_volatile() } == cookie
-        && look(connection, cookie, &mut live)
-    {
+    // SAFETY: a field of an entry that stays as long as it is kept.
+    let kept = unsafe { addr_of!((*connection).cookie).read_volatile() };
+    if kept == cookie && look(connection, cookie, &mut live) {
         tell(meta, &live);
     }
     if counter::add_half(word, 0u32.wrapping_sub(BEING_READ)) & OVER != 0 {
-        tcp::forget(cookie);
+        tcp::forget(kept);
     }
     NEXT
 }

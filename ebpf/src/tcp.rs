@@ -55,12 +55,8 @@ pub(crate) fn remember(ctx: &SockAddrContext, connection: &mut Connection) {
     }
     // An entry of an earlier attempt that failed. Should one be looked at that has ended just now, it
     // has to stay; then this is as if there were no room.
-    if let Some(earlier) = of_socket(cookie)
-        && counted(earlier) == UNCOUNTED
-    {
-        forget(cookie);
-        insert(cookie, connection);
-    }
+    forget_unbegun(cookie);
+    insert(cookie, connection);
 }
 
 #[inline(always)]
