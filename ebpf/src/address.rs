@@ -19,6 +19,18 @@ pub(crate) struct Endpoint {
     pub(crate) port: u16,
 }
 
+impl Endpoint {
+    /// Whether it is the same. (Word by word: the derived comparison becomes a call to `memcmp`.)
+    #[inline(always)]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.port == other.port
+            && self.address[0] == other.address[0]
+            && self.address[1] == other.address[1]
+            && self.address[2] == other.address[2]
+            && self.address[3] == other.address[3]
+    }
+}
+
 /// Who connects, as far as it is known before the connection is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Client {
@@ -32,9 +44,7 @@ pub(crate) struct Client {
 /// Who connects.
 #[inline(always)]
 pub(crate) fn client(ctx: &SockAddrContext) -> Client {
-    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
-    // a pointer.
-    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    let sk = socket(ctx);
     let mut port = 0;
     if !sk.is_null() {
         // SAFETY: a socket, whose fields the program type may read.
@@ -55,9 +65,7 @@ pub(crate) fn client(ctx: &SockAddrContext) -> Client {
 /// The address that the socket is bound to, as services have addresses; zero if it is not bound.
 #[inline(always)]
 pub(crate) fn bound(ctx: &SockAddrContext) -> AddressWords {
-    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
-    // a pointer.
-    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    let sk = socket(ctx);
     if sk.is_null() {
         return [0; 4];
     }
@@ -87,15 +95,15 @@ pub(crate) fn bound(ctx: &SockAddrContext) -> AddressWords {
 /// Where the kernel has the socket.
 #[inline(always)]
 pub(crate) fn socket(ctx: &SockAddrContext) -> *const bpf_sock {
-    // SAFETY: as in `bound`.
+    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
+    // a pointer.
     unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() }
 }
 
 /// The socket's firewall mark, zero for none.
 #[inline(always)]
 pub(crate) fn mark(ctx: &SockAddrContext) -> u32 {
-    // SAFETY: as in `bound`.
-    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    let sk = socket(ctx);
     if sk.is_null() {
         return 0;
     }
@@ -107,8 +115,7 @@ pub(crate) fn mark(ctx: &SockAddrContext) -> u32 {
 #[inline(always)]
 pub(crate) fn is_connected(ctx: &SockAddrContext) -> bool {
     const TCP_ESTABLISHED: u32 = 1;
-    // SAFETY: as in `bound`.
-    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    let sk = socket(ctx);
     if sk.is_null() {
         return false;
     }
@@ -218,6 +225,16 @@ fn write_port(ctx: &SockAddrContext, port: u16) {
 #[inline(always)]
 pub(crate) fn is_v4_mapped(address: &AddressWords) -> bool {
     address[0] == 0 && address[1] == 0 && address[2] == V4_MAPPED_WORD
+}
+
+/// An address as services and servers have it: not IPv4-mapped.
+#[inline(always)]
+pub(crate) fn unmapped(address: &AddressWords) -> AddressWords {
+    if is_v4_mapped(address) {
+        [address[3], 0, 0, 0]
+    } else {
+        *address
+    }
 }
 
 /// An IPv4 address as an IPv6 socket has it.

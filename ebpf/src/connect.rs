@@ -2,15 +2,13 @@
 //! TCP or of UDP. An address that is no service is left as it is.
 
 use aya_ebpf::programs::SockAddrContext;
-use sockvs_ebpf_common::{
-    AF_INET, AF_INET6, COUNTED_INACTIVE, Carried, Connection, IPPROTO_TCP, IPPROTO_UDP, UNCOUNTED,
-};
+use sockvs_ebpf_common::{AF_INET, AF_INET6, Carried, Connection, IPPROTO_TCP, IPPROTO_UDP};
 
 use crate::{
-    PROCEED, accounting,
+    PROCEED,
     address::{self, Endpoint},
     balance::{self, ENETUNREACH, Verdict},
-    origin, services, tcp,
+    connections, services,
 };
 
 /// `connect(2)` of an IPv4 socket.
@@ -100,15 +98,9 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
     };
     if is_udp {
         // There will be no word of its beginning, but of its end.
-        origin::forget(ctx);
-        if accounting::begin(origin, false) {
-            origin.counted = COUNTED_INACTIVE;
-        }
-        if !origin::remember(ctx, origin) && origin.counted != UNCOUNTED {
-            accounting::end(origin);
-        }
+        connections::begin_datagrams(ctx, &mut connection);
     } else {
-        tcp::remember(ctx, &mut connection);
+        connections::remember(ctx, &mut connection);
     }
     Connect::To(server)
 }
@@ -118,6 +110,6 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
 #[inline(always)]
 fn leave(ctx: &SockAddrContext, is_udp: bool) {
     if is_udp {
-        origin::forget(ctx);
+        connections::end_datagrams(connections::cookie(ctx));
     }
 }

@@ -1,157 +1,173 @@
-//! TCP connections from when they are begun until they end.
+//! What is known of the connections that go to services, by the cookies of their sockets.
 //!
-//! The kernel tells of each change of a TCP socket's state, once it was asked to; that is done only
-//! for connections that go to a service.
+//! A memory that the kernel keeps with each socket would do as well, but it is made of two parts, both
+//! filled with zeros first and freed by way of RCU: it took two thirds of all that a connection cost.
+//!
+//! An entry comes with `connect(2)`. One of TCP goes when the connection has ended (`states`), or with
+//! its socket if it never began; one of UDP with its socket (`release`), or when the socket is connected
+//! to something else. It is changed under its socket's lock only, but for what `live` does to it; how
+//! the two keep out of each other's way is told at [`Connection`].
 
-use core::ptr::{addr_of, addr_of_mut};
+use core::{
+    ffi::c_void,
+    ptr::{addr_of, addr_of_mut},
+};
 
 use aya_ebpf::{
-    bindings::{
-        BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB,
-        bpf_sock_ops,
-    },
-    programs::SockOpsContext,
+    EbpfContext,
+    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    btf_maps::HashMap,
+    helpers::bpf_get_socket_cookie,
+    macros::btf_map,
+    programs::SockAddrContext,
 };
 use sockvs_ebpf_common::{
-    AF_INET6, BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Carried, Connection, ENDED,
-    OVER, Origin, UNCOUNTED,
+    BEING_READ, COUNTED, COUNTED_INACTIVE, Connection, ENDED, MAX_CONNECTIONS, OVER, Origin,
+    UNCOUNTED,
 };
 
-use crate::{accounting, address::Endpoint, counter, settled, tcp};
+use crate::{
+    accounting,
+    address::{self, Endpoint},
+    counter, origin, table,
+};
 
-/// The states of TCP in which a connection counts as active, and the one in which it is over
-/// (`net/tcp_states.h`, `ip_vs_proto_tcp.c`).
-const ESTABLISHED: u32 = 1;
-const SYN_RECV: u32 = 3;
-const CLOSE: u32 = 7;
+#[btf_map]
+static CONNECTIONS: HashMap<
+    u64,
+    Connection,
+    { MAX_CONNECTIONS as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
 
-/// Looks at what the kernel tells. Most of it is of no use, and told of every connection there is: that
-/// is to take as few instructions as possible, and so there is nothing here that needs a register saved.
+/// The cookie of the socket that a program runs for.
 #[inline(always)]
-pub(crate) fn observe(ctx: &SockOpsContext) {
-    let op = ctx.op();
-    if op == BPF_SOCK_OPS_TCP_CONNECT_CB {
-        sockvs_begun(ctx.ops);
-    } else if op == BPF_SOCK_OPS_STATE_CB && !(ESTABLISHED..=SYN_RECV).contains(&ctx.arg(1)) {
-        sockvs_changed(ctx.ops);
+pub(crate) fn cookie(ctx: &impl EbpfContext) -> u64 {
+    let socket: *mut c_void = ctx.as_ptr();
+    // SAFETY: the helper takes the contexts of all program types that call this.
+    unsafe { bpf_get_socket_cookie(socket) }
+}
+
+/// Remembers a connection of TCP that is about to be made; fills in whose it is. If there is no room for
+/// another one, the connection works, but is not counted, and `getpeername` tells the server.
+#[inline(always)]
+pub(crate) fn remember(ctx: &SockAddrContext, connection: &mut Connection) {
+    let cookie = cookie(ctx);
+    fill_in(ctx, cookie, connection);
+    if insert(cookie, connection) {
+        return;
+    }
+    // An entry of an earlier attempt that failed. Should one be looked at that has ended just now, it
+    // has to stay; then this is as if there were no room.
+    forget_unbegun(cookie);
+    insert(cookie, connection);
+}
+
+/// As `remember`, for a socket of UDP: it is connected from now on, and counted.
+#[inline(always)]
+pub(crate) fn begin_datagrams(ctx: &SockAddrContext, connection: &mut Connection) {
+    let cookie = cookie(ctx);
+    fill_in(ctx, cookie, connection);
+    end_datagrams(cookie);
+    if accounting::begin(&connection.origin, false) {
+        connection.origin.counted = COUNTED_INACTIVE;
+    }
+    table::note_answering(&connection.origin.server_address);
+    if !insert(cookie, connection) && connection.origin.counted != UNCOUNTED {
+        accounting::end(&connection.origin);
     }
 }
 
-/// `begin`, as a function of its own; so `sockvs_changed`.
-#[inline(never)]
-fn sockvs_begun(ops: *mut bpf_sock_ops) {
-    begin(&SockOpsContext::new(ops));
-}
-
-#[inline(never)]
-fn sockvs_changed(ops: *mut bpf_sock_ops) {
-    change(&SockOpsContext::new(ops));
-}
-
-/// The first packet is about to be sent.
+/// Where a socket of UDP was connected to is over, if it was connected to a service.
 #[inline(always)]
-fn begin(ctx: &SockOpsContext) {
-    let cookie = tcp::cookie(ctx);
-    let Some(connection) = tcp::of_socket(cookie) else {
+pub(crate) fn end_datagrams(cookie: u64) {
+    let Some(connection) = of_socket(cookie) else {
         return;
     };
-    if tcp::counted(connection) != UNCOUNTED {
+    let counted = counted(connection);
+    if counted & OVER != 0 {
+        // Somebody has been looking at it since, and will take it out.
         return;
     }
-    let flags = ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG;
-    // What is known may be of an attempt that failed before it began, and the socket now goes past
-    // services. And without word of its end a connection must not be counted.
-    if !tcp::is_to(connection, &peer(ctx)) || ctx.set_cb_flags(flags as i32).is_err() {
-        tcp::forget(cookie);
-        return;
+    if counted & COUNTED != UNCOUNTED {
+        accounting::end(origin(connection));
     }
-    if accounting::begin(origin(connection), true) {
-        counter::add_half(word(connection), COUNTED_ACTIVE);
-    }
-}
-
-/// The state changes to one that is not among the active ones.
-#[inline(always)]
-fn change(ctx: &SockOpsContext) {
-    let state = ctx.arg(1);
-    let cookie = tcp::cookie(ctx);
-    let Some(connection) = tcp::of_socket(cookie) else {
-        return;
-    };
-    let counted = tcp::counted(connection) & COUNTED;
-    let active = counted == COUNTED_ACTIVE;
-    if state != CLOSE {
-        if active {
-            accounting::inactive(origin(connection));
-            counter::add_half(word(connection), COUNTED_INACTIVE - COUNTED_ACTIVE);
-        }
-        return;
-    }
-    if counted != UNCOUNTED {
-        // Before what is settled is looked at: from now on nobody else adds anything.
-        counter::add_half(word(connection), ENDED);
-        let rest = settled::end(connection, &carried(ctx));
-        accounting::end_carried(origin(connection), active, &rest);
-    }
-    if counter::add_half(word(connection), OVER) & BEING_READ == 0 {
-        tcp::forget(cookie);
+    if counter::add_half(word(connection), ENDED | OVER) & BEING_READ == 0 {
+        forget(cookie);
     }
 }
 
 #[inline(always)]
-fn origin<'a>(connection: *mut Connection) -> &'a Origin {
-    // SAFETY: the entry stays until this program, or one that comes after it, takes it out.
+fn fill_in(ctx: &SockAddrContext, cookie: u64, connection: &mut Connection) {
+    connection.cookie = cookie;
+    connection.socket = address::socket(ctx) as u64;
+}
+
+#[inline(always)]
+fn insert(cookie: u64, connection: &Connection) -> bool {
+    CONNECTIONS
+        .insert(&cookie, connection, BPF_NOEXIST.into())
+        .is_ok()
+}
+
+/// What is known of the connection of the socket with this cookie.
+#[inline(always)]
+pub(crate) fn of_socket(cookie: u64) -> Option<*mut Connection> {
+    CONNECTIONS.get_ptr_mut(&cookie)
+}
+
+/// Forgets the connection of the socket with this cookie.
+#[inline(always)]
+pub(crate) fn forget(cookie: u64) {
+    let _ = CONNECTIONS.remove(&cookie);
+}
+
+/// Forgets it if it never began.
+#[inline(always)]
+pub(crate) fn forget_unbegun(cookie: u64) {
+    if let Some(connection) = of_socket(cookie)
+        && counted(connection) & COUNTED == UNCOUNTED
+    {
+        forget(cookie);
+    }
+}
+
+/// Whereto it was made and where it goes.
+#[inline(always)]
+pub(crate) fn origin<'a>(connection: *mut Connection) -> &'a Origin {
+    // SAFETY: the entry stays until its socket's programs, or who looks at it, take it out.
     unsafe { &(*connection).origin }
 }
 
 /// The word that tells as what the connection is counted.
 #[inline(always)]
-fn word(connection: *mut Connection) -> *mut u32 {
+pub(crate) fn word(connection: *mut Connection) -> *mut u32 {
     // SAFETY: a field of an entry.
     unsafe { addr_of_mut!((*connection).origin.counted) }
 }
 
-/// Where the socket's packets go.
+/// As what it is counted, and the flags beside it.
 #[inline(always)]
-fn peer(ctx: &SockOpsContext) -> Endpoint {
-    // SAFETY: the kernel passes a context that is valid for the program's run.
-    let family = unsafe { addr_of!((*ctx.ops).family).read_volatile() };
-    let address = if family == u32::from(AF_INET6) {
-        [0, 1, 2, 3].map(|word| {
-            // SAFETY: as above; there are four words.
-            unsafe { addr_of!((*ctx.ops).remote_ip6[word]).read_volatile() }
-        })
-    } else {
-        // SAFETY: as above.
-        [
-            unsafe { addr_of!((*ctx.ops).remote_ip4).read_volatile() },
-            0,
-            0,
-            0,
-        ]
-    };
-    // SAFETY: as above.
-    let port = unsafe { addr_of!((*ctx.ops).remote_port).read_volatile() };
-    Endpoint {
-        address,
-        // In network order; which half of the word it is in, depends on this machine's.
-        port: (u32::from_be(port) as u16).to_be(),
-    }
+pub(crate) fn counted(connection: *mut Connection) -> u32 {
+    // SAFETY: a field of an entry; the word is read whole.
+    unsafe { word(connection).read_volatile() }
 }
 
-/// What the connection has carried.
+/// The address that the socket asked for, if `peer` is the server it got for it. What is known may be
+/// of a connection that never began, before the socket was connected to something else.
 #[inline(always)]
-fn carried(ctx: &SockOpsContext) -> Carried {
-    // SAFETY: the kernel passes a context that is valid for the program's run.
-    let sent = unsafe { addr_of!((*ctx.ops).segs_out).read_volatile() };
-    // SAFETY: as above.
-    let received = unsafe { addr_of!((*ctx.ops).segs_in).read_volatile() };
-    Carried {
-        inpkts: sent.into(),
-        outpkts: received.into(),
-        // SAFETY: as above.
-        inbytes: unsafe { addr_of!((*ctx.ops).bytes_acked).read_volatile() },
-        // SAFETY: as above.
-        outbytes: unsafe { addr_of!((*ctx.ops).bytes_received).read_volatile() },
+pub(crate) fn asked_for(ctx: &SockAddrContext, peer: &Endpoint) -> Option<Endpoint> {
+    let connection = of_socket(cookie(ctx))?;
+    if counted(connection) & OVER != 0 || !is_to(connection, peer) {
+        return None;
     }
+    // SAFETY: a part of an entry, which only this socket's calls change.
+    Some(origin::asked(unsafe { addr_of!((*connection).origin) }))
+}
+
+/// Whether the connection goes to this server.
+#[inline(always)]
+pub(crate) fn is_to(connection: *mut Connection, server: &Endpoint) -> bool {
+    // SAFETY: as in `asked_for`.
+    origin::server(unsafe { addr_of!((*connection).origin) }).is(server)
 }

@@ -2,7 +2,7 @@
 //!
 //! The compiler has no atomic types with arithmetic for this target, but the instructions exist.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd, atomic_xchg};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_or, atomic_xadd, atomic_xchg};
 
 /// Adds to a word; returns what it was.
 #[inline(always)]
@@ -16,6 +16,16 @@ pub(crate) fn add(word: *mut u64, amount: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn take_one(word: *mut u64) -> u64 {
     add(word, u64::MAX)
+}
+
+/// Sets bits of a word, unless they are.
+#[inline(always)]
+pub(crate) fn set_bits(word: *mut u64, bits: u64) {
+    // SAFETY: every caller passes an aligned word of a map, read whole.
+    if unsafe { word.read_volatile() } & bits != bits {
+        // SAFETY: as above.
+        unsafe { atomic_or::<u64, u64, { AtomicOrdering::Relaxed }>(word, bits) };
+    }
 }
 
 /// Puts a number in the place of another; returns what was there.

@@ -13,7 +13,9 @@ use crate::{
     PROCEED, accounting,
     address::{self, Endpoint},
     balance::{self, ENETUNREACH, Verdict},
-    flows, origin, persistence,
+    connections,
+    flows::{self, Socket},
+    origin, persistence,
     services::{self, Found},
     table,
 };
@@ -57,25 +59,23 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
     if address::protocol(ctx) != u32::from(IPPROTO_UDP) {
         return Sent::AsIs;
     }
-    if !address::is_connected(ctx) {
-        // It may have been, and the kernel does not tell when that ends (`AF_UNSPEC`).
-        origin::forget(ctx);
-    }
     let Some(found) = services::find(ctx, family, IPPROTO_UDP, asked) else {
         return Sent::AsIs;
     };
+    let cookie = connections::cookie(ctx);
+    if !address::is_connected(ctx) {
+        // It may have been, and the kernel does not tell when that ends (`AF_UNSPEC`).
+        connections::end_datagrams(cookie);
+    }
     let one_packet = balance::is_one_packet(found.record);
     // SAFETY: the helper takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };
-    let Some(flows) = flows::of_or_new(ctx) else {
-        return Sent::Not(balance::ENOMEM);
-    };
-    let known = flows::to(flows, asked);
+    let known = flows::to(cookie, asked);
     if !one_packet
-        && known < flows::NOWHERE
-        && let Some(server) = going_on(flows::at(flows, known), &found, now)
+        && let Some(flow) = known
+        && let Some(server) = going_on(flow, &found, now)
     {
-        flows::touch(flows::at(flows, known), now);
+        flows::touch(flow, now);
         return Sent::To(server);
     }
     let mut origin = balance::unserved(&found, asked);
@@ -90,33 +90,34 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
         address: origin.server_address,
         port: origin.server_port,
     };
-    if one_packet {
+    let known = if one_packet {
         accounting::pass(&origin);
-        let mut place = flows::from(flows, &server);
-        if place >= flows::NOWHERE || !is_to(flows::at(flows, place), asked) {
-            place = flows::next(flows);
+        flows::from(cookie, &server)
+            .filter(|flow| origin::asked(unsafe { addr_of!((**flow).origin) }).is(asked))
+    } else {
+        if accounting::begin(&origin, false) {
+            origin.counted = COUNTED_INACTIVE;
         }
-        flows::end(flows, place);
-        flows::write(flows::at(flows, place), &origin, now);
+        known
+    };
+    table::note_answering(&server.address);
+    let socket = Socket {
+        cookie,
+        address: address::socket(ctx) as u64,
+    };
+    if flows::begin(socket, known, &origin, now) {
         return Sent::To(server);
     }
-    let place = if known < flows::NOWHERE {
-        known
-    } else {
-        flows::next(flows)
-    };
-    flows::end(flows, place);
-    if accounting::begin(&origin, false) {
-        origin.counted = COUNTED_INACTIVE;
+    if origin.counted != UNCOUNTED {
+        accounting::end(&origin);
     }
-    flows::write(flows::at(flows, place), &origin, now);
-    Sent::To(server)
+    Sent::Not(balance::ENOMEM)
 }
 
 /// The flow's server, if the next datagram still goes there.
 #[inline(always)]
 fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
-    // SAFETY: plain data within the socket's storage.
+    // SAFETY: plain data within an entry.
     let last = unsafe { addr_of!((*flow).last).read_volatile() };
     // SAFETY: as above.
     let service = unsafe { addr_of!((*flow).origin.service).read_volatile() };
@@ -136,31 +137,17 @@ fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
     if !persistence::is_available(destination) || owner != found.index {
         return None;
     }
-    // SAFETY: plain data within the socket's storage.
-    let address = unsafe { addr_of!((*flow).origin.server_address).read_volatile() };
-    // SAFETY: as above.
-    let port = unsafe { addr_of!((*flow).origin.server_port).read_volatile() };
-    Some(Endpoint { address, port })
-}
-
-#[inline(always)]
-fn is_to(flow: *mut Flow, asked: &Endpoint) -> bool {
-    // SAFETY: fields within the socket's storage.
-    let port = unsafe { addr_of!((*flow).origin.virtual_port).read_volatile() };
-    // SAFETY: as above.
-    let address = unsafe { addr_of!((*flow).origin.virtual_address).read_volatile() };
-    port == asked.port
-        && address[0] == asked.address[0]
-        && address[1] == asked.address[1]
-        && address[2] == asked.address[2]
-        && address[3] == asked.address[3]
+    // SAFETY: a part of an entry.
+    Some(origin::server(unsafe { addr_of!((*flow).origin) }))
 }
 
 /// `recvmsg(2)` of an IPv4 socket.
 #[inline(always)]
 pub(crate) fn recvmsg4(ctx: &SockAddrContext) -> i32 {
     let from = address::read4(ctx);
-    if let Some(asked) = origin::asked_for(ctx, &from).or_else(|| flow_of(ctx, &from)) {
+    if table::may_be_answering(&from.address)
+        && let Some(asked) = asked_for(ctx, &from, &from)
+    {
         address::write4(ctx, &asked);
     }
     PROCEED
@@ -170,13 +157,11 @@ pub(crate) fn recvmsg4(ctx: &SockAddrContext) -> i32 {
 #[inline(always)]
 pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
     let from = address::read6(ctx);
-    if let Some(asked) = origin::asked_for(ctx, &from) {
-        address::write6(ctx, &asked);
-        return PROCEED;
-    }
     let (family, searched) = services::as_searched(&from);
-    if let Some(mut asked) = flow_of(ctx, &searched) {
-        if family == AF_INET {
+    if table::may_be_answering(&searched.address)
+        && let Some(mut asked) = asked_for(ctx, &from, &searched)
+    {
+        if family == AF_INET && !address::is_v4_mapped(&asked.address) {
             asked.address = address::to_v4_mapped(asked.address[0]);
         }
         address::write6(ctx, &asked);
@@ -184,18 +169,14 @@ pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
     PROCEED
 }
 
-/// The virtual address that datagrams went to which this server may be answering.
+/// The virtual address that datagrams went to which this server may be answering: `server` as the socket
+/// sees it, `searched` the same without IPv4 mapping.
 #[inline(always)]
-fn flow_of(ctx: &SockAddrContext, server: &Endpoint) -> Option<Endpoint> {
-    let flows = flows::of(ctx)?;
-    let place = flows::from(flows, server);
-    if place >= flows::NOWHERE {
-        return None;
+fn asked_for(ctx: &SockAddrContext, server: &Endpoint, searched: &Endpoint) -> Option<Endpoint> {
+    if let Some(asked) = connections::asked_for(ctx, server) {
+        return Some(asked);
     }
-    let flow = flows::at(flows, place);
-    // SAFETY: fields within the socket's storage.
-    let address = unsafe { addr_of!((*flow).origin.virtual_address).read_volatile() };
-    // SAFETY: as above.
-    let port = unsafe { addr_of!((*flow).origin.virtual_port).read_volatile() };
-    Some(Endpoint { address, port })
+    let flow = flows::from(connections::cookie(ctx), searched)?;
+    // SAFETY: a part of an entry.
+    Some(origin::asked(unsafe { addr_of!((*flow).origin) }))
 }

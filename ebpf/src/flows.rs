@@ -1,99 +1,73 @@
-//! What a socket that is not connected remembers of the datagrams that it sent to services.
+//! What is known of the datagrams that sockets sent to services without being connected: an entry for
+//! each flow, by the socket's cookie and a place among the socket's flows. The places that are taken
+//! are the first ones.
 //!
 //! All calls of one socket that get here run under its lock.
 
 use core::ptr::{addr_of, addr_of_mut};
 
 use aya_ebpf::{
-    bindings::BPF_SK_STORAGE_GET_F_CREATE, btf_maps::SkStorage, helpers::bpf_sk_storage_get,
-    macros::btf_map, programs::SockAddrContext,
+    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    btf_maps::HashMap,
+    macros::btf_map,
 };
-use sockvs_ebpf_common::{FLOWS as MOST, Flow, Flows, Origin, UNCOUNTED};
+use sockvs_ebpf_common::{FLOWS as MOST, Flow, FlowKey, MAX_CONNECTIONS, Origin, UNCOUNTED};
 
-use crate::{accounting, address::Endpoint, words};
+use crate::{accounting, address::Endpoint, origin, words};
 
 #[btf_map]
-static FLOWS: SkStorage<Flows> = SkStorage::new();
+static FLOWS: HashMap<FlowKey, Flow, { MAX_CONNECTIONS as usize }, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// A socket.
+#[derive(Clone, Copy)]
+pub(crate) struct Socket {
+    /// Its cookie.
+    pub(crate) cookie: u64,
+    /// Where the kernel has it.
+    pub(crate) address: u64,
+}
 
 /// No place among the flows. Places have the size of a register, because Linux 6.1 would forget the
 /// bounds of a smaller number that comes from a function.
-///
-/// The programs carry places and not pointers or options: what Linux 6.1 knows of a pointer does not
-/// survive a way on which there may be none.
-pub(crate) const NOWHERE: u64 = MOST as u64;
+const NOWHERE: u64 = MOST as u64;
 
-/// The socket's flows, if it ever had any.
+/// The flow at a place among those of the socket with this cookie.
 #[inline(always)]
-pub(crate) fn of(ctx: &SockAddrContext) -> Option<*mut Flows> {
-    // SAFETY: the calls of one socket that get here run under its lock; the storage is plain data.
-    let flows = unsafe { FLOWS.get_ptr_mut(ctx) };
-    (!flows.is_null()).then_some(flows)
+pub(crate) fn at(cookie: u64, place: u64) -> Option<*mut Flow> {
+    FLOWS.get_ptr_mut(&FlowKey { cookie, place })
 }
 
-/// The socket's flows, made if it has none yet.
+/// The flow to a virtual address, the one that was used last.
 #[inline(always)]
-pub(crate) fn of_or_new(ctx: &SockAddrContext) -> Option<*mut Flows> {
-    // SAFETY: the kernel passes a context that is valid for the program's run; every bit pattern is
-    // a pointer.
-    let sk = unsafe { addr_of!((*ctx.sock_addr).__bindgen_anon_1.sk).read_volatile() };
-    if sk.is_null() {
-        return None;
+pub(crate) fn to(cookie: u64, asked: &Endpoint) -> Option<*mut Flow> {
+    let first = at(cookie, 0)?;
+    // Most sockets have one.
+    if begun(first) == 1 {
+        return origin::asked(origin_of(first)).is(asked).then_some(first);
     }
-    let map = addr_of!(FLOWS).cast_mut().cast();
-    let create = u64::from(BPF_SK_STORAGE_GET_F_CREATE);
-    // SAFETY: a map and a socket. Without an initial value the kernel fills it with zeros.
-    let flows = unsafe { bpf_sk_storage_get(map, sk.cast(), core::ptr::null_mut(), create) };
-    (!flows.is_null()).then_some(flows.cast())
+    at(cookie, find(cookie, asked, 1))
 }
 
-/// The flows of a socket that is being released, if it has any.
+/// The flow that a datagram from this server belongs to, the one that was used last.
 #[inline(always)]
-pub(crate) fn of_socket(sk: *mut aya_ebpf::bindings::bpf_sock) -> Option<*mut Flows> {
-    let map = addr_of!(FLOWS).cast_mut().cast();
-    // SAFETY: a map and a socket; without a flag nothing is made.
-    let flows = unsafe { bpf_sk_storage_get(map, sk.cast(), core::ptr::null_mut(), 0) };
-    (!flows.is_null()).then_some(flows.cast())
-}
-
-/// The flow at a place.
-#[inline(always)]
-pub(crate) fn at(flows: *mut Flows, place: u64) -> *mut Flow {
-    // Read anew, so that the compiler cannot leave out the bound because it knows of it from before:
-    // the verifier wants to see it here.
-    // SAFETY: a variable of this function's.
-    let place = unsafe { core::ptr::addr_of!(place).read_volatile() } & (NOWHERE - 1);
-    // SAFETY: the place is below the number of flows.
-    unsafe {
-        addr_of_mut!((*flows).flows)
-            .cast::<Flow>()
-            .add(place as usize)
+pub(crate) fn from(cookie: u64, server: &Endpoint) -> Option<*mut Flow> {
+    let first = at(cookie, 0)?;
+    if begun(first) == 1 {
+        return origin::server(origin_of(first)).is(server).then_some(first);
     }
+    at(cookie, find(cookie, server, 0))
 }
 
-/// The place of the flow to a virtual address, the one that was used last; or `NOWHERE`.
 #[inline(always)]
-pub(crate) fn to(flows: *mut Flows, asked: &Endpoint) -> u64 {
-    let [a, b, c, d] = asked.address;
+fn find(cookie: u64, end: &Endpoint, virtually: u32) -> u64 {
+    let [a, b, c, d] = end.address;
     sockvs_find_flow(
-        flows,
+        cookie,
         u64::from(a) << 32 | u64::from(b),
         u64::from(c) << 32 | u64::from(d),
-        asked.port.into(),
-        1,
-    )
-}
-
-/// The place of the flow that a datagram from this server belongs to, the one that was used last; or
-/// `NOWHERE`.
-#[inline(always)]
-pub(crate) fn from(flows: *mut Flows, server: &Endpoint) -> u64 {
-    let [a, b, c, d] = server.address;
-    sockvs_find_flow(
-        flows,
-        u64::from(a) << 32 | u64::from(b),
-        u64::from(c) << 32 | u64::from(d),
-        server.port.into(),
-        0,
+        end.port.into(),
+        virtually,
     )
 }
 
@@ -103,48 +77,30 @@ pub(crate) fn from(flows: *mut Flows, server: &Endpoint) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_find_flow(
-    flows: *mut Flows,
+    cookie: u64,
     upper: u64,
     lower: u64,
     port: u32,
     virtually: u32,
 ) -> u64 {
-    if flows.is_null() {
-        return NOWHERE;
-    }
     let mut found = NOWHERE;
     let mut latest = 0;
     for place in 0..NOWHERE {
-        let flow = at(flows, place);
-        // SAFETY: fields within the socket's storage.
+        let Some(flow) = at(cookie, place) else {
+            break;
+        };
+        // SAFETY: a field of an entry.
         let last = unsafe { addr_of!((*flow).last).read_volatile() };
         if last <= latest {
             continue;
         }
-        // SAFETY: as above.
-        let origin = unsafe { addr_of!((*flow).origin) };
-        let (address, its_port) = if virtually != 0 {
-            // SAFETY: as above.
-            unsafe {
-                (
-                    addr_of!((*origin).virtual_address),
-                    addr_of!((*origin).virtual_port),
-                )
-            }
+        let end = if virtually != 0 {
+            origin::asked(origin_of(flow))
         } else {
-            // SAFETY: as above.
-            unsafe {
-                (
-                    addr_of!((*origin).server_address),
-                    addr_of!((*origin).server_port),
-                )
-            }
+            origin::server(origin_of(flow))
         };
-        // SAFETY: as above.
-        let its_port = unsafe { its_port.read_volatile() };
-        // SAFETY: as above.
-        let [a, b, c, d] = unsafe { address.read_volatile() };
-        if u32::from(its_port) == port
+        let [a, b, c, d] = end.address;
+        if u32::from(end.port) == port
             && (u64::from(a) << 32 | u64::from(b)) == upper
             && (u64::from(c) << 32 | u64::from(d)) == lower
         {
@@ -155,23 +111,48 @@ extern "C" fn sockvs_find_flow(
     found
 }
 
-/// Where a new flow goes: a place that was never used, or the oldest one. What was there is still to
-/// be ended.
+/// A flow begins, in the place of this one, or in one of its own: the oldest one's, if there are too
+/// many. What was there ends. False if there is no memory for it.
 #[inline(always)]
-pub(crate) fn next(flows: *mut Flows) -> u64 {
-    // SAFETY: a field within the socket's storage.
-    let begun = unsafe { addr_of_mut!((*flows).begun) };
-    // SAFETY: as above.
-    let place = unsafe { begun.read_volatile() };
-    // SAFETY: as above.
-    unsafe { begun.write_volatile(place + 1) };
-    place & (NOWHERE - 1)
+pub(crate) fn begin(socket: Socket, known: Option<*mut Flow>, origin: &Origin, now: u64) -> bool {
+    if let Some(flow) = known {
+        begin_at(flow, origin, now);
+        return true;
+    }
+    sockvs_begin_flow(socket, origin, now)
 }
 
-/// A flow begins in the place of whatever was there.
+/// A function of its own, because there is no room for an entry beside what its callers have. (Not one
+/// that the verifier goes through by itself: it would not be given where a socket is.)
+#[inline(never)]
+fn sockvs_begin_flow(Socket { cookie, address }: Socket, origin: &Origin, now: u64) -> bool {
+    let mut place = 0;
+    if let Some(first) = at(cookie, 0) {
+        let before = begun(first);
+        // SAFETY: a field of an entry.
+        unsafe { addr_of_mut!((*first).begun).write_volatile(before + 1) };
+        place = before & (NOWHERE - 1);
+    }
+    if let Some(flow) = at(cookie, place) {
+        begin_at(flow, origin, now);
+        return true;
+    }
+    let flow = Flow {
+        origin: *origin,
+        last: now,
+        begun: 1,
+        socket: address,
+        cookie,
+    };
+    FLOWS
+        .insert(&FlowKey { cookie, place }, &flow, BPF_NOEXIST.into())
+        .is_ok()
+}
+
 #[inline(always)]
-pub(crate) fn write(flow: *mut Flow, origin: &Origin, now: u64) {
-    // SAFETY: fields within the socket's storage.
+fn begin_at(flow: *mut Flow, origin: &Origin, now: u64) {
+    end_one(flow);
+    // SAFETY: a part of an entry.
     words::copy(unsafe { addr_of_mut!((*flow).origin) }, origin);
     touch(flow, now);
 }
@@ -179,38 +160,37 @@ pub(crate) fn write(flow: *mut Flow, origin: &Origin, now: u64) {
 /// A datagram was sent in the flow.
 #[inline(always)]
 pub(crate) fn touch(flow: *mut Flow, now: u64) {
-    // SAFETY: a field within the socket's storage.
+    // SAFETY: a field of an entry.
     unsafe { addr_of_mut!((*flow).last).write_volatile(now) };
 }
 
-/// The flow at this place ends, if there is one.
+/// All flows of a socket end.
 #[inline(always)]
-pub(crate) fn end(flows: *mut Flows, place: u64) {
-    sockvs_end_flow(flows, place);
-}
-
-/// All flows end.
-#[inline(always)]
-pub(crate) fn end_all(flows: *mut Flows) {
+pub(crate) fn end_all(cookie: u64) {
     for place in 0..NOWHERE {
-        sockvs_end_flow(flows, place);
+        if sockvs_end_flow(cookie, place) == 0 {
+            break;
+        }
     }
 }
 
-/// The flow at this place ends, if it was counted. A function of its own for the verifier's sake.
+/// The flow at this place ends, and is forgotten; zero if there is none. A function of its own for the
+/// verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_end_flow(flows: *mut Flows, place: u64) -> u32 {
-    if !flows.is_null() {
-        end_one(at(flows, place));
-    }
-    0
+extern "C" fn sockvs_end_flow(cookie: u64, place: u64) -> u32 {
+    let Some(flow) = at(cookie, place) else {
+        return 0;
+    };
+    end_one(flow);
+    let _ = FLOWS.remove(&FlowKey { cookie, place });
+    1
 }
 
 /// The flow ends, if it was counted.
 #[inline(always)]
 fn end_one(flow: *mut Flow) {
-    // SAFETY: plain data within the socket's storage.
+    // SAFETY: plain data within an entry.
     let origin = unsafe { &*addr_of!((*flow).origin) };
     if origin.counted == UNCOUNTED {
         return;
@@ -218,4 +198,17 @@ fn end_one(flow: *mut Flow) {
     accounting::end(origin);
     // SAFETY: as above; the reference is not used any more.
     unsafe { addr_of_mut!((*flow).origin.counted).write_volatile(UNCOUNTED) };
+}
+
+/// How many flows the socket has ever begun, as its first one tells.
+#[inline(always)]
+fn begun(first: *mut Flow) -> u64 {
+    // SAFETY: a field of an entry.
+    unsafe { addr_of!((*first).begun).read_volatile() }
+}
+
+#[inline(always)]
+fn origin_of(flow: *mut Flow) -> *const Origin {
+    // SAFETY: a part of an entry.
+    unsafe { addr_of!((*flow).origin) }
 }

@@ -1,5 +1,5 @@
-//! The connections that are open: runs for each of TCP, and for each socket of UDP that remembers
-//! something, when the daemon asks. What TCP connections have carried since they were last looked at is
+//! The connections that are open: runs for each, and for each flow of datagrams, when the daemon asks.
+//! What TCP connections have carried since they were last looked at is
 //! added to the counters, and each connection is told to the daemon.
 //!
 //! The sockets go on working meanwhile. What is told of one may be a moment old.
@@ -11,33 +11,20 @@ use core::{
 
 use aya_ebpf::{bindings::seq_file, helpers::bpf_seq_write};
 use sockvs_ebpf_common::{
-    BEING_READ, COUNTED, Carried, Connection, ENDED, Flows, LIVE_CONNECTED, LIVE_FLOW,
-    LiveConnection, OVER, Origin, UNCOUNTED,
+    BEING_READ, COUNTED, Carried, Connection, ENDED, FlowKey, IPPROTO_TCP, LIVE_CONNECTED,
+    LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED,
 };
 
-use crate::{accounting, counter, flows, settled, socket, tcp, words};
-
-/// What a program gets that runs for the sockets that remember something
-/// (`struct bpf_iter__bpf_sk_storage_map`).
-#[repr(C)]
-pub(crate) struct Visit {
-    /// Begins with the file that the daemon reads.
-    meta: *const *mut seq_file,
-    _map: *const c_void,
-    /// The socket; null at the end.
-    sk: *const u8,
-    /// What it remembers; null at the end.
-    value: *const c_void,
-}
+use crate::{accounting, connections, counter, flows, settled, socket, words};
 
 /// What a program gets that runs for the entries of a map (`struct bpf_iter__bpf_map_elem`).
 #[repr(C)]
-pub(crate) struct EntryVisit {
-    /// As in [`Visit`].
+pub(crate) struct Visit<K> {
+    /// Begins with the file that the daemon reads.
     meta: *const *mut seq_file,
     _map: *const c_void,
     /// The key; null at the end.
-    key: *const u64,
+    key: *const K,
     _value: *const c_void,
 }
 
@@ -46,10 +33,10 @@ const NEXT: i32 = 0;
 /// How often it is tried to keep a connection whose state changes at that moment.
 const TRIES: u32 = 4;
 
-/// A connection of TCP.
+/// A connection.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "iter/tcp")]
-pub(crate) extern "C" fn sockvs_live_tcp(visit: *const EntryVisit) -> i32 {
+#[unsafe(link_section = "iter/connected")]
+pub(crate) extern "C" fn sockvs_live_connected(visit: *const Visit<u64>) -> i32 {
     // SAFETY: the kernel passes a context that is valid for the program's run.
     let (meta, key) = unsafe {
         (
@@ -62,11 +49,10 @@ pub(crate) extern "C" fn sockvs_live_tcp(visit: *const EntryVisit) -> i32 {
     }
     // SAFETY: not null, so a key.
     let cookie = unsafe { key.read_volatile() };
-    let Some(connection) = tcp::of_socket(cookie) else {
+    let Some(connection) = connections::of_socket(cookie) else {
         return NEXT;
     };
-    // SAFETY: a field of an entry.
-    let word = unsafe { addr_of_mut!((*connection).origin.counted) };
+    let word = connections::word(connection);
     if !keep(word) {
         return NEXT;
     }
@@ -79,7 +65,7 @@ pub(crate) extern "C" fn sockvs_live_tcp(visit: *const EntryVisit) -> i32 {
         tell(meta, &live);
     }
     if counter::add_half(word, 0u32.wrapping_sub(BEING_READ)) & OVER != 0 {
-        tcp::forget(kept);
+        connections::forget(kept);
     }
     NEXT
 }
@@ -111,74 +97,54 @@ fn look(connection: *mut Connection, cookie: u64, live: &mut LiveConnection) -> 
     // SAFETY: as above.
     let sk = unsafe { addr_of!((*connection).socket).read_volatile() } as *const u8;
     let old: Carried = settled::so_far(connection);
-    socket::carried(sk, &mut live.carried);
     socket::describe(sk, live);
+    if live.protocol == u16::from(IPPROTO_TCP) {
+        socket::carried(sk, &mut live.carried);
+    }
     // Only now: had it ended before, this would be of no socket, or of another one.
-    if socket::cookie(sk) != cookie || tcp::counted(connection) & ENDED != 0 {
+    if socket::cookie(sk) != cookie || connections::counted(connection) & ENDED != 0 {
         return false;
     }
+    // Nothing is known of what one of UDP carries, and that is what is settled of it, too.
     let more = settled::go_on(connection, &old, &live.carried);
     accounting::carried(&live.origin, &more);
     true
 }
 
-/// A socket of UDP that is connected, or was.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "iter/connected")]
-pub(crate) extern "C" fn sockvs_live_connected(visit: *const Visit) -> i32 {
-    // SAFETY: the kernel passes a context that is valid for the program's run.
-    let (sk, value) = unsafe {
-        (
-            addr_of!((*visit).sk).read_volatile(),
-            addr_of!((*visit).value).read_volatile(),
-        )
-    };
-    if sk.is_null() || value.is_null() {
-        return NEXT;
-    }
-    let remembered = value.cast::<Origin>();
-    // SAFETY: what the socket remembers.
-    if unsafe { addr_of!((*remembered).counted).read_volatile() } == UNCOUNTED {
-        return NEXT;
-    }
-    // SAFETY: all bytes zero is such a record.
-    let mut live: LiveConnection = unsafe { core::mem::zeroed() };
-    copy_origin(&mut live, remembered);
-    live.kind = LIVE_CONNECTED;
-    live.cookie = tcp::cookie_of(sk.cast_mut().cast());
-    socket::describe(sk, &mut live);
-    tell(meta(visit), &live);
-    NEXT
-}
-
-/// A socket that sent datagrams without being connected.
+/// Datagrams of a socket that is not connected.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/flows")]
-pub(crate) extern "C" fn sockvs_live_flows(visit: *const Visit) -> i32 {
+pub(crate) extern "C" fn sockvs_live_flows(visit: *const Visit<FlowKey>) -> i32 {
     // SAFETY: the kernel passes a context that is valid for the program's run.
-    let (sk, value) = unsafe {
+    let (meta, key) = unsafe {
         (
-            addr_of!((*visit).sk).read_volatile(),
-            addr_of!((*visit).value).read_volatile(),
+            addr_of!((*visit).meta).read_volatile(),
+            addr_of!((*visit).key).read_volatile(),
         )
     };
-    if sk.is_null() || value.is_null() {
+    if key.is_null() {
         return NEXT;
     }
-    let remembered = value.cast::<Flows>();
+    // SAFETY: not null, so a key.
+    let key = unsafe { key.read_volatile() };
+    let Some(flow) = flows::at(key.cookie, key.place) else {
+        return NEXT;
+    };
     // SAFETY: all bytes zero is such a record.
     let mut live: LiveConnection = unsafe { core::mem::zeroed() };
-    live.cookie = tcp::cookie_of(sk.cast_mut().cast());
-    socket::describe(sk, &mut live);
+    // SAFETY: a part of an entry.
+    copy_origin(&mut live, unsafe { addr_of!((*flow).origin) });
     live.kind = LIVE_FLOW;
-    for place in 0..flows::NOWHERE {
-        // SAFETY: the place is below the number of flows.
-        let flow = unsafe { addr_of!((*remembered).flows[place as usize].origin) };
-        // SAFETY: what the socket remembers.
-        if unsafe { addr_of!((*flow).counted).read_volatile() } != UNCOUNTED {
-            copy_origin(&mut live, flow);
-            tell(meta(visit), &live);
-        }
+    live.cookie = key.cookie;
+    // SAFETY: a field of an entry.
+    let sk = unsafe { addr_of!((*flow).socket).read_volatile() } as *const u8;
+    socket::describe(sk, &mut live);
+    // SAFETY: as above.
+    let owner = unsafe { addr_of!((*flow).cookie).read_volatile() };
+    // Only now: it may have become another's meanwhile.
+    let is_its = owner == key.cookie && socket::cookie(sk) == key.cookie;
+    if is_its && live.origin.counted != UNCOUNTED {
+        tell(meta, &live);
     }
     NEXT
 }
@@ -187,12 +153,6 @@ pub(crate) extern "C" fn sockvs_live_flows(visit: *const Visit) -> i32 {
 fn copy_origin(live: &mut LiveConnection, origin: *const Origin) {
     // SAFETY: what a socket remembers: plain data.
     words::copy(addr_of_mut!(live.origin), unsafe { &*origin });
-}
-
-#[inline(always)]
-fn meta(visit: *const Visit) -> *const *mut seq_file {
-    // SAFETY: the kernel passes a context that is valid for the program's run.
-    unsafe { addr_of!((*visit).meta).read_volatile() }
 }
 
 #[inline(always)]

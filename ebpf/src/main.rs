@@ -2,11 +2,11 @@
 //! `sendmsg(2)`, `recvmsg(2)` and `getpeername(2)` of every process below it.
 //!
 //! `connect` takes a socket to a server, `datagram` does it for each datagram of one that is not
-//! connected, `peername` answers with the address that was asked for; `connections` and `release`
-//! watch over what becomes of sockets. `services` finds out which service a call is for, `balance` on
+//! connected, `peername` answers with the address that was asked for; `states` and `release` watch over
+//! what becomes of sockets. `services` finds out which service a call is for, `balance` on
 //! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
-//! `accounting` counts, `tcp`, `origin` and `flows` are what is known of a socket, `table` is the way through
-//! the maps, `address` reads and writes the program's context. `live` runs when the daemon asks what
+//! `accounting` counts, `connections` and `flows` are what is known of sockets, each with its `origin`;
+//! `table` is the way through the maps, `address` reads and writes the program's context. `live` runs when the daemon asks what
 //! sockets are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
 //!
 //! The programs count connections, advance cursors and enter templates; all else in the maps is the
@@ -37,8 +37,8 @@ mod selection;
 mod services;
 mod settled;
 mod socket;
+mod states;
 mod table;
-mod tcp;
 mod words;
 
 use aya_ebpf::{
@@ -109,7 +109,7 @@ pub(crate) fn sockvs_sock_release(ctx: SockContext) -> i32 {
 /// What becomes of a TCP connection.
 #[sock_ops]
 pub(crate) fn sockvs_sockops(ctx: SockOpsContext) -> u32 {
-    connections::observe(&ctx);
+    states::observe(&ctx);
     1
 }
 

@@ -1,12 +1,12 @@
 //! A socket's end. What one of UDP was counted for is over. One of TCP tells by its states
-//! (`connections`), but not if its connection never began.
+//! (`states`), but not if its connection never began.
 
 use core::ptr::addr_of;
 
-use aya_ebpf::{bindings::bpf_sock, programs::SockContext};
-use sockvs_ebpf_common::{IPPROTO_TCP, IPPROTO_UDP, UNCOUNTED};
+use aya_ebpf::programs::SockContext;
+use sockvs_ebpf_common::{IPPROTO_TCP, IPPROTO_UDP};
 
-use crate::{accounting, flows, origin, tcp};
+use crate::{connections, flows};
 
 /// The states of TCP before a connection has begun (`net/tcp_states.h`): the first packet of TCP fast
 /// open is sent later than the state says.
@@ -21,7 +21,7 @@ pub(crate) fn release(ctx: &SockContext) {
     // SAFETY: the program's context, whose fields it may read.
     match unsafe { addr_of!((*ctx.sock).protocol).read_volatile() } {
         TCP => of_tcp(ctx),
-        UDP => of_udp(ctx.sock),
+        UDP => of_udp(ctx),
         _ => {}
     }
 }
@@ -31,20 +31,13 @@ fn of_tcp(ctx: &SockContext) {
     // SAFETY: the program's context, whose fields it may read.
     let state = unsafe { addr_of!((*ctx.sock).state).read_volatile() };
     if state == CLOSE || state == SYN_SENT {
-        tcp::forget_unbegun(tcp::cookie(ctx));
+        connections::forget_unbegun(connections::cookie(ctx));
     }
 }
 
 #[inline(always)]
-fn of_udp(sk: *mut bpf_sock) {
-    if let Some(origin) = origin::of_socket(sk)
-        && origin.counted != UNCOUNTED
-    {
-        accounting::end(&origin);
-        // It takes a while until the socket is gone from the map.
-        origin::uncount(sk);
-    }
-    if let Some(flows) = flows::of_socket(sk) {
-        flows::end_all(flows);
-    }
+fn of_udp(ctx: &SockContext) {
+    let cookie = connections::cookie(ctx);
+    connections::end_datagrams(cookie);
+    flows::end_all(cookie);
 }

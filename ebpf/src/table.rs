@@ -14,6 +14,8 @@ use sockvs_ebpf_common::{
     SyncDaemon, SyncDaemonKey, Template, TemplateKey,
 };
 
+use crate::{address, counter};
+
 type Chunk<T, const LEN: usize> = Array<T, LEN, { BPF_F_MMAPABLE as usize }>;
 type Chunks<T, const LEN: usize, const COUNT: usize> = ArrayOfMaps<Chunk<T, LEN>, COUNT>;
 
@@ -45,6 +47,10 @@ static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }
 /// Not pinned: each daemon fills one of its own before it attaches its programs.
 #[btf_map]
 static ADDRESSES: Array<u64, { FILTER_WORDS as usize }> = Array::new();
+
+/// Bits are set when they are first needed, and stay.
+#[btf_map]
+static ANSWERING: Array<u64, { FILTER_WORDS as usize }> = Array::new();
 
 #[btf_map]
 static GLOBALS: Array<Globals, 1> = Array::new();
@@ -110,6 +116,25 @@ pub(crate) fn may_be_of_service(address: &AddressWords) -> bool {
         .get_ptr(place.word())
         // SAFETY: a word of the map, read whole.
         .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
+}
+
+/// Whether datagrams may have gone to a server with this address, which is not IPv4-mapped.
+#[inline(always)]
+pub(crate) fn may_be_answering(address: &AddressWords) -> bool {
+    let place = FilterPlace::of(address);
+    ANSWERING
+        .get_ptr(place.word())
+        // SAFETY: a word of the map, read whole.
+        .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
+}
+
+/// Datagrams go to a server with this address, IPv4-mapped or not.
+#[inline(always)]
+pub(crate) fn note_answering(address: &AddressWords) {
+    let place = FilterPlace::of(&address::unmapped(address));
+    if let Some(word) = ANSWERING.get_ptr_mut(place.word()) {
+        counter::set_bits(word, place.bit());
+    }
 }
 
 /// The service that a key belongs to: the index of its record, and the record.

@@ -1,4 +1,4 @@
-//! Copying and clearing records word by word: of a plain copy the compiler makes a call to a function that goes
+//! Copying records word by word: of a plain copy the compiler makes a call to a function that goes
 //! byte by byte.
 
 use core::ptr::addr_of;
@@ -14,16 +14,5 @@ pub(crate) fn copy<T: Copy>(to: *mut T, from: &T) {
         let value = unsafe { from.add(word).read() };
         // SAFETY: callers pass a place that is as long.
         unsafe { to.add(word).write_volatile(value) };
-    }
-}
-
-/// Fills a record that consists of words with zeros.
-#[inline(always)]
-pub(crate) fn clear<T: Copy>(record: *mut T) {
-    let words = size_of::<T>() / size_of::<u32>();
-    let record = record.cast::<u32>();
-    for word in 0..words {
-        // SAFETY: the record consists of this many words.
-        unsafe { record.add(word).write_volatile(0) };
     }
 }

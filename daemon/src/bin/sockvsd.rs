@@ -40,8 +40,9 @@ struct Arguments {
     /// nothing is pinned yet.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_clients: u32,
-    /// The most open connections of TCP that are counted; more are balanced all the same. Each takes 16
-    /// bytes of memory from the start.
+    /// The most open connections that are counted; more are balanced all the same. As many flows of
+    /// datagrams are remembered of sockets that are not connected. Each takes 16 bytes of memory from the
+    /// start.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.

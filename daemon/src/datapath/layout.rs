@@ -13,8 +13,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
-    Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flows, Globals, MAX_SERVICES, Namespace,
-    Origin, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey,
+    Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flow, FlowKey, Globals, MAX_SERVICES,
+    Namespace, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey,
     Template, TemplateKey, layout::Layout,
 };
 
@@ -119,9 +119,9 @@ impl Layouts {
             MapLayout::chunks::<Destination>("DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK),
             MapLayout::chunks::<u64>("SLOTS", SLOTS_PER_CHUNK),
             MapLayout::of::<TemplateKey, Template>("TEMPLATES"),
-            MapLayout::of::<u32, Origin>("ORIGINS"),
-            MapLayout::of::<u32, Flows>("FLOWS"),
             MapLayout::of::<u64, Connection>("CONNECTIONS"),
+            MapLayout::of::<FlowKey, Flow>("FLOWS"),
+            MapLayout::of::<u32, u64>("ANSWERING"),
         ])
     }
 
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn what_programs_change_in_place_looks_as_ever() {
         let ours = Layouts::ours(1);
-        let files = ["SLOTS", "TEMPLATES", "ORIGINS", "FLOWS", "CONNECTIONS"]
+        let files = ["SLOTS", "TEMPLATES", "CONNECTIONS", "FLOWS", "ANSWERING"]
             .map(|name| ours.map(name).expect("there is one").file());
         assert_eq!(
             files,

@@ -27,7 +27,7 @@ pub struct Limits {
     pub destinations: Limit,
     /// Clients that persistence remembers.
     pub clients: Limit,
-    /// Open connections of TCP. Others are balanced, but not counted.
+    /// Open connections that are counted; more are balanced all the same. As many flows of datagrams.
     pub connections: u32,
 }
 

@@ -24,7 +24,7 @@ use sockvs_ebpf_common::{
 
 use super::{
     Limits, PinDirectory, addresses, bpf_call, chunks::Outer, layout::Layouts,
-    migration::Migration, open_cgroup, origins, socket_layout::Kernel, walk::Walk,
+    migration::Migration, open_cgroup, socket_layout::Kernel, walk::Walk,
 };
 use crate::ipvs::Namespace;
 
@@ -172,6 +172,7 @@ impl Programs {
         loader.map_max_entries("SERVICES", services);
         loader.map_max_entries("TEMPLATES", limits.clients.most);
         loader.map_max_entries("CONNECTIONS", limits.connections);
+        loader.map_max_entries("FLOWS", limits.connections);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
         let kernel = Kernel::new();
@@ -194,12 +195,8 @@ impl Programs {
             migration.settle().map_err(Error::Migration)?;
         }
         drop(migration);
-        if let Err(error) = origins::try_remember(&mut ebpf) {
-            let error = chain(&error);
-            tracing::warn!(%error, "datagrams will be balanced but not counted (sockvs doctor tells more)");
-        }
         let walk = match kernel {
-            Ok(kernel) => Walk::load(OBJECT, &ebpf, kernel.walks).map_err(|error| chain(&error)),
+            Ok(kernel) => Walk::load(OBJECT, &ebpf, kernel.walk).map_err(|error| chain(&error)),
             Err(error) => Err(chain(&error)),
         };
         if let Err(error) = &walk {
@@ -229,19 +226,6 @@ impl Programs {
             load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
         }
         Ok(())
-    }
-
-    /// Makes the maps to see whether sockets can remember where they were going, without which
-    /// datagrams are not counted, and drops them again.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel refuses.
-    pub fn try_remember() -> Result<(), Error> {
-        let mut ebpf = EbpfLoader::new()
-            .load(OBJECT)
-            .map_err(|error| Error::Load(Box::new(error)))?;
-        origins::try_remember(&mut ebpf)
     }
 
     /// Takes out the way to the sockets, if there is one.

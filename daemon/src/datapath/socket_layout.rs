@@ -4,24 +4,13 @@ use sockvs_ebpf_common::SocketLayout;
 
 use crate::ebpf::{Btf, TypeError};
 
-/// The functions that stand for walking through the sockets that have something in a map, and through
-/// a map's entries.
-const SOCKETS: &str = "bpf_iter_bpf_sk_storage_map";
-const ENTRIES: &str = "bpf_iter_bpf_map_elem";
-
-/// The numbers of the types of these functions.
-#[derive(Clone, Copy)]
-pub(super) struct Walks {
-    /// Through the sockets that have something in a map.
-    pub(super) sockets: u32,
-    /// Through a map's entries.
-    pub(super) entries: u32,
-}
+/// The function that stands for walking through a map's entries.
+const WALK: &str = "bpf_iter_bpf_map_elem";
 
 /// What the running kernel's description of its types says.
 pub(super) struct Kernel {
-    /// What can be walked through.
-    pub(super) walks: Walks,
+    /// The number of the type of the function that stands for walking through a map's entries.
+    pub(super) walk: u32,
     /// Where the fields are.
     pub(super) layout: SocketLayout,
 }
@@ -56,10 +45,7 @@ impl Kernel {
             bytes_received: btf.offset("tcp_sock", &["bytes_received"])?,
         };
         Ok(Self {
-            walks: Walks {
-                sockets: btf.function(SOCKETS)?,
-                entries: btf.function(ENTRIES)?,
-            },
+            walk: btf.function(WALK)?,
             layout,
         })
     }

@@ -1,5 +1,5 @@
-//! Walking through the connections that go to services, and the sockets of UDP: what they are, and what
-//! they have carried.
+//! Walking through the connections that go to services, and the flows of datagrams: what they are, and
+//! what they have carried.
 //!
 //! The kernel does the walking (a BPF iterator); the programs in `ebpf/src/live.rs` add what
 //! connections have carried to the counters, and tell of each. Nothing happens unless somebody asks.
@@ -18,7 +18,7 @@ use aya::{
 };
 use sockvs_ebpf_common::LiveConnection;
 
-use super::{bpf_call, socket_layout::Walks};
+use super::bpf_call;
 use crate::ebpf::{self, Incomplete, Kind, Refused};
 
 /// For how long counters are as good as new.
@@ -45,7 +45,6 @@ pub(super) enum Error {
 
 /// The programs, each bound to the map that it goes through.
 pub(super) struct Walk {
-    tcp: OwnedFd,
     connected: OwnedFd,
     flows: OwnedFd,
     settled: Cell<Option<Instant>>,
@@ -53,12 +52,11 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Loads the programs of this object.
-    pub(super) fn load(object: &[u8], ebpf: &Ebpf, walks: Walks) -> Result<Self, Error> {
-        let bound = |walk, program, map| bind(object, ebpf, walk, program, map);
+    pub(super) fn load(object: &[u8], ebpf: &Ebpf, walk: u32) -> Result<Self, Error> {
+        let bound = |program, map| bind(object, ebpf, walk, program, map);
         Ok(Self {
-            tcp: bound(walks.entries, "sockvs_live_tcp", "CONNECTIONS")?,
-            connected: bound(walks.sockets, "sockvs_live_connected", "ORIGINS")?,
-            flows: bound(walks.sockets, "sockvs_live_flows", "FLOWS")?,
+            connected: bound("sockvs_live_connected", "CONNECTIONS")?,
+            flows: bound("sockvs_live_flows", "FLOWS")?,
             settled: Cell::new(None),
         })
     }
@@ -67,23 +65,16 @@ impl Walk {
     pub(super) fn settle(&self) {
         let fresh = |at: Instant| at.elapsed() < FRESH;
         if !self.settled.get().is_some_and(fresh)
-            && let Err(error) = self.tcp()
+            && let Err(error) = self.connected()
         {
             tracing::warn!(%error, "counters lack what open connections have carried");
         }
     }
 
-    /// The connections of TCP. Brings the counters up to date.
-    fn tcp(&self) -> io::Result<Vec<LiveConnection>> {
-        let connections = read(self.tcp.as_fd())?;
-        self.settled.set(Some(Instant::now()));
-        Ok(connections)
-    }
-
-    /// These, and the sockets of UDP that are connected.
+    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to date.
     pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
-        let mut connected = self.tcp()?;
-        connected.append(&mut read(self.connected.as_fd())?);
+        let connected = read(self.connected.as_fd())?;
+        self.settled.set(Some(Instant::now()));
         Ok(connected)
     }
 
@@ -106,7 +97,7 @@ fn bind(
     let loaded = ebpf::load(Kind::Iterator, &instructions, program, walk)
         .map_err(|refused| Error::Load(program, refused))?;
     let found: &MapData = match ebpf.map(map) {
-        Some(Map::SkStorage(found) | Map::HashMap(found)) => found,
+        Some(Map::HashMap(found)) => found,
         _ => return Err(Error::NoMap(map)),
     };
     bpf_call::link_iterator(loaded.as_fd(), found.fd().as_fd())
@@ -123,7 +114,7 @@ fn read(link: BorrowedFd<'_>) -> io::Result<Vec<LiveConnection>> {
         let length = match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => return Ok(connections),
             Ok(length) => length,
-            // The kernel says so when it has gone past very many sockets in vain.
+            // The kernel says so when it has gone past very many entries in vain.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error),
         };

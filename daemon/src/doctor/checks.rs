@@ -92,24 +92,6 @@ pub(super) fn programs() -> Check {
     }
 }
 
-/// Whether sockets can remember where they were going.
-pub(super) fn memory() -> Check {
-    let name = "memory";
-    match Programs::try_remember() {
-        Ok(()) => Check::good(
-            name,
-            "sockets of UDP remember the service they came through",
-        ),
-        Err(error) => Check::note(
-            name,
-            format!("{:#}", anyhow::Error::from(error)),
-            "datagrams are balanced, but not counted, and getpeername of UDP tells the server; Linux 7.1 \
-             and later need a processor with cmpxchg16b (cx16 in /proc/cpuinfo) for it: give the \
-             virtual machine one",
-        ),
-    }
-}
-
 /// Whether clients can be served that are not wrapped.
 pub(super) fn netlink_hook() -> Check {
     let name = "bpf";

@@ -90,7 +90,6 @@ pub fn examine(control_socket: &Path) -> Vec<Check> {
         checks::cgroup2(),
         checks::bpffs(),
         checks::programs(),
-        checks::memory(),
         checks::netlink_hook(),
         checks::seccomp(),
         checks::kernel_ipvs(),

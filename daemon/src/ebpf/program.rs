@@ -113,11 +113,9 @@ pub(crate) fn instructions(
 
 fn descriptor(map: &Map) -> Option<RawFd> {
     match map {
-        Map::Array(data)
-        | Map::ArrayOfMaps(data)
-        | Map::HashMap(data)
-        | Map::RingBuf(data)
-        | Map::SkStorage(data) => Some(data.fd().as_fd().as_raw_fd()),
+        Map::Array(data) | Map::ArrayOfMaps(data) | Map::HashMap(data) | Map::RingBuf(data) => {
+            Some(data.fd().as_fd().as_raw_fd())
+        }
         _ => None,
     }
 }

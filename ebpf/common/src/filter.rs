@@ -1,7 +1,7 @@
 //! Which addresses may be those of services: a bit for each, which several addresses may share.
 //!
 //! Most sockets go to no service, and find that out here, without looking for one. The map is
-//! `ADDRESSES`: 64 bits in each word.
+//! `ADDRESSES`: 64 bits in each word. `ANSWERING` is the same for the servers that datagrams went to.
 
 use crate::AddressWords;
 

@@ -2,9 +2,9 @@
 
 use crate::{AddressWords, Carried};
 
-/// What a socket asked for and what it got: kept with the socket, so that `getpeername(2)` can
-/// answer with the address that the program connected to, and the connection is counted as long as
-/// it exists. All zero for a socket that goes to no service.
+/// What a socket asked for and what it got: known as long as the connection exists, so that
+/// `getpeername(2)` can answer with the address that the program connected to, and the connection is
+/// counted.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -26,8 +26,8 @@ pub struct Origin {
     pub client: AddressWords,
 }
 
-/// A connection of TCP that goes to a service. The map `CONNECTIONS` leads to it from its socket's
-/// cookie.
+/// A connection that goes to a service, be it one of TCP or of UDP. The map `CONNECTIONS` leads to it
+/// from its socket's cookie.
 ///
 /// Only the program that looks at open connections touches one that is not its own socket's. While it
 /// does, [`BEING_READ`] is set in `origin.counted`, and it is this program that takes the entry out of
@@ -37,7 +37,7 @@ pub struct Origin {
 pub struct Connection {
     /// Whereto it was made and where it goes.
     pub origin: Origin,
-    /// What of it the counters of its destination and its service have already.
+    /// What of it the counters of its destination and its service have already, if it is one of TCP.
     pub settled: Carried,
     /// Where the kernel has the socket.
     pub socket: u64,
@@ -60,6 +60,16 @@ pub const ENDED: u32 = 8;
 /// Its end has been counted.
 pub const OVER: u32 = 16;
 
+/// Which flow it is, in the map `FLOWS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowKey {
+    /// The socket's cookie.
+    pub cookie: u64,
+    /// Its place among the socket's flows, below [`FLOWS`].
+    pub place: u64,
+}
+
 /// Datagrams between a socket that is not connected and one server. The addresses are never
 /// IPv4-mapped here.
 #[repr(C)]
@@ -69,18 +79,15 @@ pub struct Flow {
     pub origin: Origin,
     /// When the last one was sent, by the monotonic clock in nanoseconds.
     pub last: u64,
+    /// In the first place: how many flows the socket has ever begun; the next one goes to place
+    /// `begun % FLOWS`.
+    pub begun: u64,
+    /// Where the kernel has the socket.
+    pub socket: u64,
+    /// The socket's cookie, once more.
+    pub cookie: u64,
 }
 
 /// How many flows a socket remembers at once; a power of two. When there are more, the oldest are
 /// forgotten: answers of those servers then come from the servers' own addresses.
 pub const FLOWS: u32 = 16;
-
-/// The flows of a socket.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flows {
-    /// How many there have ever been; the next one goes to place `begun % FLOWS`.
-    pub begun: u64,
-    /// The flows. Those that were never begun have port zero.
-    pub flows: [Flow; FLOWS as usize],
-}

@@ -6,7 +6,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::mem::offset_of;
 
 use crate::{
-    Carried, Connection, Destination, DestinationConfig, Edit, Flow, Flows, Globals, Namespace,
+    Carried, Connection, Destination, DestinationConfig, Edit, Flow, FlowKey, Globals, Namespace,
     Origin, Selection, Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
     TemplateKey, Terms,
 };
@@ -123,8 +123,8 @@ structures! {
         virtual_address server_address virtual_port server_port destination service counted
         client
     }
-    Flow { origin last }
-    Flows { begun flows }
+    FlowKey { cookie place }
+    Flow { origin last begun socket cookie }
     Carried { inpkts outpkts inbytes outbytes }
     Connection { origin settled socket cookie }
 }

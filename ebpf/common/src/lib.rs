@@ -15,8 +15,9 @@
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
 //! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being edited, `TEMPLATES` which client
-//! got which server of a persistent service. `CONNECTIONS` are the open connections of TCP, by their
-//! sockets' cookies; `ORIGINS` and `FLOWS` are the own memory of sockets of UDP.
+//! got which server of a persistent service. `CONNECTIONS` are the open connections, by their sockets'
+//! cookies; `FLOWS` is the same for datagrams of sockets that are not connected, and `ANSWERING` tells whose answers
+//! these may be waiting for.
 //!
 //! # How an edit becomes visible at once
 //!
@@ -51,7 +52,7 @@ pub use destination::{Destination, DestinationConfig, recovery_threshold};
 pub use edit::{EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit};
 pub use filter::{FILTER_WORDS, FilterPlace};
 pub use flow::{
-    BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection, ENDED, FLOWS, Flow, Flows,
+    BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection, ENDED, FLOWS, Flow, FlowKey,
     OVER, Origin, UNCOUNTED,
 };
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
@@ -135,7 +136,7 @@ pub struct Namespace {
 pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
-/// Most entries of `CONNECTIONS`, unless the daemon is told otherwise.
+/// Most entries of `CONNECTIONS`, and of `FLOWS`, unless the daemon is told otherwise.
 pub const MAX_CONNECTIONS: u32 = 1 << 17;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
@@ -149,8 +150,6 @@ mod pod {
     unsafe impl aya::Pod for super::Service {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Destination {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for super::Origin {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::TemplateKey {}
     // SAFETY: as above.
