@@ -10,8 +10,8 @@ use aya_ebpf::{
 use sockvs_ebpf_common::{
     AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Edit, FILTER_WORDS,
     FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, MAX_TEMPLATES, Namespace,
-    SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service, ServiceKey,
-    SyncDaemon, SyncDaemonKey, Template, TemplateKey,
+    SERVICE_CHUNKS, SERVICES_PER_CHUNK, SHORTCUTS as PLACES, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+    ServiceKey, SyncDaemon, SyncDaemonKey, Template, TemplateKey, shortcut,
 };
 
 use crate::{address, counter};
@@ -51,6 +51,10 @@ static ADDRESSES: Array<u64, { FILTER_WORDS as usize }> = Array::new();
 /// Bits are set when they are first needed, and stay.
 #[btf_map]
 static ANSWERING: Array<u64, { FILTER_WORDS as usize }> = Array::new();
+
+/// Not pinned either.
+#[btf_map]
+static SHORTCUTS: Array<u32, { PLACES as usize }> = Array::new();
 
 #[btf_map]
 static GLOBALS: Array<Globals, 1> = Array::new();
@@ -142,8 +146,22 @@ pub(crate) fn note_answering(address: &AddressWords) {
 pub(crate) fn service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
     let index = SERVICES.get_ptr(key)?;
     // SAFETY: a map's value may be read while the program runs. Should the entry have been reused
-    // meanwhile, the index is another service's; the comparison below finds that out.
-    let index = unsafe { index.read_volatile() };
+    // meanwhile, the index is another service's, which `if_it_is` finds out.
+    if_it_is(unsafe { index.read_volatile() }, key)
+}
+
+/// The service that a key belongs to, if the short way leads there.
+#[inline(always)]
+pub(crate) fn service_by_shortcut(key: &ServiceKey) -> Option<(u32, *mut Service)> {
+    let next = SHORTCUTS.get_ptr(shortcut(key))?;
+    // SAFETY: a word of the map, read whole. Zero leads to no record, when one is taken from it.
+    let next = unsafe { next.read_volatile() };
+    if_it_is(next.wrapping_sub(1), key)
+}
+
+/// The record with this index, if it is that of the service that the key belongs to.
+#[inline(always)]
+fn if_it_is(index: u32, key: &ServiceKey) -> Option<(u32, *mut Service)> {
     let service = service_at(index)?;
     // SAFETY: chunks are never freed; the field is plain data that only a new use of the record
     // changes, and `generation` tells of that.

@@ -1,8 +1,9 @@
 //! The way from an address to a service's record: the map `SERVICES`, and before it the filter
-//! `ADDRESSES`, by which most sockets find out that they go to no service.
+//! `ADDRESSES`, by which most sockets find out that they go to no service, and the map `SHORTCUTS`, by
+//! which most others find their service without searching.
 //!
 //! An address is in the filter before its service is in the map, and for as long. It may be there longer:
-//! programs then look for a service in vain.
+//! programs then look for a service in vain. A shortcut is there while its service is in the map.
 
 use std::collections::HashMap;
 
@@ -10,49 +11,62 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap as BpfHashMap, MapData, MapError},
 };
-use sockvs_ebpf_common::{FILTER_WORDS, FilterPlace, ServiceKey};
+use sockvs_ebpf_common::{FILTER_WORDS, FilterPlace, ServiceKey, shortcut};
 
 use super::{Error, Programs};
 
 const SERVICES: &str = "SERVICES";
 const FILTER: &str = "ADDRESSES";
+const SHORTCUTS: &str = "SHORTCUTS";
 
-/// Fills the filter, before any program follows it, with what an earlier daemon left in the map.
-pub(super) fn fill_filter(ebpf: &mut Ebpf) -> Result<(), Error> {
+/// Fills the filter and the shortcuts, before any program follows them, with what an earlier daemon left
+/// in the map.
+pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
     let mut words = vec![0; FILTER_WORDS as usize];
+    let mut shortcuts = HashMap::new();
     let services = ebpf.map(SERVICES).ok_or_else(|| missing(SERVICES))?;
     let services = BpfHashMap::<_, ServiceKey, u32>::try_from(services).map_err(of(SERVICES))?;
-    for key in services.keys() {
-        if let Some(place) = place(&key.map_err(of(SERVICES))?)
+    for service in services.iter() {
+        let (key, index) = service.map_err(of(SERVICES))?;
+        if let Some(place) = place(&key)
             && let Some(word) = words.get_mut(place.word() as usize)
         {
             *word |= place.bit();
         }
+        shortcuts.entry(shortcut(&key)).or_insert(index + 1);
     }
     let filter = ebpf.map_mut(FILTER).ok_or_else(|| missing(FILTER))?;
     let mut filter = Array::<_, u64>::try_from(filter).map_err(of(FILTER))?;
     for (at, word) in (0..).zip(words).filter(|(_, word)| *word != 0) {
         filter.set(at, word, 0).map_err(of(FILTER))?;
     }
+    let map = ebpf.map_mut(SHORTCUTS).ok_or_else(|| missing(SHORTCUTS))?;
+    let mut map = Array::<_, u32>::try_from(map).map_err(of(SHORTCUTS))?;
+    for (place, next) in shortcuts {
+        map.set(place, next, 0).map_err(of(SHORTCUTS))?;
+    }
     Ok(())
 }
 
-/// The map and the filter.
+/// The map, the filter and the shortcuts.
 pub(super) struct Addresses {
     services: BpfHashMap<MapData, ServiceKey, u32>,
     filter: Array<MapData, u64>,
+    shortcuts: Array<MapData, u32>,
     /// How many services there are at each place of the filter that has any.
     at_place: HashMap<FilterPlace, u32>,
 }
 
 impl Addresses {
-    /// Takes over the map and the filter. [`mend`](Self::mend) has to follow.
+    /// Takes over the maps. [`mend`](Self::mend) has to follow.
     pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
         let services = BpfHashMap::try_from(programs.take_map(SERVICES)?).map_err(of(SERVICES))?;
         let filter = Array::try_from(programs.take_map(FILTER)?).map_err(of(FILTER))?;
+        let shortcuts = Array::try_from(programs.take_map(SHORTCUTS)?).map_err(of(SHORTCUTS))?;
         Ok(Self {
             services,
             filter,
+            shortcuts,
             at_place: HashMap::new(),
         })
     }
@@ -60,14 +74,12 @@ impl Addresses {
     /// From now on the address leads to the record with this index.
     pub(super) fn insert(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
         self.count(&key)?;
-        self.services
-            .insert(key, index, 0)
-            .inspect_err(|_| self.uncount(&key))
+        self.enter(key, index).inspect_err(|_| self.uncount(&key))
     }
 
     /// The address leads to no record any more.
     pub(super) fn remove(&mut self, key: &ServiceKey) -> Result<(), MapError> {
-        self.services.remove(key)?;
+        self.leave(key)?;
         self.uncount(key);
         Ok(())
     }
@@ -88,12 +100,34 @@ impl Addresses {
             }
         }
         for key in stale {
-            self.services.remove(&key)?;
+            self.leave(&key)?;
         }
         for (key, index) in wanted {
-            self.services.insert(key, index, 0)?;
+            // It may have led to another record.
+            if self.services.get(&key, 0).is_ok() {
+                self.leave(&key)?;
+            }
+            self.enter(key, index)?;
         }
         Ok(())
+    }
+
+    fn enter(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
+        self.services.insert(key, index, 0)?;
+        let place = shortcut(&key);
+        if self.shortcuts.get(&place, 0)? == 0 {
+            self.shortcuts.set(place, index + 1, 0)?;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, key: &ServiceKey) -> Result<(), MapError> {
+        let index = self.services.get(key, 0)?;
+        let place = shortcut(key);
+        if self.shortcuts.get(&place, 0)? == index + 1 {
+            self.shortcuts.set(place, 0, 0)?;
+        }
+        self.services.remove(key)
     }
 
     fn count(&mut self, key: &ServiceKey) -> Result<(), MapError> {

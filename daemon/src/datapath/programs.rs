@@ -186,7 +186,7 @@ impl Programs {
         if let Some(migration) = &migration {
             migration.carry_over().map_err(Error::Migration)?;
         }
-        addresses::fill_filter(&mut ebpf)?;
+        addresses::fill(&mut ebpf)?;
         for (name, link) in PROGRAMS {
             attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
                 .map_err(|error| error.into_error(name, pins.file(link)))?;

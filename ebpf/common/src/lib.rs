@@ -9,7 +9,8 @@
 //!
 //! # Maps
 //!
-//! `ADDRESSES` tells whether an address may be a service's at all. `SERVICES` leads from it to the service's index. Indexes lead through an array of arrays
+//! `ADDRESSES` tells whether an address may be a service's at all. `SERVICES` leads from it to the service's index, and
+//! `SHORTCUTS` mostly does, too, in fewer steps. Indexes lead through an array of arrays
 //! ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and `SLOTS`. A chunk is made when
 //! it is first needed, never moves and is never freed, so a record has one address for its whole
 //! life, costs no memory before it is used, and can be changed in place without a system call.
@@ -45,6 +46,7 @@ mod live;
 pub mod netlink;
 mod selection;
 mod service;
+mod shortcut;
 mod sync_daemon;
 mod template;
 
@@ -62,6 +64,7 @@ pub use service::{
     NAME_LEN, Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK,
     TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
 };
+pub use shortcut::{SHORTCUTS, shortcut};
 pub use sync_daemon::{SyncDaemon, SyncDaemonKey};
 pub use template::{Template, TemplateKey};
 
