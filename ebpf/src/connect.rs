@@ -2,7 +2,7 @@
 //! TCP or of UDP. An address that is no service is left as it is.
 
 use aya_ebpf::programs::SockAddrContext;
-use sockvs_ebpf_common::{AF_INET, AF_INET6, Carried, Connection, IPPROTO_TCP, IPPROTO_UDP};
+use sockvs_ebpf_common::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
 
 use crate::{
     PROCEED,
@@ -62,20 +62,8 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
         leave(ctx, is_udp);
         return Connect::AsIs;
     };
-    // All of it, whatever the protocol: there is no room to build it twice.
-    let mut connection = Connection {
-        origin: balance::unserved(&found, asked),
-        settled: Carried {
-            inpkts: 0,
-            outpkts: 0,
-            inbytes: 0,
-            outbytes: 0,
-        },
-        socket: 0,
-        cookie: 0,
-    };
-    let origin = &mut connection.origin;
-    let server = match balance::balance(ctx, &found, origin) {
+    let mut origin = balance::unserved(&found, asked);
+    let server = match balance::balance(ctx, &found, &mut origin) {
         Verdict::Server(family) => family,
         Verdict::Pass => {
             leave(ctx, is_udp);
@@ -98,9 +86,9 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
     };
     if is_udp {
         // There will be no word of its beginning, but of its end.
-        connections::begin_datagrams(ctx, &mut connection);
+        connections::begin_datagrams(ctx, &origin);
     } else {
-        connections::remember(ctx, &mut connection);
+        connections::remember(ctx, &origin);
     }
     Connect::To(server)
 }

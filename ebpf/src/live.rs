@@ -11,8 +11,8 @@ use core::{
 
 use aya_ebpf::{bindings::seq_file, helpers::bpf_seq_write};
 use sockvs_ebpf_common::{
-    BEING_READ, COUNTED, Carried, Connection, ENDED, FlowKey, IPPROTO_TCP, LIVE_CONNECTED,
-    LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED,
+    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, Carried, Connection, ENDED, FlowKey, IPPROTO_TCP,
+    LIVE_CONNECTED, LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED,
 };
 
 use crate::{accounting, connections, counter, flows, settled, socket, words};
@@ -33,10 +33,10 @@ const NEXT: i32 = 0;
 /// How often it is tried to keep a connection whose state changes at that moment.
 const TRIES: u32 = 4;
 
-/// A connection.
+/// The connections of a group of entries.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/connected")]
-pub(crate) extern "C" fn sockvs_live_connected(visit: *const Visit<u64>) -> i32 {
+pub(crate) extern "C" fn sockvs_live_connected(visit: *const Visit<u32>) -> i32 {
     // SAFETY: the kernel passes a context that is valid for the program's run.
     let (meta, key) = unsafe {
         (
@@ -48,26 +48,36 @@ pub(crate) extern "C" fn sockvs_live_connected(visit: *const Visit<u64>) -> i32 
         return NEXT;
     }
     // SAFETY: not null, so a key.
-    let cookie = unsafe { key.read_volatile() };
-    let Some(connection) = connections::of_socket(cookie) else {
-        return NEXT;
+    let index = unsafe { key.read_volatile() };
+    let first = index.wrapping_mul(CONNECTIONS_PER_GROUP);
+    for nth in 0..CONNECTIONS_PER_GROUP {
+        sockvs_visit(meta, first.wrapping_add(nth));
+    }
+    NEXT
+}
+
+/// Looks at the entry with this index. A function of its own, because there are many. (`bpf_loop` would be
+/// for that, but takes type information along with the program.)
+#[inline(never)]
+fn sockvs_visit(meta: *const *mut seq_file, index: u32) {
+    let Some(connection) = connections::at(index) else {
+        return;
     };
+    let cookie = connections::owner(connection);
     let word = connections::word(connection);
-    if !keep(word) {
-        return NEXT;
+    if cookie == 0 || !keep(word) {
+        return;
     }
     // SAFETY: all bytes zero is such a record.
     let mut live: LiveConnection = unsafe { core::mem::zeroed() };
-    // It may have become another's before it was kept, which has its own turn.
-    // SAFETY: a field of an entry that stays as long as it is kept.
-    let kept = unsafe { addr_of!((*connection).cookie).read_volatile() };
+    // It may have become another's before it was kept.
+    let kept = connections::owner(connection);
     if kept == cookie && look(connection, cookie, &mut live) {
         tell(meta, &live);
     }
     if counter::add_half(word, 0u32.wrapping_sub(BEING_READ)) & OVER != 0 {
         connections::forget(kept);
     }
-    NEXT
 }
 
 /// Sees to it that an entry stays, if it is of a connection that goes on.

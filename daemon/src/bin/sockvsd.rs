@@ -40,10 +40,10 @@ struct Arguments {
     /// nothing is pinned yet.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_clients: u32,
-    /// The most open connections that are counted; more are balanced all the same. As many flows of
-    /// datagrams are remembered of sockets that are not connected. Each takes 16 bytes of memory from the
-    /// start.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
+    /// About how many open connections are counted; more are balanced all the same. As many flows of
+    /// datagrams are remembered of sockets that are not connected. Each takes 136 bytes of memory from
+    /// the start. Counts where nothing is pinned yet.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 16)]
     max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]

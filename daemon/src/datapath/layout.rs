@@ -13,9 +13,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
-    Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flow, FlowKey, Globals, MAX_SERVICES,
-    Namespace, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey, SyncDaemon, SyncDaemonKey,
-    Template, TemplateKey, layout::Layout,
+    CONNECTIONS_PER_GROUP, Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flow, FlowKey,
+    Globals, MAX_SERVICES, Namespace, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey,
+    SyncDaemon, SyncDaemonKey, Template, TemplateKey, layout::Layout,
 };
 
 use super::{Limits, PinDirectory, raw_map::RawMap};
@@ -119,7 +119,7 @@ impl Layouts {
             MapLayout::chunks::<Destination>("DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK),
             MapLayout::chunks::<u64>("SLOTS", SLOTS_PER_CHUNK),
             MapLayout::of::<TemplateKey, Template>("TEMPLATES"),
-            MapLayout::of::<u64, Connection>("CONNECTIONS"),
+            MapLayout::chunks::<Connection>("CONNECTIONS", CONNECTIONS_PER_GROUP),
             MapLayout::of::<FlowKey, Flow>("FLOWS"),
             MapLayout::of::<u32, u64>("ANSWERING"),
         ])

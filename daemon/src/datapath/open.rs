@@ -2,7 +2,8 @@
 
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{
-    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
+    CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES,
+    SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
 };
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 };
 
 /// How much there may be. A service or a client costs 16 bytes before it is used (the kernel's hash
-/// tables), a destination nothing.
+/// tables), a connection 136, a destination nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Services of all namespaces.
@@ -30,6 +31,9 @@ pub struct Limits {
     /// Open connections that are counted; more are balanced all the same. As many flows of datagrams.
     pub connections: u32,
 }
+
+/// What would take two gigabytes of memory.
+const MOST_CONNECTIONS: u32 = 1 << 24;
 
 impl Limits {
     /// These numbers, as far as the maps go.
@@ -51,7 +55,7 @@ impl Limits {
                 option: "--max-clients",
                 most: clients.max(1),
             },
-            connections: connections.max(1),
+            connections: connections.clamp(CONNECTIONS_PER_GROUP, MOST_CONNECTIONS),
         }
     }
 }

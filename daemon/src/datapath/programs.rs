@@ -18,13 +18,13 @@ use aya::{
     },
 };
 use sockvs_ebpf_common::{
-    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS, SERVICES_PER_CHUNK,
-    SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+    CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS,
+    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
 use super::{
     Limits, PinDirectory, addresses, bpf_call, chunks::Outer, layout::Layouts,
-    migration::Migration, open_cgroup, socket_layout::Kernel, walk::Walk,
+    migration::Migration, open_cgroup, raw_map::RawMap, socket_layout::Kernel, walk::Walk,
 };
 use crate::ipvs::Namespace;
 
@@ -171,7 +171,10 @@ impl Programs {
         }
         loader.map_max_entries("SERVICES", services);
         loader.map_max_entries("TEMPLATES", limits.clients.most);
-        loader.map_max_entries("CONNECTIONS", limits.connections);
+        let groups = groups_of_connections(&pins, &layouts, limits).map_err(Error::Migration)?;
+        loader.map_max_entries("CONNECTIONS", groups);
+        let mask = groups * CONNECTIONS_PER_GROUP - 1;
+        loader.override_global("CONNECTIONS_MASK", &mask, true);
         loader.map_max_entries("FLOWS", limits.connections);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
@@ -241,6 +244,21 @@ impl Programs {
         };
         self.ebpf.take_map(name).ok_or_else(missing)
     }
+}
+
+/// How many values the map of connections has: as many as an earlier daemon gave it, or as are wanted.
+/// (Places of connections depend on it.)
+fn groups_of_connections(
+    pins: &PinDirectory,
+    layouts: &Layouts,
+    limits: &Limits,
+) -> io::Result<u32> {
+    let pinned = match layouts.map("CONNECTIONS") {
+        Some(layout) => RawMap::open(&pins.file(&layout.file()))?,
+        None => None,
+    };
+    let wanted = limits.connections.next_power_of_two() / CONNECTIONS_PER_GROUP;
+    Ok(pinned.map_or(wanted, |map| map.max_entries()))
 }
 
 /// Ends the data path: connections that exist live on, new ones are no longer balanced.

@@ -16,6 +16,7 @@ pub(super) struct RawMap {
     map: MapData,
     key_size: usize,
     value_size: usize,
+    max_entries: u32,
 }
 
 impl RawMap {
@@ -31,6 +32,7 @@ impl RawMap {
         Ok(Some(Self {
             key_size: size(info.key_size())?,
             value_size: size(info.value_size())?,
+            max_entries: info.max_entries(),
             map,
         }))
     }
@@ -45,11 +47,17 @@ impl RawMap {
             map: MapData::create(description, name, None).map_err(io::Error::other)?,
             key_size: 4,
             value_size: size,
+            max_entries: 1,
         };
         let mut padded = value.to_vec();
         padded.resize(size, 0);
         map.put(&0_u32.to_ne_bytes(), &padded)?;
         Ok(map)
+    }
+
+    /// How many entries it can have.
+    pub(super) const fn max_entries(&self) -> u32 {
+        self.max_entries
     }
 
     /// Pins it.

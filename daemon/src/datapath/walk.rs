@@ -97,7 +97,7 @@ fn bind(
     let loaded = ebpf::load(Kind::Iterator, &instructions, program, walk)
         .map_err(|refused| Error::Load(program, refused))?;
     let found: &MapData = match ebpf.map(map) {
-        Some(Map::HashMap(found)) => found,
+        Some(Map::Array(found) | Map::HashMap(found)) => found,
         _ => return Err(Error::NoMap(map)),
     };
     bpf_call::link_iterator(loaded.as_fd(), found.fd().as_fd())

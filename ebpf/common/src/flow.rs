@@ -26,12 +26,11 @@ pub struct Origin {
     pub client: AddressWords,
 }
 
-/// A connection that goes to a service, be it one of TCP or of UDP. The map `CONNECTIONS` leads to it
-/// from its socket's cookie.
+/// A connection that goes to a service, be it one of TCP or of UDP: an entry of `CONNECTIONS`.
 ///
 /// Only the program that looks at open connections touches one that is not its own socket's. While it
-/// does, [`BEING_READ`] is set in `origin.counted`, and it is this program that takes the entry out of
-/// the map if the connection ends meanwhile ([`OVER`]): so no other connection ever has its place.
+/// does, [`BEING_READ`] is set in `origin.counted`, and it is this program that frees the entry if the
+/// connection ends meanwhile ([`OVER`]): so no other connection ever has its place.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
@@ -41,8 +40,42 @@ pub struct Connection {
     pub settled: Carried,
     /// Where the kernel has the socket.
     pub socket: u64,
-    /// The socket's cookie, once more.
+    /// The socket's cookie; zero if the entry is free.
     pub cookie: u64,
+    /// How many connections have their first place here, but are elsewhere, because it was taken.
+    pub away: u32,
+    /// Zero.
+    pub zero: u32,
+}
+
+/// How many entries there are in one value of `CONNECTIONS`; a power of two.
+pub const CONNECTIONS_PER_GROUP: u32 = 64;
+
+/// A value of `CONNECTIONS`: entries that are looked at together when open connections are.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ConnectionGroup {
+    /// The entries.
+    pub connections: [Connection; CONNECTIONS_PER_GROUP as usize],
+}
+
+/// How many places there are where a connection's entry can be; a power of two.
+pub const PLACES: u32 = 16;
+
+/// Where the entry of the socket with this cookie is, if it is at the `nth` of its places (from zero).
+/// There are `mask + 1` entries, a power of two.
+///
+/// Cookies are given out one after another, so sockets that are made one after another have their
+/// entries side by side. The places of a socket are as far apart as can be.
+#[must_use]
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the upper half makes no difference"
+)]
+pub const fn connection_index(cookie: u64, nth: u32, mask: u32) -> u32 {
+    let apart = mask / PLACES + 1;
+    (cookie as u32).wrapping_add(nth * apart) & mask
 }
 
 /// A connection that no counter has.
@@ -53,7 +86,7 @@ pub const COUNTED_ACTIVE: u32 = 1;
 pub const COUNTED_INACTIVE: u32 = 2;
 /// Of `counted` in a [`Connection`]: the part that says as what it is counted. The rest are flags.
 pub const COUNTED: u32 = 3;
-/// Somebody is looking at the connection, and will take it out of the map if it is [`OVER`] then.
+/// Somebody is looking at the connection, and will free its entry if it is [`OVER`] then.
 pub const BEING_READ: u32 = 4;
 /// The connection has ended; nothing more of it is added to counters but what its end adds.
 pub const ENDED: u32 = 8;

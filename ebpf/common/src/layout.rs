@@ -126,5 +126,5 @@ structures! {
     FlowKey { cookie place }
     Flow { origin last begun socket cookie }
     Carried { inpkts outpkts inbytes outbytes }
-    Connection { origin settled socket cookie }
+    Connection { origin settled socket cookie away zero }
 }

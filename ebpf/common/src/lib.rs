@@ -16,7 +16,7 @@
 //! life, costs no memory before it is used, and can be changed in place without a system call.
 //!
 //! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being edited, `TEMPLATES` which client
-//! got which server of a persistent service. `CONNECTIONS` are the open connections, by their sockets'
+//! got which server of a persistent service. `CONNECTIONS` are the open connections, found by their sockets'
 //! cookies; `FLOWS` is the same for datagrams of sockets that are not connected, and `ANSWERING` tells whose answers
 //! these may be waiting for.
 //!
@@ -54,8 +54,9 @@ pub use destination::{Destination, DestinationConfig, recovery_threshold};
 pub use edit::{EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit};
 pub use filter::{FILTER_WORDS, FilterPlace};
 pub use flow::{
-    BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection, ENDED, FLOWS, Flow, FlowKey,
-    OVER, Origin, UNCOUNTED,
+    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection,
+    ConnectionGroup, ENDED, FLOWS, Flow, FlowKey, OVER, Origin, PLACES, UNCOUNTED,
+    connection_index,
 };
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
 pub use live::{Carried, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, SocketLayout};
@@ -140,7 +141,7 @@ pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
 /// Most entries of `CONNECTIONS`, and of `FLOWS`, unless the daemon is told otherwise.
-pub const MAX_CONNECTIONS: u32 = 1 << 17;
+pub const MAX_CONNECTIONS: u32 = 1 << 16;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
 
