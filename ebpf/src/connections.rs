@@ -93,7 +93,7 @@ pub(crate) fn begin_datagrams(ctx: &SockAddrContext, origin: &Origin) {
         return;
     };
     fill_in(ctx, entry, origin);
-    table::note_answering(&origin.server_address);
+    table::note_server(&origin.server_address);
     if accounting::begin(origin, false) {
         counter::add_half(word(entry), COUNTED_INACTIVE);
     }

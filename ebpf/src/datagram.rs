@@ -100,7 +100,7 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
         }
         known
     };
-    table::note_answering(&server.address);
+    table::note_server(&server.address);
     let socket = Socket {
         cookie,
         address: address::socket(ctx) as u64,
@@ -145,7 +145,7 @@ fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
 #[inline(always)]
 pub(crate) fn recvmsg4(ctx: &SockAddrContext) -> i32 {
     let from = address::read4(ctx);
-    if table::may_be_answering(&from.address)
+    if table::may_be_server(&from.address)
         && let Some(asked) = asked_for(ctx, &from, &from)
     {
         address::write4(ctx, &asked);
@@ -158,7 +158,7 @@ pub(crate) fn recvmsg4(ctx: &SockAddrContext) -> i32 {
 pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
     let from = address::read6(ctx);
     let (family, searched) = services::as_searched(&from);
-    if table::may_be_answering(&searched.address)
+    if table::may_be_server(&searched.address)
         && let Some(mut asked) = asked_for(ctx, &from, &searched)
     {
         if family == AF_INET && !address::is_v4_mapped(&asked.address) {

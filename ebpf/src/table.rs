@@ -50,7 +50,7 @@ static ADDRESSES: Array<u64, { FILTER_WORDS as usize }> = Array::new();
 
 /// Bits are set when they are first needed, and stay.
 #[btf_map]
-static ANSWERING: Array<u64, { FILTER_WORDS as usize }> = Array::new();
+static SERVERS: Array<u64, { FILTER_WORDS as usize }> = Array::new();
 
 /// Not pinned either.
 #[btf_map]
@@ -122,11 +122,11 @@ pub(crate) fn may_be_of_service(address: &AddressWords) -> bool {
         .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
 }
 
-/// Whether datagrams may have gone to a server with this address, which is not IPv4-mapped.
+/// Whether datagrams may ever have gone to a server with this address, which is not IPv4-mapped.
 #[inline(always)]
-pub(crate) fn may_be_answering(address: &AddressWords) -> bool {
+pub(crate) fn may_be_server(address: &AddressWords) -> bool {
     let place = FilterPlace::of(address);
-    ANSWERING
+    SERVERS
         .get_ptr(place.word())
         // SAFETY: a word of the map, read whole.
         .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
@@ -134,9 +134,9 @@ pub(crate) fn may_be_answering(address: &AddressWords) -> bool {
 
 /// Datagrams go to a server with this address, IPv4-mapped or not.
 #[inline(always)]
-pub(crate) fn note_answering(address: &AddressWords) {
+pub(crate) fn note_server(address: &AddressWords) {
     let place = FilterPlace::of(&address::unmapped(address));
-    if let Some(word) = ANSWERING.get_ptr_mut(place.word()) {
+    if let Some(word) = SERVERS.get_ptr_mut(place.word()) {
         counter::set_bits(word, place.bit());
     }
 }

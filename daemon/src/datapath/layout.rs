@@ -121,7 +121,7 @@ impl Layouts {
             MapLayout::of::<TemplateKey, Template>("TEMPLATES"),
             MapLayout::chunks::<Connection>("CONNECTIONS", CONNECTIONS_PER_GROUP),
             MapLayout::of::<FlowKey, Flow>("FLOWS"),
-            MapLayout::of::<u32, u64>("ANSWERING"),
+            MapLayout::of::<u32, u64>("SERVERS"),
         ])
     }
 
@@ -228,16 +228,16 @@ mod tests {
     #[test]
     fn what_programs_change_in_place_looks_as_ever() {
         let ours = Layouts::ours(1);
-        let files = ["SLOTS", "TEMPLATES", "CONNECTIONS", "FLOWS", "ANSWERING"]
+        let files = ["SLOTS", "TEMPLATES", "CONNECTIONS", "FLOWS", "SERVERS"]
             .map(|name| ours.map(name).expect("there is one").file());
         assert_eq!(
             files,
             [
                 "slots_8846ebc2",
                 "templates_6afa0ef7",
-                "origins_e6a1d5bd",
-                "flows_ef5c1f71",
-                "connections_6f16d127",
+                "connections_59ca82ef",
+                "flows_66dd8468",
+                "servers_8ed3b53e",
             ]
         );
     }

@@ -1,7 +1,8 @@
 //! Which addresses may be those of services: a bit for each, which several addresses may share.
 //!
 //! Most sockets go to no service, and find that out here, without looking for one. The map is
-//! `ADDRESSES`: 64 bits in each word. `ANSWERING` is the same for the servers that datagrams went to.
+//! `ADDRESSES`: 64 bits in each word. `SERVERS` is the same for the servers that datagrams ever
+//! went to.
 
 use crate::AddressWords;
 

@@ -17,8 +17,8 @@
 //!
 //! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being edited, `TEMPLATES` which client
 //! got which server of a persistent service. `CONNECTIONS` are the open connections, found by their sockets'
-//! cookies; `FLOWS` is the same for datagrams of sockets that are not connected, and `ANSWERING` tells whose answers
-//! these may be waiting for.
+//! cookies; `FLOWS` is the same for datagrams of sockets that are not connected, and `SERVERS` tells whether an address
+//! may be that of a server that datagrams went to.
 //!
 //! # How an edit becomes visible at once
 //!
