@@ -1,48 +1,19 @@
 //! `connect(2)`: a connection to a virtual address goes to a server instead, whether it is one of
 //! TCP or of UDP. An address that is no service is left as it is.
 
-use aya_ebpf::{bindings::bpf_sock_addr, programs::SockAddrContext};
+use aya_ebpf::programs::SockAddrContext;
 use sockvs_ebpf_common::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
 
 use crate::{
     PROCEED,
     address::{self, Endpoint},
     balance::{self, ENETUNREACH, Verdict},
-    connections, services, table,
+    connections, services,
 };
 
 /// `connect(2)` of an IPv4 socket.
 #[inline(always)]
 pub(crate) fn connect4(ctx: &SockAddrContext) -> i32 {
-    if is_no_service(ctx, &address::read4(ctx)) {
-        return PROCEED;
-    }
-    sockvs_connect4_on(ctx.sock_addr)
-}
-
-/// `connect(2)` of an IPv6 socket, to an IPv6 or an IPv4-mapped address.
-#[inline(always)]
-pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
-    let (_, searched) = services::as_searched(&address::read6(ctx));
-    if is_no_service(ctx, &searched) {
-        return PROCEED;
-    }
-    sockvs_connect6_on(ctx.sock_addr)
-}
-
-/// Whether this is one of the many calls that are none of ours, and leave nothing to be done. They are to
-/// cost as few instructions as possible: so there is nothing here that needs a register saved, and the
-/// rest is in functions of their own.
-#[inline(always)]
-fn is_no_service(ctx: &SockAddrContext, asked: &Endpoint) -> bool {
-    address::protocol(ctx) == u32::from(IPPROTO_TCP)
-        && address::mark(ctx) == 0
-        && !table::may_be_of_service(&asked.address)
-}
-
-#[inline(never)]
-fn sockvs_connect4_on(call: *mut bpf_sock_addr) -> i32 {
-    let ctx = &SockAddrContext::new(call);
     let asked = address::read4(ctx);
     match server(ctx, AF_INET, &asked, &asked) {
         Connect::To(server) => address::write4(ctx, &server),
@@ -52,9 +23,9 @@ fn sockvs_connect4_on(call: *mut bpf_sock_addr) -> i32 {
     PROCEED
 }
 
-#[inline(never)]
-fn sockvs_connect6_on(call: *mut bpf_sock_addr) -> i32 {
-    let ctx = &SockAddrContext::new(call);
+/// `connect(2)` of an IPv6 socket, to an IPv6 or an IPv4-mapped address.
+#[inline(always)]
+pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
     let asked = address::read6(ctx);
     // One search for both families: the verifier, too, then goes through it once.
     let (family, searched) = services::as_searched(&asked);

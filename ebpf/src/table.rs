@@ -163,10 +163,7 @@ pub(crate) fn service_by_shortcut(key: &ServiceKey) -> Option<(u32, *mut Service
 #[inline(always)]
 fn if_it_is(index: u32, key: &ServiceKey) -> Option<(u32, *mut Service)> {
     let service = service_at(index)?;
-    // SAFETY: chunks are never freed; the field is plain data that only a new use of the record
-    // changes, and `generation` tells of that.
-    let found = unsafe { addr_of!((*service).key).read_volatile() };
-    same(&found, key).then_some((index, service))
+    has_key(service, key).then_some((index, service))
 }
 
 /// The service's record with this index.
@@ -175,17 +172,25 @@ pub(crate) fn service_at(index: u32) -> Option<*mut Service> {
     SERVICE_RECORDS.get_value_ptr_mut(index / SERVICES_PER_CHUNK, &(index % SERVICES_PER_CHUNK))
 }
 
+/// Whether the record's key is this one. Word by word: the derived comparison becomes a call to `memcmp`.
 #[inline(always)]
-fn same(a: &ServiceKey, b: &ServiceKey) -> bool {
-    // Word by word: the derived comparison becomes a call to `memcmp`.
-    a.netns == b.netns
-        && a.address[0] == b.address[0]
-        && a.address[1] == b.address[1]
-        && a.address[2] == b.address[2]
-        && a.address[3] == b.address[3]
-        && a.port == b.port
-        && a.protocol == b.protocol
-        && a.family == b.family
+fn has_key(service: *mut Service, key: &ServiceKey) -> bool {
+    /// Reads a field.
+    macro_rules! field {
+        ($($field:tt)+) => {
+            // SAFETY: chunks are never freed; a part of the record, which is plain data that only a new
+            // use of the record changes, and `generation` tells of that.
+            unsafe { addr_of!((*service).key.$($field)+).read_volatile() }
+        };
+    }
+    field!(netns) == key.netns
+        && field!(address[0]) == key.address[0]
+        && field!(address[1]) == key.address[1]
+        && field!(address[2]) == key.address[2]
+        && field!(address[3]) == key.address[3]
+        && field!(port) == key.port
+        && field!(protocol) == key.protocol
+        && field!(family) == key.family
 }
 
 /// The destination's record with this index.
