@@ -1,9 +1,9 @@
 //! A table that is as large as it may be: the client is told, nothing is lost, and there is one
 //! warning.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
-use compat_tests::{Testbed, application::Socket};
+use compat_tests::{Testbed, application::Socket, eventually::eventually};
 use nix::errno::Errno;
 
 const LIMITS: [&str; 6] = [
@@ -90,4 +90,46 @@ fn a_client_for_whom_there_is_no_room_is_refused_and_the_others_are_not() {
     let served = || Ok("A".to_owned());
     let expected = [served(), served(), Err(Errno::ENOMEM), served(), served()];
     assert_eq!(reached, expected);
+}
+
+/// Waits until so many connections to the only server are counted as active.
+#[track_caller]
+fn active_becomes(testbed: &Testbed, expected: &RangeInclusive<u32>) {
+    eventually(Duration::from_secs(10), || {
+        let listed = testbed.ipvsadm("-Ln");
+        let server = listed
+            .lines()
+            .find(|line| line.contains("-> 127.0.0.11:80"));
+        let active = server.and_then(|line| line.split_whitespace().nth(4)?.parse().ok());
+        if active.is_some_and(|active| expected.contains(&active)) {
+            return Ok(());
+        }
+        Err(format!(
+            "not {expected:?} connections are active:\n{listed}"
+        ))
+    });
+}
+
+#[test]
+fn more_connections_than_there_may_be_work_and_are_not_counted() {
+    let testbed = Testbed::with_options(&["--max-connections", "64"]);
+    let _server = testbed.server("A", "127.0.0.11:80");
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m");
+    for round in 1..=3 {
+        let mut application = testbed.application();
+        for number in 0..200 {
+            let reached = application.open(&number.to_string(), "10.9.0.1:80");
+            assert_eq!(
+                reached.as_deref(),
+                Ok("A"),
+                "round {round}, number {number}"
+            );
+        }
+        // Sockets that are made one after another have their places one after another; others may come
+        // between.
+        active_becomes(&testbed, &(48..=64));
+        drop(application);
+        active_becomes(&testbed, &(0..=0));
+    }
 }
