@@ -1,8 +1,15 @@
 //! A machine of its own that real servers run on: a network namespace behind a cable to another one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
 
-use crate::{DatagramServer, Namespace, Server, Talk};
+use crate::{DatagramServer, Namespace, Server, Talk, eventually::eventually};
+
+/// Where nobody listens.
+const NOBODYS_PORT: u16 = 1;
 
 /// A machine. What it sends leaves by way of the machine that it is joined to.
 #[derive(Debug)]
@@ -35,7 +42,21 @@ impl Host {
              route add default via 10.8.{number}.1
              route add default via fd00:8:{number}::1"
         ));
-        Self { namespace, number }
+        let host = Self { namespace, number };
+        near.enter(|| host.await_cable());
+        host
+    }
+
+    /// Waits until packets come through: the kernel gets round to telling IPv6 that a cable is plugged in
+    /// within a second or so, and till then the first ones are lost.
+    fn await_cable(&self) {
+        eventually(Duration::from_secs(20), || {
+            let nobody = self.at_v6(NOBODYS_PORT);
+            match TcpStream::connect_timeout(&nobody, Duration::from_millis(500)) {
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+                other => Err(format!("{nobody} was not reached: {other:?}")),
+            }
+        });
     }
 
     /// Its network namespace.
