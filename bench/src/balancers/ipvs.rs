@@ -1,14 +1,15 @@
 //! The kernel's IPVS, with direct routing or masquerading.
 
-use std::process::Command;
+use std::{fs::File, os::unix::fs::FileExt as _, process::Command, time::Duration};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use compat_tests::{Client, Folder, binaries};
 
-use super::{Balancer, Guard, Refusal};
+use super::{Balancer, Balancing, Guard, Refusal};
 use crate::{
     interrupt,
     lab::Lab,
+    measure::progress,
     process,
     services::{SERVERS, Services},
 };
@@ -50,7 +51,41 @@ impl Balancer for Ipvs {
             ));
         }
         load(&lab.kernel_client(), &lab.folder, rules(services, self.0))?;
-        Ok(Box::new(()))
+        Ok(Box::new(Estimation::of(lab)?))
+    }
+}
+
+/// The kernel's estimating of rates, in one namespace: every two seconds it looks at all services and
+/// servers, whoever has the processor.
+struct Estimation(File);
+
+impl Estimation {
+    fn of(lab: &Lab) -> Result<Self> {
+        let setting = "/proc/sys/net/ipv4/vs/run_estimation";
+        let open = || File::options().write(true).open(setting);
+        let file = lab.client.enter(open).with_context(|| setting.to_owned())?;
+        Ok(Self(file))
+    }
+
+    fn switch(&self, on: bool) {
+        let value = if on { b"1" } else { b"0" };
+        if let Err(error) = self.0.write_all_at(value, 0) {
+            progress(&format!("IPVS goes on estimating rates: {error}"));
+        }
+    }
+}
+
+impl Balancing for Estimation {
+    fn rest(&self) {
+        self.switch(false);
+    }
+
+    fn go_on(&self) {
+        self.switch(true);
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(2)
     }
 }
 
