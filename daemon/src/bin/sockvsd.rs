@@ -40,9 +40,9 @@ struct Arguments {
     /// nothing is pinned yet.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_clients: u32,
-    /// About how many open connections are counted; more are balanced all the same. As many flows of
-    /// datagrams are remembered of sockets that are not connected. Each takes 136 bytes of memory from
-    /// the start. Counts where nothing is pinned yet.
+    /// About how many open connections are counted; more are balanced all the same. Half as many flows of
+    /// datagrams are remembered of sockets that are not connected. A connection takes 128 bytes of memory
+    /// from the start. Counts where nothing is pinned yet.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 16)]
     max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.

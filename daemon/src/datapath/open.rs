@@ -19,7 +19,7 @@ use super::{
 };
 
 /// How much there may be. A service or a client costs 16 bytes before it is used (the kernel's hash
-/// tables), a connection 136, a destination nothing.
+/// tables), a connection 128, a destination nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Services of all namespaces.
@@ -28,7 +28,8 @@ pub struct Limits {
     pub destinations: Limit,
     /// Clients that persistence remembers.
     pub clients: Limit,
-    /// Open connections that are counted; more are balanced all the same. As many flows of datagrams.
+    /// Open connections that are counted; more are balanced all the same. Half as many flows of
+    /// datagrams.
     pub connections: u32,
 }
 

@@ -175,7 +175,7 @@ impl Programs {
         loader.map_max_entries("CONNECTIONS", groups);
         let mask = groups * CONNECTIONS_PER_GROUP - 1;
         loader.override_global("CONNECTIONS_MASK", &mask, true);
-        loader.map_max_entries("FLOWS", limits.connections);
+        loader.map_max_entries("FLOWS", limits.connections / 2);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
         let kernel = Kernel::new();

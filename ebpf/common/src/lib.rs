@@ -140,7 +140,7 @@ pub struct Namespace {
 pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
-/// Most entries of `CONNECTIONS`, and of `FLOWS`, unless the daemon is told otherwise.
+/// Entries of `CONNECTIONS`, and twice those of `FLOWS`, unless the daemon is told otherwise.
 pub const MAX_CONNECTIONS: u32 = 1 << 16;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
