@@ -271,21 +271,19 @@ pub(crate) fn counted(connection: *mut Connection) -> u32 {
     unsafe { word(connection).read_volatile() }
 }
 
-/// The address that the socket asked for, if `peer` is the server it got for it. What is known may be
+/// The address that the socket with this cookie asked for, if `peer` is the server it got for it. What is known may be
 /// of a connection that never began, before the socket was connected to something else.
 #[inline(always)]
-pub(crate) fn asked_for(ctx: &SockAddrContext, peer: &Endpoint) -> Option<Endpoint> {
-    let connection = of_socket(cookie(ctx))?;
+pub(crate) fn asked_for(cookie: u64, peer: &Endpoint) -> Option<Endpoint> {
+    let connection = of_socket(cookie)?;
     if counted(connection) & OVER != 0 || !is_to(connection, peer) {
         return None;
     }
-    // SAFETY: a part of an entry, which only this socket's calls change.
-    Some(origin::asked(unsafe { addr_of!((*connection).origin) }))
+    Some(origin::asked(origin(connection)))
 }
 
 /// Whether the connection goes to this server.
 #[inline(always)]
 pub(crate) fn is_to(connection: *mut Connection, server: &Endpoint) -> bool {
-    // SAFETY: as in `asked_for`.
-    origin::server(unsafe { addr_of!((*connection).origin) }).is(server)
+    origin::server(origin(connection)).is(server)
 }

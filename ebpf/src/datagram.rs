@@ -92,8 +92,7 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
     };
     let known = if one_packet {
         accounting::pass(&origin);
-        flows::from(cookie, &server)
-            .filter(|flow| origin::asked(unsafe { addr_of!((**flow).origin) }).is(asked))
+        flows::from(cookie, &server).filter(|flow| origin::asked(flows::origin_of(*flow)).is(asked))
     } else {
         if accounting::begin(&origin, false) {
             origin.counted = COUNTED_INACTIVE;
@@ -137,8 +136,7 @@ fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
     if !persistence::is_available(destination) || owner != found.index {
         return None;
     }
-    // SAFETY: a part of an entry.
-    Some(origin::server(unsafe { addr_of!((*flow).origin) }))
+    Some(origin::server(flows::origin_of(flow)))
 }
 
 /// `recvmsg(2)` of an IPv4 socket.
@@ -173,10 +171,10 @@ pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
 /// sees it, `searched` the same without IPv4 mapping.
 #[inline(always)]
 fn asked_for(ctx: &SockAddrContext, server: &Endpoint, searched: &Endpoint) -> Option<Endpoint> {
-    if let Some(asked) = connections::asked_for(ctx, server) {
+    let cookie = connections::cookie(ctx);
+    if let Some(asked) = connections::asked_for(cookie, server) {
         return Some(asked);
     }
-    let flow = flows::from(connections::cookie(ctx), searched)?;
-    // SAFETY: a part of an entry.
-    Some(origin::asked(unsafe { addr_of!((*flow).origin) }))
+    let flow = flows::from(cookie, searched)?;
+    Some(origin::asked(flows::origin_of(flow)))
 }

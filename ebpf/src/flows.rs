@@ -126,27 +126,30 @@ pub(crate) fn begin(socket: Socket, known: Option<*mut Flow>, origin: &Origin, n
 /// that the verifier goes through by itself: it would not be given where a socket is.)
 #[inline(never)]
 fn sockvs_begin_flow(Socket { cookie, address }: Socket, origin: &Origin, now: u64) -> bool {
-    let mut place = 0;
-    if let Some(first) = at(cookie, 0) {
-        let before = begun(first);
-        // SAFETY: a field of an entry.
-        unsafe { addr_of_mut!((*first).begun).write_volatile(before + 1) };
-        place = before & (NOWHERE - 1);
-    }
+    let first = at(cookie, 0);
+    let before = first.map_or(0, begun);
+    let place = before & (NOWHERE - 1);
     if let Some(flow) = at(cookie, place) {
         begin_at(flow, origin, now);
-        return true;
+    } else {
+        let flow = Flow {
+            origin: *origin,
+            last: now,
+            begun: 1,
+            socket: address,
+            cookie,
+        };
+        let key = FlowKey { cookie, place };
+        if FLOWS.insert(&key, &flow, BPF_NOEXIST.into()).is_err() {
+            return false;
+        }
     }
-    let flow = Flow {
-        origin: *origin,
-        last: now,
-        begun: 1,
-        socket: address,
-        cookie,
-    };
-    FLOWS
-        .insert(&FlowKey { cookie, place }, &flow, BPF_NOEXIST.into())
-        .is_ok()
+    // Only now: a place that was passed over would be the end of all that follow.
+    if let Some(first) = first {
+        // SAFETY: a field of an entry.
+        unsafe { addr_of_mut!((*first).begun).write_volatile(before + 1) };
+    }
+    true
 }
 
 #[inline(always)]
@@ -207,8 +210,9 @@ fn begun(first: *mut Flow) -> u64 {
     unsafe { addr_of!((*first).begun).read_volatile() }
 }
 
+/// Whereto the flow is, and where it really goes.
 #[inline(always)]
-fn origin_of(flow: *mut Flow) -> *const Origin {
+pub(crate) fn origin_of(flow: *mut Flow) -> *const Origin {
     // SAFETY: a part of an entry.
     unsafe { addr_of!((*flow).origin) }
 }

@@ -19,6 +19,8 @@ use crate::{address, counter};
 type Chunk<T, const LEN: usize> = Array<T, LEN, { BPF_F_MMAPABLE as usize }>;
 type Chunks<T, const LEN: usize, const COUNT: usize> = ArrayOfMaps<Chunk<T, LEN>, COUNT>;
 
+type Filter = Array<u64, { FILTER_WORDS as usize }>;
+
 #[btf_map]
 static SERVICES: HashMap<
     ServiceKey,
@@ -46,11 +48,11 @@ static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }
 
 /// Not pinned: each daemon fills one of its own before it attaches its programs.
 #[btf_map]
-static ADDRESSES: Array<u64, { FILTER_WORDS as usize }> = Array::new();
+static ADDRESSES: Filter = Filter::new();
 
 /// Bits are set when they are first needed, and stay.
 #[btf_map]
-static SERVERS: Array<u64, { FILTER_WORDS as usize }> = Array::new();
+static SERVERS: Filter = Filter::new();
 
 /// Not pinned either.
 #[btf_map]
@@ -115,18 +117,20 @@ pub(crate) fn insert_template(key: &TemplateKey, template: &Template, new: bool)
 /// Whether there may be services with this address, which is not IPv4-mapped.
 #[inline(always)]
 pub(crate) fn may_be_of_service(address: &AddressWords) -> bool {
-    let place = FilterPlace::of(address);
-    ADDRESSES
-        .get_ptr(place.word())
-        // SAFETY: a word of the map, read whole.
-        .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
+    is_in(&ADDRESSES, address)
 }
 
 /// Whether datagrams may ever have gone to a server with this address, which is not IPv4-mapped.
 #[inline(always)]
 pub(crate) fn may_be_server(address: &AddressWords) -> bool {
+    is_in(&SERVERS, address)
+}
+
+/// Whether the filter has the address's bit.
+#[inline(always)]
+fn is_in(filter: &Filter, address: &AddressWords) -> bool {
     let place = FilterPlace::of(address);
-    SERVERS
+    filter
         .get_ptr(place.word())
         // SAFETY: a word of the map, read whole.
         .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
