@@ -302,6 +302,12 @@ fn print_status(status: &Status) {
     };
     println!("connections  of cgroup {}{scope}", facts.cgroup.display());
     println!("pinned       {}", facts.pin_dir.display());
+    for table in &status.tables {
+        println!(
+            "in use       {} of {} {} ({})",
+            table.used, table.limit, table.of, table.option
+        );
+    }
     if status.namespaces.is_empty() {
         println!("no services yet");
         return;

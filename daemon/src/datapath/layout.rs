@@ -14,8 +14,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
     CONNECTIONS_PER_GROUP, Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flow, FlowKey,
-    Globals, MAX_SERVICES, Namespace, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey,
-    SyncDaemon, SyncDaemonKey, Template, TemplateKey, layout::Layout,
+    Globals, MAX_SERVICES, Namespace, OverflowConnection, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
+    Service, ServiceKey, Share, SyncDaemon, SyncDaemonKey, Template, TemplateKey, Totals,
+    layout::Layout,
 };
 
 use super::{Limits, PinDirectory, raw_map::RawMap};
@@ -120,7 +121,10 @@ impl Layouts {
             MapLayout::chunks::<u64>("SLOTS", SLOTS_PER_CHUNK),
             MapLayout::of::<TemplateKey, Template>("TEMPLATES"),
             MapLayout::chunks::<Connection>("CONNECTIONS", CONNECTIONS_PER_GROUP),
+            MapLayout::of::<u64, OverflowConnection>("OVERFLOW"),
             MapLayout::of::<FlowKey, Flow>("FLOWS"),
+            MapLayout::of::<u32, Share>("SHARES"),
+            MapLayout::of::<u32, Totals>("TOTALS"),
             MapLayout::of::<u32, u64>("SERVERS"),
         ])
     }
@@ -223,8 +227,8 @@ fn is_announcement(file: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    /// What sockets remember, templates and slots are not carried over (`migration`): a change of one of
-    /// these loses what is counted of open connections, and needs a way of its own.
+    /// What sockets remember, templates and slots are not carried over (`migration`): a change of slots needs
+    /// a way of its own, one of the others loses what is told there.
     #[test]
     fn what_programs_change_in_place_looks_as_ever() {
         let ours = Layouts::ours(1);
@@ -234,9 +238,9 @@ mod tests {
             files,
             [
                 "slots_8846ebc2",
-                "templates_6afa0ef7",
-                "connections_59ca82ef",
-                "flows_66dd8468",
+                "templates_6bdcc8de",
+                "connections_46da8b58",
+                "flows_4937b905",
                 "servers_8ed3b53e",
             ]
         );

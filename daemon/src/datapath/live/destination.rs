@@ -58,6 +58,13 @@ impl<'a> LiveDestination<'a> {
         write(unsafe { addr_of_mut!((*record).born) }, born);
     }
 
+    /// From now on the record is for another destination than before.
+    pub(in crate::datapath) fn use_anew(self) {
+        // SAFETY: the field is within the record.
+        let number = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).use_number) });
+        number.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Nothing was counted yet.
     pub(in crate::datapath) fn zero(self) {
         let record = self.record.as_ptr();
@@ -155,6 +162,21 @@ impl<'a> LiveDestination<'a> {
             overloaded.store(1, Ordering::Relaxed);
         } else if upper == 0 || total < u64::from(recovery_threshold(upper, lower)) {
             overloaded.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// One of the connections that are counted there, an active one or another, is so no longer.
+    pub(in crate::datapath) fn uncount(self, active: bool) {
+        let record = self.record.as_ptr();
+        // SAFETY: the field is within the record.
+        let all = unsafe { addr_of_mut!((*record).total) };
+        // SAFETY: as above.
+        let actives = active.then(|| unsafe { addr_of_mut!((*record).active) });
+        for counter in [Some(all), actives].into_iter().flatten() {
+            // Programs change it at the same time.
+            let _ = word64(counter).fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| {
+                number.checked_sub(1)
+            });
         }
     }
 
