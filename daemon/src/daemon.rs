@@ -146,9 +146,11 @@ async fn serve(options: &Options) -> Result<()> {
         Departures::listen(own_namespace).context("cannot watch network namespaces")?;
     let departures = Arc::new(departures);
     let restored: Vec<_> = server.table().ipvs.namespaces().collect();
-    for namespace in departures.adopt(restored) {
+    let adopted = departures.adopt(restored);
+    for namespace in adopted.lost {
         server.forget(namespace);
     }
+    server.belong(adopted.owners);
     let gateway = Gateway::new(
         server.clone(),
         Arc::clone(&namespaces),

@@ -48,7 +48,8 @@ fn shown(server: &Server, ns: Namespace, setting: Setting) -> String {
 fn change(server: &Server, author: Author, setting: Setting, given: &str) -> Result<(), String> {
     let mut serving = server.table();
     let Table { ipvs, path } = &mut *serving;
-    ipvs.table_mut(author.namespace)
+    ipvs.changing(author.namespace, author.owner, path.as_mut())
+        .map_err(|error| error.to_string())?
         .set_setting(setting, given, path.as_mut())
         .map_err(|error| error.to_string())?;
     drop(serving);

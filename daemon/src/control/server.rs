@@ -19,8 +19,8 @@ use tokio::{
 use super::{Facts, reply, request::Request};
 use crate::{
     descriptors, family,
-    intercept::Departures,
-    ipvs::Namespace,
+    intercept::{Departures, owner_of},
+    ipvs::{Namespace, Owner},
     journal::Author,
     rate_limit::RateLimit,
     socket_file::{self, Place},
@@ -124,12 +124,18 @@ impl Answering {
         // The socket's namespace is that of the client who made the connection.
         let ns = Namespace(family::namespace_cookie(stream.as_fd())?);
         let pid = stream.peer_cred()?.pid().unwrap_or(0);
-        let author = Author { pid, namespace: ns };
         let request = Request::of(&line);
+        let mut owner = Owner::Host;
         if let Some(Request::Setting(_, Some(_))) = &request {
             let netns = family::namespace_of_socket(stream.as_fd())?;
             self.departures.watch(ns, netns.as_fd())?;
+            owner = owner_of(netns.as_fd())?;
         }
+        let author = Author {
+            pid,
+            namespace: ns,
+            owner,
+        };
         let reply = reply::to(request, author, &self.facts, &self.server)?;
         stream.write_all(reply.as_bytes()).await?;
         stream.write_all(b"\n").await

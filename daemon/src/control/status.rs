@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::family;
+use crate::{family, ipvs::Usage};
 
 /// What is known when the daemon starts and does not change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +33,33 @@ pub struct Status {
     pub facts: Facts,
     /// Each network namespace that has a table.
     pub namespaces: Vec<NamespaceStatus>,
+    /// How much is in use of what there is a limit to.
+    #[serde(default)]
+    pub room: Vec<Room>,
+}
+
+/// How much of something is in use.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Room {
+    /// Of what.
+    pub of: String,
+    /// How many are in use.
+    pub used: u64,
+    /// How many there may be.
+    pub most: u64,
+    /// How many of those in use belong to others than the initial user namespace.
+    pub others: u64,
+}
+
+impl From<Usage> for Room {
+    fn from(usage: Usage) -> Self {
+        Self {
+            of: usage.of.to_owned(),
+            used: usage.used,
+            most: usage.most,
+            others: usage.others,
+        }
+    }
 }
 
 /// One network namespace's table.
@@ -51,6 +78,7 @@ pub struct NamespaceStatus {
 impl Status {
     /// The status now.
     pub(super) fn now(facts: &Facts, server: &family::Server) -> Self {
+        let usage = server.usage();
         let serving = server.table();
         let namespaces = serving
             .ipvs
@@ -73,6 +101,7 @@ impl Status {
         Self {
             facts: facts.clone(),
             namespaces,
+            room: usage.into_iter().map(Room::from).collect(),
         }
     }
 }

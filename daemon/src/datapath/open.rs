@@ -3,7 +3,7 @@
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{
     CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES,
-    SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
+    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK,
 };
 
 use super::{
@@ -12,8 +12,11 @@ use super::{
     chunks::Chunks,
     common::Common,
     edits::Edits,
+    owners::Owners,
     rates::Rates,
-    room::{Indexes, Limit, Stretches},
+    room::Indexes,
+    shares::Limit,
+    stretches::Stretches,
     sync_daemons::SyncDaemons,
     templates::Templates,
 };
@@ -33,6 +36,13 @@ pub struct Limits {
     pub connections: u32,
 }
 
+/// The words that say which server is next.
+const SLOTS: Limit = Limit {
+    of: "places in the services' schedules",
+    option: None,
+    most: SLOT_CHUNKS * SLOTS_PER_CHUNK,
+};
+
 /// What would take two gigabytes of memory.
 const MOST_CONNECTIONS: u32 = 1 << 24;
 
@@ -43,17 +53,17 @@ impl Limits {
         Self {
             services: Limit {
                 of: "services",
-                option: "--max-services",
+                option: Some("--max-services"),
                 most: services.min(MAX_SERVICES),
             },
             destinations: Limit {
                 of: "servers",
-                option: "--max-servers",
+                option: Some("--max-servers"),
                 most: destinations.min(DESTINATION_CHUNKS * DESTINATIONS_PER_CHUNK),
             },
             clients: Limit {
                 of: "clients of persistent services",
-                option: "--max-clients",
+                option: Some("--max-clients"),
                 most: clients.max(1),
             },
             connections: connections.clamp(CONNECTIONS_PER_GROUP, MOST_CONNECTIONS),
@@ -97,7 +107,8 @@ impl MapPath {
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,
             service_room: Indexes::new(limits.services),
             destination_room: Indexes::new(limits.destinations),
-            slot_room: Stretches::default(),
+            slot_room: Stretches::new(SLOTS),
+            owners: Owners::new(),
             memories: Vec::new(),
             service_rates: Rates::default(),
             destination_rates: Rates::default(),

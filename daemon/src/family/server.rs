@@ -20,7 +20,7 @@ use super::{
     reply::{self, Answering},
 };
 use crate::{
-    ipvs::{DataPath, Ipvs, Namespace},
+    ipvs::{DataPath, Ipvs, Namespace, Owner, Usage},
     journal::{Author, Journal},
 };
 
@@ -85,6 +85,13 @@ impl Server {
         self.shared.table()
     }
 
+    /// How much is in use of what there is a limit to.
+    pub fn usage(&self) -> Vec<Usage> {
+        let mut usage = self.table().path.usage();
+        usage.push(self.journal().usage());
+        usage
+    }
+
     /// Where changes are told.
     pub(crate) fn journal(&self) -> &Journal {
         &self.shared.journal
@@ -111,6 +118,16 @@ impl Server {
         let mut serving = self.shared.table();
         let Table { ipvs, path } = &mut *serving;
         ipvs.estimate(path.as_mut());
+    }
+
+    /// The namespaces, which have tables, belong to these owners.
+    pub fn belong(&self, owners: impl IntoIterator<Item = (Namespace, Owner)>) {
+        let mut serving = self.shared.table();
+        for (ns, owner) in owners {
+            if let Err(full) = serving.path.begin_namespace(ns, owner) {
+                tracing::warn!(namespace = ns.0, %owner, %full, "its table counts as nobody's");
+            }
+        }
     }
 
     /// Ends the table of a network namespace that is no more.
@@ -236,16 +253,17 @@ impl Server {
             command,
             IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
         ) {
-            return command::read(&mut table, ns, command, &attrs, answering)
+            return command::read(&table, ns, command, &attrs, answering)
                 .map(|reply| Outcome::Reply(reply, warning))
                 .map_err(|refusal| refusal.or_text(warning));
         }
-        let subject = command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
+        let subject = command::change(&mut table, client.namespace.as_ref(), command, &attrs)
             .map_err(|refusal| refusal.or_text(warning))?;
         drop(table);
         let author = Author {
             pid: client.pid,
             namespace: ns,
+            owner: client.namespace.owner(),
         };
         self.shared.journal.changed(author, &command, subject);
         Ok(Outcome::Done(warning))
