@@ -248,7 +248,11 @@ mod tests {
     #[test]
     fn there_is_an_end_to_what_is_told_and_remembered() {
         let journal = Journal::default();
-        let all = |owner| -> u64 { (1..5000).map(|pid| admitted(&journal, owner, -pid, 2)).sum() };
+        let all = |owner| -> u64 {
+            (1..5000)
+                .map(|pid| admitted(&journal, owner, -pid, 2))
+                .sum()
+        };
         assert_eq!(usize::try_from(all(Owner::Host)), Ok(MOST));
         assert_eq!(journal.period().owners[&Owner::Host].processes.len(), MOST);
         let others: u64 = (0..100).map(|uid| all(Owner::User(uid))).sum();

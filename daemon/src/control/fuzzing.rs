@@ -1,7 +1,11 @@
 //! What clients say and are told, without a socket in between. For the fuzz targets.
 
 use super::{Facts, reply, request::Request};
-use crate::{family::Server, ipvs::{Namespace, Owner}, journal::Author};
+use crate::{
+    family::Server,
+    ipvs::{Namespace, Owner},
+    journal::Author,
+};
 
 /// The line that asks the same as this one, if it asks anything.
 #[must_use]

@@ -7,18 +7,9 @@ use sockvs_ebpf_common::{
 };
 
 use super::{
-    Error, MapPath, Programs,
-    addresses::Addresses,
-    chunks::Chunks,
-    common::Common,
-    edits::Edits,
-    owners::Owners,
-    rates::Rates,
-    room::Indexes,
-    shares::Limit,
-    stretches::Stretches,
-    sync_daemons::SyncDaemons,
-    templates::Templates,
+    Error, MapPath, Programs, addresses::Addresses, chunks::Chunks, common::Common, edits::Edits,
+    owners::Owners, rates::Rates, room::Indexes, shares::Limit, stretches::Stretches,
+    sync_daemons::SyncDaemons, templates::Templates,
 };
 
 /// How much there may be. A service or a client costs 16 bytes before it is used (the kernel's hash

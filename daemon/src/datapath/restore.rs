@@ -22,8 +22,8 @@ use super::{
     stretches::Stretches,
 };
 use crate::ipvs::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
-    Owner, RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace, Owner,
+    RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,
     Timeouts,
 };
 

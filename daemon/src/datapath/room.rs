@@ -111,7 +111,11 @@ mod tests {
     #[test]
     fn there_are_no_more_indexes_than_the_limit_says() {
         let mut indexes = Indexes::new(at_most(2));
-        let taken = [indexes.take(Owner::Host), indexes.take(Owner::Host), indexes.take(Owner::Host)];
+        let taken = [
+            indexes.take(Owner::Host),
+            indexes.take(Owner::Host),
+            indexes.take(Owner::Host),
+        ];
         assert_eq!(taken, [Ok(0), Ok(1), Err(DataPathFull::NoSpace)]);
         indexes.give_back(0);
         let taken = [indexes.take(Owner::Host), indexes.take(Owner::Host)];
@@ -121,9 +125,15 @@ mod tests {
     #[test]
     fn indexes_are_used_again_before_new_ones_are_made() {
         let mut indexes = Indexes::new(at_most(9));
-        assert_eq!((indexes.take(Owner::Host), indexes.take(Owner::Host)), (Ok(0), Ok(1)));
+        assert_eq!(
+            (indexes.take(Owner::Host), indexes.take(Owner::Host)),
+            (Ok(0), Ok(1))
+        );
         indexes.give_back(0);
-        assert_eq!((indexes.take(Owner::Host), indexes.take(Owner::Host)), (Ok(0), Ok(2)));
+        assert_eq!(
+            (indexes.take(Owner::Host), indexes.take(Owner::Host)),
+            (Ok(0), Ok(2))
+        );
     }
 
     #[test]

@@ -15,11 +15,7 @@ use crate::ipvs::{DataPathFull, Owner};
 impl MapPath {
     /// Writes a plan's sequence into slots that nobody uses, and that are this owner's from now on:
     /// the selection that leads there.
-    pub(super) fn lay_out(
-        &mut self,
-        plan: &Plan,
-        owner: Owner,
-    ) -> Result<Selection, DataPathFull> {
+    pub(super) fn lay_out(&mut self, plan: &Plan, owner: Owner) -> Result<Selection, DataPathFull> {
         let sequence = &plan.sequence;
         let segments = sequence.runs.len();
         let table = if segments > 1 {

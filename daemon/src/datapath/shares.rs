@@ -95,10 +95,12 @@ impl Shares {
             let share = self.share(owner);
             let left = (self.limit.most / OTHERS).saturating_sub(self.others);
             let left = left.min(free);
-            let Some(after) = share.checked_add(amount).filter(|after| *after <= left) else {
+            // Afterwards it must not have more than is left, but for a last one.
+            if u64::from(share) + 2 * u64::from(amount) > u64::from(left) + 1 {
                 self.warn_owner_at_limit(owner, share);
                 return Err(DataPathFull::NoSpace);
-            };
+            }
+            let after = share.saturating_add(amount);
             // What the owner could have in the end if no other took any.
             let most = share + left.saturating_sub(share).div_ceil(2);
             if u64::from(after) * 5 >= u64::from(most) * 4 {

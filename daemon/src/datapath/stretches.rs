@@ -257,11 +257,14 @@ mod tests {
 
     #[test]
     fn what_lies_between_used_stretches_is_used_again() {
-        let mut stretches = Stretches::with_used(MANY, vec![
-            Stretch::taken(7, 3),
-            Stretch::taken(0, 2),
-            Stretch::taken(3, 0),
-        ]);
+        let mut stretches = Stretches::with_used(
+            MANY,
+            vec![
+                Stretch::taken(7, 3),
+                Stretch::taken(0, 2),
+                Stretch::taken(3, 0),
+            ],
+        );
         let taken = [1, 5, 1].map(|len| stretches.take(len, Owner::Host).unwrap().at);
         assert_eq!(taken, [10, 2, 11]);
     }

@@ -208,8 +208,7 @@ impl Namespaces {
 
     /// Closes what nobody has needed for a while. A reply on its way keeps its sockets.
     pub fn close_idle(&self) {
-        self.open()
-            .retain(|_, entry| entry.used.elapsed() < IDLE);
+        self.open().retain(|_, entry| entry.used.elapsed() < IDLE);
     }
 }
 

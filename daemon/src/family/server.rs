@@ -13,7 +13,7 @@ use netlink_packet_ipvs::{
 
 use super::{
     Client, FAMILY_ID, command, controller,
-    delivery::{Delivery, Item, Queues},
+    delivery::{Delivery, Item, Queues, Waiting},
     dump::{Dump, RunningDumps},
     message::{ATTRIBUTES_AT, Generic, Message},
     refusal::Refusal,
@@ -142,7 +142,7 @@ impl Server {
     /// have been sent when this returns; `done` is dropped when the last one was delivered.
     ///
     /// Must be called within a tokio runtime.
-    pub fn datagram(&self, client: Client, datagram: &[u8], done: Box<dyn Send>) {
+    pub fn datagram(&self, client: Client, datagram: &[u8], done: Box<dyn Waiting>) {
         let mut delivery = Delivery::new(Arc::clone(&self.shared), client.clone(), done);
         let mut rest = datagram;
         while let Some(message) = Message::next(&mut rest) {

@@ -12,8 +12,8 @@ use std::{
 use super::{Departures, bpf, owner_of, seccomp};
 use crate::{
     family::{
-        Client, ClientNamespace as _, NamespaceSockets, Namespaces, Server, namespace_cookie,
-        namespace_of_socket,
+        Client, ClientNamespace as _, NamespaceSockets, Namespaces, Server, Waiting,
+        namespace_cookie, namespace_of_socket,
     },
     ipvs::{Namespace, Owner},
     netns::inside,
@@ -137,8 +137,10 @@ impl seccomp::Handler for Gateway {
     }
 }
 
+impl Waiting for seccomp::Done {}
+
 impl bpf::Handler for Gateway {
-    fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Send>) {
+    fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Waiting>) {
         // If there is no way in, nobody is left there to be answered, most likely.
         let netns = || request.open_namespace();
         if let Ok(namespace) = self.sockets(request.namespace, request.may_administer, netns) {
@@ -152,5 +154,9 @@ impl bpf::Handler for Gateway {
             };
             self.server.datagram(client, bytes, done);
         }
+    }
+
+    fn wait_for_tables(&self) {
+        drop(self.server.table());
     }
 }

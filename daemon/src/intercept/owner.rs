@@ -37,9 +37,8 @@ pub fn owner_of(netns: BorrowedFd<'_>) -> io::Result<Owner> {
         Err(errno) => return Err(errno.into()),
     };
     let own = OWN.ok_or(io::ErrorKind::NotFound)?;
-    let identity = |namespace: BorrowedFd<'_>| {
-        fstat(namespace).map(|file| (file.st_dev, file.st_ino))
-    };
+    let identity =
+        |namespace: BorrowedFd<'_>| fstat(namespace).map(|file| (file.st_dev, file.st_ino));
     if identity(namespace.as_fd())? == own {
         return Ok(Owner::Host);
     }
@@ -80,7 +79,9 @@ mod tests {
                 command.pre_exec(move || {
                     let user = Uid::from_raw(user);
                     setresuid(user, user, user)?;
-                    Ok(unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?)
+                    Ok(unshare(
+                        CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET,
+                    )?)
                 });
             }
             let mut child = command.spawn().unwrap();
@@ -98,7 +99,10 @@ mod tests {
         let own = File::open("/proc/self/ns/net").unwrap();
         assert_eq!(owner_of(own.as_fd()).unwrap(), Owner::Host);
         if Uid::effective().is_root() {
-            assert_eq!(owner_of(made_by(65534).as_fd()).unwrap(), Owner::User(65534));
+            assert_eq!(
+                owner_of(made_by(65534).as_fd()).unwrap(),
+                Owner::User(65534)
+            );
             let by_root = owner_of(made_by(0).as_fd()).unwrap();
             assert!(matches!(by_root, Owner::UserNamespace(_)), "{by_root:?}");
         }

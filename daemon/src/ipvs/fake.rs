@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Namespace, Owner, RouteType,
-    Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Timeouts,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Namespace, Owner,
+    RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Timeouts,
 };
 
 /// Remembers what it was told; refuses when asked to.

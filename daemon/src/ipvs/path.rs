@@ -2,8 +2,8 @@
 //! have a fake. Nothing here decides anything.
 
 use super::{
-    Connection, DestinationId, DestinationReading, Namespace, Owner, Service, ServiceId, Settings, Stats,
-    SyncDaemon, SyncState, Timeouts,
+    Connection, DestinationId, DestinationReading, Namespace, Owner, Service, ServiceId, Settings,
+    Stats, SyncDaemon, SyncState, Timeouts,
 };
 
 /// What carries the table's word to the connections, and brings back what became of them.

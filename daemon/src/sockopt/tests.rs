@@ -319,7 +319,7 @@ fn whoever_may_not_administer_is_refused_before_all_else() {
     let kernel = Kernel::new();
     let caller = Caller {
         namespace: Namespace(1),
-            owner: Owner::Host,
+        owner: Owner::Host,
         host: &FakeHost,
         pid: 0,
         may_administer: false,

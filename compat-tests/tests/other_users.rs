@@ -1,0 +1,221 @@
+//! No user of the machine keeps its administrators, or other users, from being served.
+
+use std::{
+    fmt::Write as _,
+    thread,
+    time::{Duration, Instant},
+};
+
+use compat_tests::{
+    Intercept, Testbed, binaries,
+    eventually::eventually,
+    program,
+    user::{self, NOBODY, Running},
+};
+use serde_json::Value;
+
+/// Adds services until one is refused, says how many there were, and stays.
+const FILL: &str = r"n=0
+while ipvsadm -A -t 10.9.$((n / 250)).$((n % 250 + 1)):80 -s rr 2>/dev/null; do n=$((n + 1)); done
+echo $n
+read -r line";
+
+/// Adds a service and then servers until one is refused, says how many there were, and stays.
+const FILL_SERVERS: &str = r"n=0
+ipvsadm -A -t 10.9.0.1:80 -s rr
+while ipvsadm -a -t 10.9.0.1:80 -r 10.1.0.$((n + 1)):80 -m 2>/dev/null; do n=$((n + 1)); done
+echo $n
+read -r line";
+
+/// A user's shell script, as root of namespaces of the user's own.
+fn script(testbed: &Testbed, uid: u32, script: &str) -> Running {
+    let mut command = user::root_of_its_own(&testbed.place(), uid, testbed.daemon.socket(), "sh");
+    command.args(["-c", script]);
+    Running::start(command)
+}
+
+fn fill(testbed: &Testbed, uid: u32, with: &str) -> (Running, usize) {
+    let mut filling = script(testbed, uid, with);
+    let filled = filling.line().parse();
+    (
+        filling,
+        filled.expect("the script says how many there were"),
+    )
+}
+
+#[test]
+fn tables_of_a_user_leave_room_for_those_of_root_and_of_other_users() {
+    let testbed = Testbed::with_options(&["--max-services", "80", "--max-servers", "80"]);
+    let filled = [NOBODY, NOBODY, NOBODY - 1].map(|uid| fill(&testbed, uid, FILL));
+    let counts: Vec<_> = filled.iter().map(|(_, count)| *count).collect();
+    let mut rules = String::new();
+    for number in 1..=60 {
+        let _ = writeln!(rules, "-A -t 10.9.0.{number}:80 -s rr");
+    }
+    let service = rules.lines().next_back().unwrap_or_default().to_owned();
+    testbed.client().restore(&rules);
+    assert!(testbed.client().saved().contains(&service));
+    let [first, again, other] = counts[..] else {
+        panic!("three users' tables: {counts:?}")
+    };
+    assert!(first > 0 && other > 0, "each user has some: {counts:?}");
+    assert_eq!(again, 0, "namespaces of one user count together");
+
+    let (_servers, servers) = fill(&testbed, NOBODY - 2, FILL_SERVERS);
+    assert!(servers > 0, "a third user has room, too");
+    for number in 1..=60 {
+        testbed.ipvsadm(&format!("-a -t 10.9.0.1:80 -r 10.1.{number}.1:80 -m"));
+    }
+    let log = testbed.daemon.log();
+    let refused = "uses its whole share of the services";
+    let lines = log.lines().filter(|line| line.contains(refused));
+    let users: Vec<_> = lines.collect();
+    assert_eq!(users.len(), 2, "one line for each user:\n{log}");
+    for (line, uid) in users.iter().zip([NOBODY, NOBODY - 1]) {
+        assert!(line.contains(&format!("uid {uid}")), "{line}");
+    }
+    let status = testbed.daemon.status().expect_success();
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let rooms = status["room"].as_array().expect("how much is in use");
+    let services = rooms.iter().find(|room| room["of"] == "services");
+    let services = services.expect("among it the services");
+    let users = first + other + 1;
+    assert_eq!(services["others"], users, "{services}");
+    assert_eq!(services["used"], 60 + users, "{services}");
+}
+
+#[test]
+fn what_a_user_had_is_free_again_when_its_namespace_has_ended() {
+    let mut testbed = Testbed::with_options(&["--max-services", "80"]);
+    let (filling, first) = fill(&testbed, NOBODY, FILL);
+    testbed.daemon.kill();
+    testbed.daemon.start_again();
+    let (_, again) = fill(&testbed, NOBODY, FILL);
+    assert_eq!(again, 0, "the next daemon knows whose the services are");
+    drop(filling);
+    eventually(Duration::from_secs(30), || {
+        match fill(&testbed, NOBODY, FILL).1 {
+            second if second == first => Ok(()),
+            second => Err(format!("{second} services, not {first}")),
+        }
+    });
+}
+
+#[test]
+fn changes_of_a_user_hide_no_change_of_root_in_the_log() {
+    const CHANGES: usize = 24;
+    let testbed = Testbed::with_options(&["--log-json"]);
+    let mut rules = String::new();
+    for number in 1..=100 {
+        let _ = writeln!(rules, "-A -t 10.9.7.{number}:80 -s rr");
+    }
+    let rules = testbed.folder.write("rules", &rules);
+    // As many processes as it takes to have the lines that there are for all.
+    let flood = format!(
+        "echo flooding; for n in 1 2 3; do (while :; do ipvsadm -R <{rules}; ipvsadm -C; done) & done; wait",
+        rules = rules.display()
+    );
+    let mut flooding = script(&testbed, NOBODY, &flood);
+    assert_eq!(flooding.line(), "flooding");
+    for number in 0..CHANGES {
+        testbed.ipvsadm(&format!("-A -t 10.8.0.{}:80 -s rr", number + 1));
+        thread::sleep(Duration::from_millis(400));
+    }
+    drop(flooding);
+    let log = testbed.daemon.log();
+    let lines = log.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        line["fields"].clone()
+    });
+    let changed: Vec<_> = lines.filter(|line| line["message"] == "changed").collect();
+    let (of_root, of_user): (Vec<_>, Vec<_>) =
+        changed.iter().partition(|line| line["owner"].is_null());
+    let named = (1..=CHANGES).filter(|number| {
+        let service = format!("TCP 10.8.0.{number}:80");
+        of_root.iter().any(|line| line["service"] == service)
+    });
+    assert_eq!(named.count(), CHANGES, "each of root's changes is named");
+    assert!(!of_user.is_empty(), "the user's are, too");
+    let owner = format!("uid {NOBODY}");
+    for line in of_user {
+        assert_eq!(line["owner"], owner, "{line}");
+    }
+}
+
+#[test]
+fn requests_of_a_user_do_not_delay_those_of_root() {
+    if Intercept::chosen() == Intercept::Seccomp {
+        // There they come by another way.
+        return;
+    }
+    let testbed = Testbed::new();
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 10.1.0.1:80 -m");
+    let alone = slowest_listing(&testbed);
+    let flood = binaries::ours("sockvs-netlink-flood");
+    let mut command = user::command(&testbed.place(), NOBODY, flood);
+    command.arg("4");
+    let mut flooding = Running::start(command);
+    assert_eq!(flooding.line(), "flooding");
+    thread::sleep(Duration::from_secs(2));
+    let flooded = slowest_listing(&testbed);
+    println!("ipvsadm -Ln takes {alone:?}, beside a flood {flooded:?}");
+    // The flood takes its part of the processors.
+    let limit = Duration::from_secs(1).max(alone * 8);
+    assert!(flooded < limit, "{flooded:?}, without the flood {alone:?}");
+}
+
+/// How long the slowest of some `ipvsadm -Ln` takes.
+fn slowest_listing(testbed: &Testbed) -> Duration {
+    let listing = |_| {
+        let start = Instant::now();
+        let listed = testbed.ipvsadm("-Ln");
+        assert!(listed.contains("-> 10.1.0.1:80"), "{listed}");
+        start.elapsed()
+    };
+    (0..5).map(listing).max().unwrap_or_default()
+}
+
+#[test]
+fn a_daemon_that_gives_no_sign_of_life_counts_as_absent_until_it_does() {
+    if Intercept::chosen() == Intercept::Seccomp {
+        // There the wrapper sees to it.
+        return;
+    }
+    let testbed = Testbed::new();
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    let table = testbed.client().saved();
+    let unserved = "-A -t 10.9.0.2:80 -s rr";
+    for round in 1..=2 {
+        testbed.daemon.freeze();
+        // Some of these are in the daemon's hands, and some are not.
+        let start = Instant::now();
+        let waiting = ["-Ln", unserved, "-Ln", "-C"].map(|arguments| {
+            let mut command = testbed.client().command("ipvsadm");
+            command.args(arguments.split_whitespace());
+            thread::spawn(move || (program::run(command), start.elapsed()))
+        });
+        for waiting in waiting {
+            let (outcome, after) = waiting.join().expect("ipvsadm ends");
+            assert!(after < Duration::from_secs(15), "{after:?}: {outcome}");
+        }
+        let start = Instant::now();
+        // Now, and from where on the others were refused, it is the kernel's own IPVS.
+        testbed.ipvsadm("-C");
+        let listed = testbed.ipvsadm("-Ln");
+        assert!(!listed.contains("10.9.0.1:80"), "round {round}: {listed}");
+        assert!(start.elapsed() < Duration::from_secs(5));
+
+        testbed.daemon.thaw();
+        eventually(Duration::from_secs(10), || {
+            let saved = testbed.client().try_ipvsadm("-S -n").stdout;
+            if saved == table {
+                Ok(())
+            } else {
+                Err(format!("round {round}: {saved}"))
+            }
+        });
+    }
+    assert_eq!(testbed.client().saved(), table, "nothing was done later");
+    testbed.ipvsadm(unserved);
+}
