@@ -14,39 +14,30 @@ use compat_tests::{
 };
 use serde_json::Value;
 
-/// Adds services until one is refused, says how many there were, and stays.
-const FILL: &str = r"n=0
-while ipvsadm -A -t 10.9.$((n / 250)).$((n % 250 + 1)):80 -s rr 2>/dev/null; do n=$((n + 1)); done
-echo $n
-read -r line";
-
-/// Adds a service and then servers until one is refused, says how many there were, and stays.
-const FILL_SERVERS: &str = r"n=0
-ipvsadm -A -t 10.9.0.1:80 -s rr
-while ipvsadm -a -t 10.9.0.1:80 -r 10.1.0.$((n + 1)):80 -m 2>/dev/null; do n=$((n + 1)); done
-echo $n
-read -r line";
-
-/// A user's shell script, as root of namespaces of the user's own.
-fn script(testbed: &Testbed, uid: u32, script: &str) -> Running {
-    let mut command = user::root_of_its_own(&testbed.place(), uid, testbed.daemon.socket(), "sh");
-    command.args(["-c", script]);
+/// A user's program that changes tables, as root of namespaces of the user's own.
+fn flood(testbed: &Testbed, uid: u32, what: &str) -> Running {
+    let program = binaries::ours("sockvs-option-flood");
+    let program = program.to_string_lossy();
+    let mut command =
+        user::root_of_its_own(&testbed.place(), uid, testbed.daemon.socket(), &program);
+    command.arg(what);
     Running::start(command)
 }
 
-fn fill(testbed: &Testbed, uid: u32, with: &str) -> (Running, usize) {
-    let mut filling = script(testbed, uid, with);
-    let filled = filling.line().parse();
-    (
-        filling,
-        filled.expect("the script says how many there were"),
-    )
+/// How many services, or servers, a user can have in one more namespace, until this ends.
+fn fill(testbed: &Testbed, uid: u32, what: &str) -> (Running, usize) {
+    let mut filling = flood(testbed, uid, what);
+    let line = filling.line();
+    let Some((count, "ENOSPC")) = line.split_once(' ') else {
+        panic!("uid {uid} is refused otherwise: {line:?}");
+    };
+    (filling, count.parse().expect("a number"))
 }
 
 #[test]
 fn tables_of_a_user_leave_room_for_those_of_root_and_of_other_users() {
     let testbed = Testbed::with_options(&["--max-services", "80", "--max-servers", "80"]);
-    let filled = [NOBODY, NOBODY, NOBODY - 1].map(|uid| fill(&testbed, uid, FILL));
+    let filled = [NOBODY, NOBODY, NOBODY - 1].map(|uid| fill(&testbed, uid, "services"));
     let counts: Vec<_> = filled.iter().map(|(_, count)| *count).collect();
     let mut rules = String::new();
     for number in 1..=60 {
@@ -61,7 +52,7 @@ fn tables_of_a_user_leave_room_for_those_of_root_and_of_other_users() {
     assert!(first > 0 && other > 0, "each user has some: {counts:?}");
     assert_eq!(again, 0, "namespaces of one user count together");
 
-    let (_servers, servers) = fill(&testbed, NOBODY - 2, FILL_SERVERS);
+    let (_servers, servers) = fill(&testbed, NOBODY - 2, "servers");
     assert!(servers > 0, "a third user has room, too");
     for number in 1..=60 {
         testbed.ipvsadm(&format!("-a -t 10.9.0.1:80 -r 10.1.{number}.1:80 -m"));
@@ -87,14 +78,15 @@ fn tables_of_a_user_leave_room_for_those_of_root_and_of_other_users() {
 #[test]
 fn what_a_user_had_is_free_again_when_its_namespace_has_ended() {
     let mut testbed = Testbed::with_options(&["--max-services", "80"]);
-    let (filling, first) = fill(&testbed, NOBODY, FILL);
+    let (filling, first) = fill(&testbed, NOBODY, "services");
     testbed.daemon.kill();
     testbed.daemon.start_again();
-    let (_, again) = fill(&testbed, NOBODY, FILL);
+    let (_, again) = fill(&testbed, NOBODY, "services");
     assert_eq!(again, 0, "the next daemon knows whose the services are");
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
     drop(filling);
     eventually(Duration::from_secs(30), || {
-        match fill(&testbed, NOBODY, FILL).1 {
+        match fill(&testbed, NOBODY, "services").1 {
             second if second == first => Ok(()),
             second => Err(format!("{second} services, not {first}")),
         }
@@ -105,18 +97,11 @@ fn what_a_user_had_is_free_again_when_its_namespace_has_ended() {
 fn changes_of_a_user_hide_no_change_of_root_in_the_log() {
     const CHANGES: usize = 24;
     let testbed = Testbed::with_options(&["--log-json"]);
-    let mut rules = String::new();
-    for number in 1..=100 {
-        let _ = writeln!(rules, "-A -t 10.9.7.{number}:80 -s rr");
-    }
-    let rules = testbed.folder.write("rules", &rules);
     // As many processes as it takes to have the lines that there are for all.
-    let flood = format!(
-        "echo flooding; for n in 1 2 3; do (while :; do ipvsadm -R <{rules}; ipvsadm -C; done) & done; wait",
-        rules = rules.display()
-    );
-    let mut flooding = script(&testbed, NOBODY, &flood);
-    assert_eq!(flooding.line(), "flooding");
+    let mut flooding = [(); 3].map(|()| flood(&testbed, NOBODY, "changes"));
+    for flood in &mut flooding {
+        assert_eq!(flood.line(), "flooding");
+    }
     for number in 0..CHANGES {
         testbed.ipvsadm(&format!("-A -t 10.8.0.{}:80 -s rr", number + 1));
         thread::sleep(Duration::from_millis(400));
