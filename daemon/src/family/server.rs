@@ -1,7 +1,7 @@
 //! A datagram in, replies out.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     /// Replies that wait for their client.
     pub(super) queues: Queues,
     journal: Journal,
+    /// What tells how full the queues are that requests come from.
+    queues_usage: OnceLock<Box<dyn Fn() -> Vec<Usage> + Send + Sync>>,
 }
 
 impl Shared {
@@ -76,6 +78,7 @@ impl Server {
                 dumps: RunningDumps::default(),
                 queues: Queues::default(),
                 journal: Journal::default(),
+                queues_usage: OnceLock::new(),
             }),
         }
     }
@@ -89,7 +92,20 @@ impl Server {
     pub fn usage(&self) -> Vec<Usage> {
         let mut usage = self.table().path.usage();
         usage.push(self.journal().usage());
+        usage.extend(
+            self.shared
+                .queues_usage
+                .get()
+                .into_iter()
+                .flat_map(|tell| tell()),
+        );
         usage
+    }
+
+    /// From now on [`usage`](Self::usage) has this, too: the queues that requests come from.
+    pub(crate) fn also_tell(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>) {
+        // There is one interceptor with queues, and it starts once.
+        let _ = self.shared.queues_usage.set(usage);
     }
 
     /// Where changes are told.

@@ -15,7 +15,7 @@ use crate::{
         Client, ClientNamespace as _, NamespaceSockets, Namespaces, Server, Waiting,
         namespace_cookie, namespace_of_socket,
     },
-    ipvs::{Namespace, Owner},
+    ipvs::{Namespace, Owner, Usage},
     netns::inside,
     procfs::Place,
     rate_limit::{RateLimit, RateLimits},
@@ -154,6 +154,10 @@ impl bpf::Handler for Gateway {
             };
             self.server.datagram(client, bytes, done);
         }
+    }
+
+    fn tell_usage(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>) {
+        self.server.also_tell(usage);
     }
 
     fn wait_for_tables(&self) {

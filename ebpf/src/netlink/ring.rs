@@ -102,15 +102,21 @@ fn put<const SIZE: usize>(ring: &'static Ring, taken: &Taken, data: *const u8) -
     let header = record.as_mut_ptr();
     // SAFETY: the record is longer than its header, and aligned to eight bytes as the header is.
     unsafe { header.cast::<Taken>().write(*taken) };
+    // SAFETY: it has just been written. Read anew, because the verifier of Linux 6.1 forgets what it
+    // knew of a number that was kept on the stack meanwhile; so it is compared here.
+    let length = unsafe { (&raw const (*header.cast::<Taken>()).length).read_volatile() };
+    if length as usize > SIZE - size_of::<Taken>() {
+        record.discard(0);
+        return -EMSGSIZE;
+    }
     // SAFETY: as above.
     let contents = unsafe { header.add(size_of::<Taken>()) };
-    // SAFETY: the caller has chosen a record with room for `length` bytes; the helper takes any
-    // address to read from.
-    let failed = unsafe { bpf_probe_read_kernel(contents.cast(), taken.length, data.cast()) };
+    // SAFETY: the record has room for `length` bytes; the helper takes any address to read from.
+    let failed = unsafe { bpf_probe_read_kernel(contents.cast(), length, data.cast()) };
     if failed != 0 {
         record.discard(0);
         return -EFAULT;
     }
     record.submit(0);
-    taken.length.cast_signed()
+    length.cast_signed()
 }

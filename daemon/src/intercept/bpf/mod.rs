@@ -30,7 +30,7 @@
 //! Where the pieces are: `layout` finds out where the kernel has what the hook looks at;
 //! `hook`, `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffers; `guard` answers
 //! in the place of a daemon that is silent or has ended, for which it has `shared` and `peek`, and the
-//! daemon its `ledger`; `clock` is the hook's, too; `namespace` finds the way into a client's namespace,
+//! daemon its `ledger`; `queues` tells how full they are; `clock` is the hook's, too; `namespace` finds the way into a client's namespace,
 //! if need be by a descriptor that is `foreign`;
 //! `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
 
@@ -46,6 +46,7 @@ mod layout;
 mod ledger;
 pub(super) mod namespace;
 mod peek;
+mod queues;
 mod receiver;
 mod record;
 mod shared;
@@ -59,9 +60,10 @@ pub use kernel_table::{InTheWay, make_way};
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use ledger::Ledger;
+use queues::Queues;
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::family::Waiting;
+use crate::{family::Waiting, ipvs::Usage};
 
 /// How often the hook is looked at.
 const WATCH: Duration = Duration::from_secs(5);
@@ -117,6 +119,9 @@ pub trait Handler: Send + Sync + 'static {
     /// reply is delivered or given up.
     fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Waiting>);
 
+    /// Takes what tells how full the queues are that requests wait in.
+    fn tell_usage(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>);
+
     /// Waits until the tables can be had. A daemon that cannot have them gives no sign of life.
     fn wait_for_tables(&self);
 }
@@ -148,6 +153,8 @@ impl Interceptor {
     pub fn start(hook: Hook, handler: Arc<dyn Handler>) -> Result<Self, Error> {
         let ledger = Arc::new(Ledger::new().map_err(Error::Guard)?);
         let (requests, others) = hook.rings().map_err(Error::Guard)?;
+        let queues = Queues::open(requests, others).map_err(Error::Guard)?;
+        let (requests, others) = hook.rings().map_err(Error::Guard)?;
         let belongings = guard::Belongings {
             requests,
             others,
@@ -156,7 +163,10 @@ impl Interceptor {
         guard::start(belongings).map_err(Error::Guard)?;
         let (attached, rings) = hook.attach()?;
         ledger.beat(clock::now());
-        let receiver = receiver::start(rings, &ledger, handler).map_err(Error::Receiver)?;
+        let queues = Arc::new(queues);
+        let looked_at = Arc::clone(&queues);
+        handler.tell_usage(Box::new(move || looked_at.usage()));
+        let receiver = receiver::start(rings, queues, &ledger, handler).map_err(Error::Receiver)?;
         Ok(Self { attached, receiver })
     }
 

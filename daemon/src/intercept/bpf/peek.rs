@@ -109,6 +109,13 @@ impl Peek {
         records
     }
 
+    /// How many bytes are in it, and how many there is room for.
+    pub(super) fn fill(&self) -> (usize, usize) {
+        // In this order, what is in it never seems less than nothing.
+        let at = self.consumer.position();
+        (self.producer.position().wrapping_sub(at).min(SIZE), SIZE)
+    }
+
     /// Where the record's header is: below the end of the records' first copy.
     fn place(&self, at: usize) -> NonNull<u8> {
         // SAFETY: the mapping has a page and twice `SIZE` bytes.

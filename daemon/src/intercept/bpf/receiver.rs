@@ -24,6 +24,7 @@ use super::{
     do_not_interrupt,
     hook::Rings,
     ledger::{Entry, Ledger},
+    queues::Queues,
     record,
 };
 use crate::{family::Waiting as _, privileges};
@@ -38,12 +39,14 @@ const OTHERS_NICE: libc::c_int = 5;
 /// error is received. Must be called within a tokio runtime.
 pub(super) fn start(
     rings: Rings,
+    queues: Arc<Queues>,
     ledger: &Arc<Ledger>,
     handler: Arc<dyn Handler>,
 ) -> io::Result<mpsc::Receiver<io::Error>> {
     let (failed, failure) = mpsc::channel(2);
     let pulse = Pulse {
         map: rings.heartbeat,
+        queues,
         last: now(),
     };
     let mut administrators = Receiver {
@@ -143,6 +146,7 @@ impl Receiver {
             return;
         }
         self.handler.wait_for_tables();
+        pulse.queues.warn();
         let now = now();
         let silent = now.saturating_sub(pulse.last);
         pulse.last = now;
@@ -163,5 +167,7 @@ impl Receiver {
 /// The daemon's signs of life.
 struct Pulse {
     map: Array<MapData, u64>,
+    /// Looked at each time.
+    queues: Arc<Queues>,
     last: u64,
 }
