@@ -56,6 +56,7 @@ pub mod tls_server;
 pub mod traffic;
 pub mod turn;
 pub mod unconnected;
+pub mod user;
 pub mod vitals;
 pub mod wire;
 

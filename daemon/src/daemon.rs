@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     control::{self, Facts, exec_socket},
     datapath::{
-        Chores, Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Reaper, Templates, Usage,
+        Chores, Limits, MapPath, MapUsage, PinDirectory, Programs, RATES_PERIOD, Reaper, Templates,
         detach_all, find_cgroup2,
     },
     descriptors,
@@ -153,9 +153,11 @@ async fn serve(options: &Options) -> Result<()> {
         Departures::listen(own_namespace).context("cannot watch network namespaces")?;
     let departures = Arc::new(departures);
     let restored: Vec<_> = server.table().ipvs.namespaces().collect();
-    for namespace in departures.adopt(restored) {
+    let adopted = departures.adopt(restored);
+    for namespace in adopted.lost {
         server.forget(namespace);
     }
+    server.belong(adopted.owners);
     let gateway = Gateway::new(
         server.clone(),
         Arc::clone(&namespaces),
@@ -290,7 +292,7 @@ async fn sweep(mut templates: Templates) {
 }
 
 /// Frees what is kept of sockets that are gone, in a small part of the time, and tells what gets scarce.
-async fn reap(mut reaper: Reaper, usage: Arc<Usage>) {
+async fn reap(mut reaper: Reaper, usage: Arc<MapUsage>) {
     loop {
         let start = Instant::now();
         let usage = Arc::clone(&usage);

@@ -302,11 +302,8 @@ fn print_status(status: &Status) {
     };
     println!("connections  of cgroup {}{scope}", facts.cgroup.display());
     println!("pinned       {}", facts.pin_dir.display());
-    for table in &status.tables {
-        println!(
-            "in use       {} of {} {} ({})",
-            table.used, table.limit, table.of, table.option
-        );
+    for room in &status.room {
+        println!("room         {} of {} {}", room.used, room.most, room.of);
     }
     if status.namespaces.is_empty() {
         println!("no services yet");

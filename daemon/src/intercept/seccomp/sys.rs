@@ -115,19 +115,19 @@ mod namespace_ioctl {
 }
 
 /// The user namespace that a namespace belongs to.
-pub(super) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(in crate::intercept) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     // SAFETY: takes no argument.
     made(unsafe { namespace_ioctl::owner(namespace.as_raw_fd()) }?.into())
 }
 
 /// The user namespace that a user namespace was made in.
-pub(super) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(in crate::intercept) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     // SAFETY: takes no argument.
     made(unsafe { namespace_ioctl::parent(namespace.as_raw_fd()) }?.into())
 }
 
 /// The user who made a user namespace.
-pub(super) fn maker_of_namespace(namespace: BorrowedFd<'_>) -> Result<libc::uid_t> {
+pub(in crate::intercept) fn maker_of_namespace(namespace: BorrowedFd<'_>) -> Result<libc::uid_t> {
     let mut user = 0;
     // SAFETY: the kernel writes the one number that the reference points to.
     unsafe { namespace_ioctl::maker(namespace.as_raw_fd(), &raw mut user) }?;
