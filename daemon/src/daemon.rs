@@ -76,7 +76,8 @@ pub struct Options {
 /// When a daemon runs on the pin directory, or a file cannot be removed.
 pub fn detach(pin_dir: &Path, socket: &Path) -> Result<()> {
     detach_all(pin_dir)?;
-    for path in [socket, &exec_socket(socket)] {
+    let exec = exec_socket(socket);
+    for path in [socket, &exec, &seccomp::root_socket(&exec)] {
         socket_file::clear(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
@@ -99,7 +100,10 @@ pub fn run(options: &Options) -> Result<()> {
         })
         .build()
         .context("cannot start")?;
-    runtime.block_on(serve(options))
+    let outcome = runtime.block_on(serve(options));
+    // A thread that waits for somebody is none to wait for.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(options: &Options) -> Result<()> {
@@ -173,7 +177,10 @@ async fn serve(options: &Options) -> Result<()> {
         None => None,
     };
     programs.keep();
-    tokio::spawn(listener.serve(gateway));
+    let gateway: Arc<dyn seccomp::Handler> = gateway;
+    let exec_service = listener
+        .serve(&gateway)
+        .context("cannot serve sockvs exec")?;
     tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures)));
     tokio::spawn(keep_house(server.clone(), namespaces));
     tokio::spawn(estimate(server.clone()));
@@ -193,10 +200,14 @@ async fn serve(options: &Options) -> Result<()> {
         }
     }
     service_manager::stopping();
-    drop(interceptor);
+    drop((interceptor, exec_service));
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
-    for path in [&options.socket, &exec_path] {
+    for path in [
+        &options.socket,
+        &exec_path,
+        &seccomp::root_socket(&exec_path),
+    ] {
         let _ = std::fs::remove_file(path);
     }
     Ok(())

@@ -125,7 +125,8 @@ fn fork_away(child: impl FnOnce() -> libc::c_int) -> io::Result<()> {
                 Ok(ForkResult::Parent { .. }) => 0,
                 Err(_) => 1,
             };
-            leave(status)
+            // Without what the original does at its end.
+            sys::leave(status)
         }
         ForkResult::Parent { child } => {
             // Where SIGCHLD is ignored there is nothing to collect.
@@ -133,12 +134,6 @@ fn fork_away(child: impl FnOnce() -> libc::c_int) -> io::Result<()> {
             Ok(())
         }
     }
-}
-
-/// Ends a copy of the process without what the original does at its end.
-fn leave(status: libc::c_int) -> ! {
-    // SAFETY: ends the process; no code runs after it.
-    unsafe { libc::_exit(status) }
 }
 
 /// Whether another `sockvs exec` looks at what this process sends.
@@ -169,7 +164,7 @@ fn supervise(
     }
     // Without a number the command has given up, or is looked after by somebody else.
     let Ok(number) = receive(&mut from_command) else {
-        leave(0)
+        sys::leave(0)
     };
     let listener = match take_listener(command, number) {
         Ok(listener) => listener,

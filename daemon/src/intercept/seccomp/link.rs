@@ -13,6 +13,7 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
+use super::root_socket;
 use super::wire::{Answer, LARGEST_PACKET, LARGEST_PIECE, Request};
 
 /// A request that did not fit the connection's buffer yet.
@@ -52,7 +53,10 @@ impl Link {
     /// Connects unless connected; says whether there is a connection now.
     pub(super) fn open(&mut self) -> bool {
         if self.connection.is_none() {
-            self.connection = dial(&self.path).ok();
+            // Root has a socket of its own, unless the daemon is an older one.
+            let root = root_socket(&self.path);
+            let connection = dial(&root).or_else(|_| dial(&self.path));
+            self.connection = connection.ok();
         }
         self.connection.is_some()
     }
