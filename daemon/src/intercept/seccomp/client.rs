@@ -56,7 +56,7 @@ impl Supervisor {
 
     /// The client that it passes a socket of.
     pub(super) fn client(&self, tid: libc::pid_t, descriptor: OwnedFd) -> Result<Client> {
-        let socket = ClientSocket::recognise(descriptor).ok_or(Errno::EINVAL)?;
+        let socket = ClientSocket::recognise(descriptor).map_err(|_| Errno::EINVAL)?;
         let port = socket.port()?;
         if port == 0 {
             return Err(Errno::EINVAL);

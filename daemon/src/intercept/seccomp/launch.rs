@@ -146,7 +146,7 @@ fn is_supervised() -> bool {
         generic,
     )
     .ok()
-    .and_then(ClientSocket::recognise)
+    .and_then(|socket| ClientSocket::recognise(socket).ok())
     .is_some_and(|socket| socket.send(&datagram::probe()) == Err(Errno::EALREADY))
 }
 
@@ -176,7 +176,7 @@ fn supervise(
     let told = send(&mut to_command, 0);
     drop((from_command, to_command));
     if told.is_ok() {
-        supervisor::run(listener, daemon_socket);
+        return i32::from(supervisor::run(listener, daemon_socket).is_err());
     }
     0
 }

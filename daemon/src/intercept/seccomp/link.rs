@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::Result;
 use nix::errno::Errno;
@@ -14,18 +14,19 @@ use nix::sys::socket::{
 };
 
 use super::root_socket;
+use super::session::Descriptor;
 use super::wire::{Answer, LARGEST_PACKET, LARGEST_PIECE, Request};
 
 /// A request that did not fit the connection's buffer yet.
 struct Unsent {
     packet: Vec<u8>,
-    socket: Rc<dyn AsFd>,
+    socket: Descriptor,
 }
 
 /// The connection, while there is one.
 pub(super) struct Link {
     path: PathBuf,
-    connection: Option<OwnedFd>,
+    connection: Option<Arc<OwnedFd>>,
     unsent: VecDeque<Unsent>,
 }
 
@@ -56,7 +57,7 @@ impl Link {
             // Root has a socket of its own, unless the daemon is an older one.
             let root = root_socket(&self.path);
             let connection = dial(&root).or_else(|_| dial(&self.path));
-            self.connection = connection.ok();
+            self.connection = connection.ok().map(Arc::new);
         }
         self.connection.is_some()
     }
@@ -67,8 +68,8 @@ impl Link {
         self.unsent.clear();
     }
 
-    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.connection.as_ref().map(AsFd::as_fd)
+    pub(super) fn descriptor(&self) -> Option<Arc<OwnedFd>> {
+        self.connection.clone()
     }
 
     pub(super) fn wants_to_send(&self) -> bool {
@@ -80,12 +81,12 @@ impl Link {
         &mut self,
         request: Request,
         contents: &[u8],
-        socket: &Rc<dyn AsFd>,
+        socket: &Descriptor,
     ) -> std::result::Result<(), Failure> {
         let connection = self.connection.as_ref().ok_or(Failure::Lost)?;
         let unsent = Unsent {
             packet: request.encode(contents),
-            socket: Rc::clone(socket),
+            socket: Arc::clone(socket),
         };
         if self.unsent.is_empty() {
             match transmit(connection, &unsent) {

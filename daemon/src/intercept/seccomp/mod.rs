@@ -14,7 +14,8 @@
 //!
 //! While no daemon answers, the command sees a kernel without IPVS: the same ENOENT for the family,
 //! given by the kernel itself, and ENOPROTOOPT for the options. Netlink requests of a command that was
-//! served before wait some seconds for the next daemon first (`patience`).
+//! served before wait some seconds for the next daemon first, and a daemon that stays silent for as
+//! long counts as none (`session`).
 //!
 //! What this module does not do:
 //!
@@ -27,14 +28,16 @@
 //!   kernel.
 //! * It is no sandbox: a command that wants to reach the kernel can.
 //!
-//! Where the pieces are: `launch` (become the command) installs `filter`; `supervisor` reads each
-//! `notification`, looks at its `target` and `socket`, reads the `call`, cuts each `datagram` into
-//! ours and theirs, and works through the resulting `job` with the daemon behind `link`; a call about
-//! an `option`, or one that opens a `file`, it hands on as it is (`question`). `wire` is what the two say to each other; `listener`,
-//! `relay`, `connection`, `packet` and `client` are the daemon's end, and `standing` says what a process may
-//! do. `process` and `sys` ask the system.
+//! Where the pieces are: `launch` (become the command) installs `filter`; the threads of the
+//! `supervisor` (`workers`) read each `notification`, look at its `target` and `socket`, read the
+//! `call`, cut each `datagram` into ours and theirs, and work through the resulting `job`
+//! (`call_work`) with the daemon behind `session` and `link`; a call about an `option`, or one that
+//! opens a `file`, they hand on as it is (`question`). `wire` is what the two say to each other;
+//! `listener`, `relay`, `connection`, `packet` and `client` are the daemon's end, and `standing` says
+//! what a process may do. `process` and `sys` ask the system.
 
 mod call;
+mod call_work;
 mod client;
 mod connection;
 mod datagram;
@@ -49,10 +52,10 @@ mod listener;
 mod notification;
 mod option;
 mod packet;
-mod patience;
 mod process;
 mod question;
 mod relay;
+mod session;
 mod socket;
 mod standing;
 mod supervisor;
@@ -61,6 +64,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod workers;
 
 pub use connection::Done;
 pub use launch::{ExecError, exec};

@@ -172,7 +172,7 @@ fn vouch(kind: Kind, descriptor: OwnedFd) -> Result<(u64, OwnedFd)> {
     let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     match kind {
         Kind::Netlink => {
-            let socket = ClientSocket::recognise(descriptor).ok_or(Errno::EINVAL)?;
+            let socket = ClientSocket::recognise(descriptor).map_err(|_| Errno::EINVAL)?;
             Ok((0, socket.into()))
         }
         Kind::Option => {
