@@ -35,6 +35,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// there would be a new one for each.
 const IDLE_THREAD: Duration = Duration::from_secs(2);
 
+/// How long requests that are being carried out may take when the daemon is to end.
+const END: Duration = Duration::from_millis(500);
+
 /// How often persistence's memory is looked through.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -200,7 +203,8 @@ async fn serve(options: &Options) -> Result<()> {
         }
     }
     service_manager::stopping();
-    drop((interceptor, exec_service));
+    drop(interceptor);
+    exec_service.end_within(END);
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
     for path in [

@@ -9,6 +9,8 @@ use std::{
         unix::fs::{FileTypeExt as _, PermissionsExt as _},
     },
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -21,6 +23,9 @@ use nix::{
     },
 };
 
+/// How long a daemon may take to end, and how often it is looked whether it has.
+const ENDING: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 /// How many clients may wait until they are accepted.
 const BACKLOG: i32 = 1024;
 
@@ -57,6 +62,22 @@ pub(crate) fn clear(path: &Path) -> io::Result<Place> {
         Err(Errno::ENOENT) => Ok(Place::Free),
         // Connected, too busy, or a socket of another type: somebody is there.
         _ => Ok(Place::Taken),
+    }
+}
+
+/// The same for a daemon that starts: one that is just ending, it waits for.
+///
+/// # Errors
+///
+/// Those of [`clear`].
+pub(crate) fn claim(path: &Path) -> io::Result<Place> {
+    let deadline = Instant::now() + ENDING;
+    loop {
+        let place = clear(path)?;
+        if place != Place::Taken || Instant::now() >= deadline {
+            return Ok(place);
+        }
+        thread::sleep(PAUSE);
     }
 }
 

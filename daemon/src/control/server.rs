@@ -51,7 +51,7 @@ impl Listener {
             fs::create_dir_all(folder)?;
         }
         // A socket that answers belongs to a daemon with another pin directory.
-        match socket_file::clear(path)? {
+        match socket_file::claim(path)? {
             Place::Free => {}
             Place::Taken => return Err(io::ErrorKind::AddrInUse.into()),
             Place::NotASocket => {

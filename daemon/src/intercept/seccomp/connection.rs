@@ -17,7 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Handler;
 use super::client::Supervisor;
 use super::packet::{self, Packet};
-use super::wire::{self, Answer, Kind, LARGEST_PIECE, Request, State, VouchedRequest};
+use super::wire::{
+    self, Answer, Kind, LARGEST_PIECE, LARGEST_VOUCHED, Request, State, VouchedRequest,
+};
 use crate::procfs::Place;
 
 /// The most requests of one supervisor that are not done. A supervisor of ours stops earlier.
@@ -116,7 +118,9 @@ impl Connection<'_> {
 
     async fn receive(&self) -> io::Result<Option<Packet>> {
         self.stream
-            .async_io(Interest::READABLE, || packet::receive(self.stream.as_fd()))
+            .async_io(Interest::READABLE, || {
+                packet::receive(self.stream.as_fd(), LARGEST_VOUCHED)
+            })
             .await
     }
 

@@ -69,6 +69,15 @@ pub struct Service {
     runtimes: Vec<Runtime>,
 }
 
+impl Service {
+    /// Ends it, and waits for what is being done, but no longer than this.
+    pub fn end_within(mut self, limit: Duration) {
+        for runtime in self.runtimes.drain(..) {
+            runtime.shutdown_timeout(limit);
+        }
+    }
+}
+
 impl Drop for Service {
     fn drop(&mut self) {
         self.runtimes
@@ -132,7 +141,7 @@ impl Listener {
 impl Socket {
     fn open(audience: Audience, path: PathBuf, permissions: u32) -> Result<Self, Error> {
         let open = || {
-            let socket = match socket_file::clear(&path)? {
+            let socket = match socket_file::claim(&path)? {
                 Place::Free => socket_file::open(&path, SockType::SeqPacket, permissions)?,
                 Place::Taken => return Ok(Err(Error::Taken(path.clone()))),
                 Place::NotASocket => return Ok(Err(Error::NotASocket(path.clone()))),

@@ -14,8 +14,9 @@ pub(super) const LARGEST_DATAGRAM: usize = 1 << 20;
 /// The most bytes of a value that one answer carries.
 pub(super) const LARGEST_PIECE: usize = 32 << 10;
 /// The longest request packet.
-pub(super) const LARGEST_PACKET: usize =
-    LARGEST_DATAGRAM + Request::HEADER + VouchedRequest::PREFIX;
+pub(super) const LARGEST_PACKET: usize = LARGEST_DATAGRAM + Request::HEADER;
+/// The longest that the relay makes of one.
+pub(super) const LARGEST_VOUCHED: usize = LARGEST_PACKET + VouchedRequest::PREFIX;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

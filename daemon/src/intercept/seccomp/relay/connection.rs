@@ -21,7 +21,7 @@ use super::{
         packet,
         socket::ClientSocket,
         sys,
-        wire::{Answer, Kind, LARGEST_PIECE, Request, State, VouchedRequest},
+        wire::{Answer, Kind, LARGEST_PACKET, LARGEST_PIECE, Request, State, VouchedRequest},
     },
     Peer, channel, send,
 };
@@ -130,7 +130,7 @@ impl Connection<'_> {
     /// Takes the next request: for the daemon, or refused at once.
     fn hear_supervisor(&mut self) -> Result<()> {
         let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-        let packet = match packet::receive(self.supervisor.as_fd()) {
+        let packet = match packet::receive(self.supervisor.as_fd(), LARGEST_PACKET) {
             Ok(packet) => packet.ok_or(Errno::ECONNRESET)?,
             Err(error) => return again(errno(error)),
         };

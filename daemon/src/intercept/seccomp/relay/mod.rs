@@ -21,21 +21,28 @@ mod process;
 
 use std::{
     io::{self, IoSlice},
-    os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-        unix::process::CommandExt as _,
-    },
-    process::{Child, Command, Stdio},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt,
-    socketpair, sockopt,
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{Signal, kill},
+        socket::{
+            AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg,
+            setsockopt, socketpair, sockopt,
+        },
+        wait::waitpid,
+    },
+    unistd::Pid,
 };
 
 pub use process::run;
 
-use super::{packet, wire::LARGEST_PACKET};
+use super::{packet, wire::LARGEST_VOUCHED};
+
+/// What the relay says of a connection is shorter.
+const LONGEST_INTRODUCTION: usize = 64;
 
 /// Who connects to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -47,6 +54,7 @@ pub enum Audience {
 }
 
 impl Audience {
+    #[cfg(not(test))]
     fn name(self) -> &'static str {
         match self {
             Self::Everybody => "everybody",
@@ -66,7 +74,7 @@ pub(super) struct Peer {
 
 /// A running relay. It ends when this is dropped, or with the daemon.
 pub(super) struct Relay {
-    child: Child,
+    process: Pid,
     /// Each packet tells of a connection. The relay ends when this is closed.
     pub(super) channel: OwnedFd,
 }
@@ -74,27 +82,52 @@ pub(super) struct Relay {
 impl Relay {
     /// Starts the relay of a listening socket.
     pub(super) fn start(audience: Audience, listener: BorrowedFd<'_>) -> io::Result<Self> {
-        let (ours, theirs) = channel()?;
-        let child = Command::new("/proc/self/exe")
-            .arg0(process::NAME)
-            .args(["--relay", audience.name()])
-            .current_dir("/")
-            .env_remove("NOTIFY_SOCKET")
-            // The signals of a terminal are the daemon's.
-            .process_group(0)
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::from(listener.try_clone_to_owned()?))
-            .spawn()?;
-        Ok(Self {
-            child,
-            channel: ours,
-        })
+        let (channel, theirs) = channel()?;
+        let process = start(audience, theirs, listener.try_clone_to_owned()?)?;
+        Ok(Self { process, channel })
     }
 
     /// Collects one that has ended.
-    pub(super) fn collect(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(super) fn collect(self) {
+        let _ = kill(self.process, Signal::SIGKILL);
+        while waitpid(self.process, None) == Err(Errno::EINTR) {}
+    }
+}
+
+/// Starts the process: the same program, which is told what to be.
+#[cfg(not(test))]
+fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<Pid> {
+    use std::{
+        os::unix::process::CommandExt as _,
+        process::{Command, Stdio},
+    };
+    let child = Command::new("/proc/self/exe")
+        .arg0(process::NAME)
+        .args(["--relay", audience.name()])
+        .current_dir("/")
+        .env_remove("NOTIFY_SOCKET")
+        // The signals of a terminal are the daemon's.
+        .process_group(0)
+        .stdin(Stdio::from(channel))
+        .stdout(Stdio::from(listener))
+        .spawn()?;
+    let process = i32::try_from(child.id()).map_err(io::Error::other)?;
+    Ok(Pid::from_raw(process))
+}
+
+/// The same where the program is a test, which cannot be told.
+#[cfg(test)]
+fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<Pid> {
+    use nix::unistd::{ForkResult, dup2_stdin, dup2_stdout, fork};
+    // SAFETY: the copy uses nothing that another thread may have held at this moment, but for the
+    // allocator, which is made for that.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let ready = dup2_stdin(&channel).and_then(|()| dup2_stdout(&listener));
+            let served = ready.map_err(io::Error::from).and_then(|()| run(audience));
+            super::sys::leave(i32::from(served.is_err()))
+        }
     }
 }
 
@@ -102,7 +135,7 @@ impl Relay {
 fn channel() -> nix::Result<(OwnedFd, OwnedFd)> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-    let room = 2 * LARGEST_PACKET;
+    let room = 2 * LARGEST_VOUCHED;
     if setsockopt(&ends.1, sockopt::SndBufForce, &room).is_err() {
         let _ = setsockopt(&ends.1, sockopt::SndBuf, &room);
     }
@@ -130,7 +163,7 @@ impl Peer {
 
     /// The next one that the relay tells of, and the connection. None once the relay has ended.
     pub(super) fn meet(channel: BorrowedFd<'_>) -> io::Result<Option<(Self, OwnedFd)>> {
-        let Some(packet) = packet::receive(channel)? else {
+        let Some(packet) = packet::receive(channel, LONGEST_INTRODUCTION)? else {
             return Ok(None);
         };
         let nonsense = || io::Error::from(io::ErrorKind::InvalidData);

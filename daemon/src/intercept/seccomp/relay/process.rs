@@ -28,6 +28,7 @@ use super::{
 use crate::{intercept::seccomp::sys, privileges, rate_limit::RateLimit};
 
 /// The relay's name among the processes; never that of the daemon, which people kill by name.
+#[cfg(not(test))]
 pub(super) const NAME: &str = "sockvs-relay";
 /// How long to wait when there is no memory for a connection or a thread.
 const BREATH: Duration = Duration::from_millis(50);
