@@ -32,6 +32,9 @@ const BATCH_FORGET: u32 = 42;
 const IN_HEADER: usize = 40;
 const OUT_HEADER: usize = 16;
 
+/// The most that is written at once: with its header, less than what is read of a request.
+const MOST_WRITTEN: u32 = 4096;
+
 const ROOT: u64 = 1;
 const FILE: u64 = 2;
 const SIZE: u64 = 1 << 20;
@@ -148,7 +151,7 @@ fn serve(mut device: File, unanswered: &AtomicUsize) {
 /// `struct fuse_init_out`
 fn init(readahead: u32) -> Vec<u8> {
     let mut body = Vec::new();
-    for number in [7, 31, readahead, 0, 0, SIZE as u32] {
+    for number in [7, 31, readahead, 0, 0, MOST_WRITTEN] {
         body.extend(number.to_ne_bytes());
     }
     body.resize(64, 0);

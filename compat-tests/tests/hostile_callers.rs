@@ -53,12 +53,27 @@ impl Session {
     fn attack(&mut self, words: &str) {
         let attacker = binaries::ours("sockvs-attacker");
         let line = format!(
-            "{} {words} </dev/null >/dev/null 2>&1 & echo $!",
-            attacker.display()
+            "{} {words} </dev/null >{}/attack 2>&1 & echo $!",
+            attacker.display(),
+            self.testbed.folder.path().display()
         );
         let pid = self.shell.must(&line).concat();
         let pid = pid.parse().expect("the shell tells the process id");
         self.started.push(Pid::from_raw(pid));
+    }
+
+    /// What the attackers complain of.
+    fn complaints(&self) -> String {
+        std::fs::read_to_string(self.testbed.folder.path().join("attack")).unwrap_or_default()
+    }
+
+    /// Until the file system has been asked for what it never answers.
+    #[track_caller]
+    fn await_waiting(&self, stuck: &StuckFile) {
+        eventually(Duration::from_secs(10), || match stuck.waiting() {
+            0 => Err(format!("it was asked for nothing; {}", self.complaints())),
+            _ => Ok(()),
+        });
     }
 
     /// Others notice nothing.
@@ -86,7 +101,7 @@ fn a_descriptor_that_is_never_closed_keeps_no_other_process_waiting() {
     let mut session = Session::new();
     let stuck = StuckFile::new(&session.testbed.folder);
     session.attack(&format!("send-on {} 16", stuck.path().display()));
-    await_waiting(&stuck);
+    session.await_waiting(&stuck);
     session.assert_served();
 }
 
@@ -95,7 +110,7 @@ fn memory_that_is_never_there_keeps_no_other_process_waiting() {
     let mut session = Session::new();
     let stuck = StuckFile::new(&session.testbed.folder);
     session.attack(&format!("send-from {} 64", stuck.path().display()));
-    await_waiting(&stuck);
+    session.await_waiting(&stuck);
     session.assert_served();
 }
 
@@ -106,7 +121,7 @@ fn many_processes_that_keep_the_supervisor_waiting_leave_root_its_share() {
     for _ in 0..30 {
         session.attack(&format!("send-from {} 16", stuck.path().display()));
     }
-    await_waiting(&stuck);
+    session.await_waiting(&stuck);
     session.assert_served();
 }
 
@@ -144,13 +159,4 @@ fn a_daemon_that_stands_still_counts_as_none_until_it_goes_on() {
         served.then_some(()).ok_or_else(|| format!("{listed:?}"))
     });
     session.shell.must("ipvsadm -A -t 10.9.0.3:80 -s rr");
-}
-
-/// Until the file system has been asked for what it never answers.
-#[track_caller]
-fn await_waiting(stuck: &StuckFile) {
-    eventually(Duration::from_secs(10), || match stuck.waiting() {
-        0 => Err("nobody has asked the file system for anything".to_owned()),
-        _ => Ok(()),
-    });
 }

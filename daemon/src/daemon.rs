@@ -6,6 +6,7 @@ use std::{
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -204,7 +205,8 @@ async fn serve(options: &Options) -> Result<()> {
     }
     service_manager::stopping();
     drop(interceptor);
-    exec_service.end_within(END);
+    // Not from within a runtime.
+    let _ = thread::spawn(|| exec_service.end_within(END)).join();
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
     for path in [

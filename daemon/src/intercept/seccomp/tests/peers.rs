@@ -99,7 +99,10 @@ fn nonsense_ends_that_connection_only() {
         (&request(), &[descriptor[0], descriptor[0]]),
         (&request(), &[descriptor[0]; 253]),
         (&too_long, &descriptor),
-        (&request_of(Kind::Option, b"no call"), &[internet.as_raw_fd()]),
+        (
+            &request_of(Kind::Option, b"no call"),
+            &[internet.as_raw_fd()],
+        ),
     ] {
         let culprit = dial(&daemon.socket);
         setsockopt(&culprit, sockopt::SndBufForce, &(8 << 20)).expect("buffer");

@@ -125,7 +125,10 @@ fn the_supervisor_keeps_to_itself_and_goes_with_the_last_process() {
         assert_eq!(link(fd).to_str(), Some("/dev/null"));
     }
     let kept: Vec<_> = (3..100).map(link).collect();
-    let is_kept = |name| kept.iter().any(|link| link.to_string_lossy().contains(name));
+    let is_kept = |name| {
+        kept.iter()
+            .any(|link| link.to_string_lossy().contains(name))
+    };
     assert!(is_kept("seccomp"), "{kept:?}");
     assert!(leaked > 2);
     let stat = fs::read_to_string(format!("/proc/{supervisor}/stat")).expect("stat");
