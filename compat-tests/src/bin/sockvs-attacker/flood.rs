@@ -35,7 +35,7 @@ pub(super) fn connections(path: &str, count: usize) -> Outcome {
     Ok(())
 }
 
-/// Sends long requests, of thousands of messages each.
+/// Sends long requests, of thousands of messages each, as long as an ordinary user may send.
 pub(super) fn ask(path: &str, threads: usize) -> Outcome {
     for _ in 0..threads {
         let connection = exec_connection(path)?;
@@ -55,7 +55,7 @@ pub(super) fn ask(path: &str, threads: usize) -> Outcome {
         message.extend(9_u16.to_ne_bytes());
         message.extend(2_u16.to_ne_bytes());
         message.extend(*b"IPVS\0\0\0\0");
-        let request = packet(1, &message.repeat(10_000));
+        let request = packet(1, &message.repeat(4_000));
         thread::spawn(move || {
             loop {
                 if pass(&connection, &request, netlink.as_raw_fd()).is_err() {
