@@ -6,6 +6,7 @@ use std::{
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -35,6 +36,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How long a thread that waited for something is kept for the next time. Longer than a `SWEEP`, or
 /// there would be a new one for each.
 const IDLE_THREAD: Duration = Duration::from_secs(2);
+
+/// How long requests that are being carried out may take when the daemon is to end.
+const END: Duration = Duration::from_millis(500);
 
 /// How often persistence's memory is looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -77,7 +81,8 @@ pub struct Options {
 /// When a daemon runs on the pin directory, or a file cannot be removed.
 pub fn detach(pin_dir: &Path, socket: &Path) -> Result<()> {
     detach_all(pin_dir)?;
-    for path in [socket, &exec_socket(socket)] {
+    let exec = exec_socket(socket);
+    for path in [socket, &exec, &seccomp::root_socket(&exec)] {
         socket_file::clear(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
@@ -100,7 +105,10 @@ pub fn run(options: &Options) -> Result<()> {
         })
         .build()
         .context("cannot start")?;
-    runtime.block_on(serve(options))
+    let outcome = runtime.block_on(serve(options));
+    // A thread that waits for somebody is none to wait for.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(options: &Options) -> Result<()> {
@@ -182,7 +190,10 @@ async fn serve(options: &Options) -> Result<()> {
         None => None,
     };
     programs.keep();
-    tokio::spawn(listener.serve(gateway));
+    let gateway: Arc<dyn seccomp::Handler> = gateway;
+    let exec_service = listener
+        .serve(&gateway)
+        .context("cannot serve sockvs exec")?;
     tokio::spawn(control.serve(
         facts,
         server.clone(),
@@ -211,9 +222,15 @@ async fn serve(options: &Options) -> Result<()> {
     }
     service_manager::stopping();
     drop(interceptor);
+    // Not from within a runtime.
+    let _ = thread::spawn(|| exec_service.end_within(END)).join();
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
-    for path in [&options.socket, &exec_path] {
+    for path in [
+        &options.socket,
+        &exec_path,
+        &seccomp::root_socket(&exec_path),
+    ] {
         let _ = std::fs::remove_file(path);
     }
     Ok(())

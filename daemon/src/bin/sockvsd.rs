@@ -7,7 +7,7 @@ use sockvs::{
     control::{DEFAULT_PIN_DIR, DEFAULT_SOCKET},
     daemon::{Netns, Options, detach, run},
     datapath::Limits,
-    intercept::{Intercept, bpf},
+    intercept::{Intercept, bpf, seccomp},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -61,6 +61,9 @@ struct Arguments {
     /// Be the guard of this process. Not for people.
     #[arg(long, hide = true, value_name = "PID")]
     guard: Option<u32>,
+    /// Accept the supervisors of sockvs exec for the process that started this one. Not for people.
+    #[arg(long, hide = true, value_name = "AUDIENCE")]
+    relay: Option<seccomp::Audience>,
     /// Write the log as JSON.
     #[arg(long)]
     log_json: bool,
@@ -79,6 +82,8 @@ fn main() -> ExitCode {
     }
     let outcome = if let Some(daemon) = arguments.guard {
         bpf::guard(daemon).map_err(anyhow::Error::from)
+    } else if let Some(audience) = arguments.relay {
+        seccomp::relay(audience).map_err(anyhow::Error::from)
     } else if arguments.detach_all {
         detach(&arguments.pin_dir, &arguments.socket)
     } else {

@@ -1,14 +1,14 @@
 //! The daemon's end of the control socket.
 
 use std::{
-    fs::{self, Permissions},
-    io,
-    os::{fd::AsFd as _, unix::fs::PermissionsExt as _},
+    fs, io,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use nix::sys::socket::SockType;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -52,17 +52,16 @@ impl Listener {
             fs::create_dir_all(folder)?;
         }
         // A socket that answers belongs to a daemon with another pin directory.
-        match socket_file::clear(path)? {
+        match socket_file::claim(path)? {
             Place::Free => {}
             Place::Taken => return Err(io::ErrorKind::AddrInUse.into()),
             Place::NotASocket => {
                 return Err(io::Error::other("there is something else of that name"));
             }
         }
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let socket = socket_file::open(path, SockType::Stream, 0o600)?;
         Ok(Self {
-            listener,
+            listener: UnixListener::from_std(socket.into())?,
             path: path.to_owned(),
         })
     }

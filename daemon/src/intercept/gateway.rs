@@ -111,7 +111,7 @@ impl seccomp::Handler for Gateway {
         caller: &seccomp::OptionCaller,
         call: &sockopt::Call,
     ) -> Result<sockopt::Value, i32> {
-        let netns = || namespace_of_socket(caller.socket.as_fd());
+        let netns = || caller.netns.try_clone();
         let namespace = self
             .sockets(caller.namespace, caller.may_administer, netns)
             .map_err(|_| libc::ENOPROTOOPT)?;
