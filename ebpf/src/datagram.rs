@@ -72,10 +72,11 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
     }
     let one_packet = balance::is_one_packet(found.record);
     let now = persistence::now();
-    if !flows::keep(cookie, now) {
+    let first = flows::at(cookie, 0);
+    if first.is_some_and(|first| !flows::keep(first, now)) {
         return Sent::Not(ENOBUFS);
     }
-    let known = flows::to(cookie, asked);
+    let known = first.and_then(|first| flows::to(first, cookie, asked));
     if !one_packet
         && let Some(flow) = known
         && let Some(server) = going_on(flow, &found, now)
@@ -109,7 +110,7 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
         cookie,
         address: address::socket(ctx) as u64,
     };
-    if flows::begin(socket, known, &origin, now) {
+    if flows::begin(socket, first, known, &origin, now) {
         return Sent::To(server);
     }
     if origin.counted != UNCOUNTED {

@@ -54,25 +54,21 @@ pub(crate) fn at(cookie: u64, place: u64) -> Option<*mut Flow> {
     FLOWS.get_ptr_mut(&FlowKey { cookie, place })
 }
 
-/// The socket is about to send a datagram to a service: its flows are in use from now on. False if they
-/// are being removed at this moment.
+/// The socket that has this flow as its first is about to send a datagram to a service: its flows are in
+/// use from now on. False if they are being removed at this moment.
 #[inline(always)]
-pub(crate) fn keep(cookie: u64, now: u64) -> bool {
-    let Some(first) = at(cookie, 0) else {
-        return true;
-    };
-    // SAFETY: fields of an entry.
-    let (used, removing) = unsafe { (addr_of_mut!((*first).used), addr_of!((*first).removing)) };
-    counter::exchange(used, now);
+pub(crate) fn keep(first: *mut Flow, now: u64) -> bool {
+    // SAFETY: a field of an entry.
+    counter::exchange(unsafe { addr_of_mut!((*first).used) }, now);
     // Only now, as told above.
     // SAFETY: as above; the word is read whole.
-    unsafe { removing.read_volatile() == 0 }
+    unsafe { addr_of!((*first).removing).read_volatile() == 0 }
 }
 
-/// The flow to a virtual address, the one that was used last.
+/// The flow to a virtual address, the one that was used last, of the socket that has this one as its
+/// first.
 #[inline(always)]
-pub(crate) fn to(cookie: u64, asked: &Endpoint) -> Option<*mut Flow> {
-    let first = at(cookie, 0)?;
+pub(crate) fn to(first: *mut Flow, cookie: u64, asked: &Endpoint) -> Option<*mut Flow> {
     // Most sockets have one.
     if begun(first) == 1 {
         return origin::asked(origin_of(first)).is(asked).then_some(first);
@@ -143,52 +139,64 @@ extern "C" fn sockvs_find_flow(
 }
 
 /// A flow begins, in the place of this one, or in one of its own: the oldest one's, if there are too
-/// many. What was there ends. False if there is no memory for it.
+/// many. What was there ends. `first` is the socket's first flow. False if there is no memory for it.
 #[inline(always)]
-pub(crate) fn begin(socket: Socket, known: Option<*mut Flow>, origin: &Origin, now: u64) -> bool {
+pub(crate) fn begin(
+    socket: Socket,
+    first: Option<*mut Flow>,
+    known: Option<*mut Flow>,
+    origin: &Origin,
+    now: u64,
+) -> bool {
     if let Some(flow) = known {
         begin_at(flow, origin, now);
         return true;
     }
-    sockvs_begin_flow(socket, origin, now)
+    let first = first.unwrap_or(core::ptr::null_mut());
+    sockvs_begin_flow(socket, first, origin, now)
 }
 
 /// A function of its own, because its callers have much on the stack. (Not one that the verifier goes
 /// through by itself: it would not be given where a socket is.)
 #[inline(never)]
-fn sockvs_begin_flow(Socket { cookie, address }: Socket, origin: &Origin, now: u64) -> bool {
-    let first = at(cookie, 0);
-    let before = first.map_or(0, begun);
+fn sockvs_begin_flow(
+    Socket { cookie, address }: Socket,
+    first: *mut Flow,
+    origin: &Origin,
+    now: u64,
+) -> bool {
+    // No more than five arguments can be passed, and an `Option` of it would be two.
+    let before = if first.is_null() { 0 } else { begun(first) };
     let place = before & (NOWHERE - 1);
-    let flow = match at(cookie, place) {
-        Some(flow) => {
-            end_one(flow);
-            flow
+    let flow = if before < NOWHERE {
+        let user = sockvs_alloc_flow(cookie, place);
+        let Some(flow) = at(cookie, place).filter(|_| user != NO_USER) else {
+            return false;
+        };
+        // SAFETY: a field of an entry.
+        unsafe { addr_of_mut!((*flow).owner).write_volatile(user) };
+        // SAFETY: as above.
+        unsafe { addr_of_mut!((*flow).socket).write_volatile(address) };
+        if before == 0 {
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*flow).begun).write_volatile(1) };
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*flow).used).write_volatile(now) };
         }
-        None => {
-            if sockvs_alloc_flow(cookie, place) == 0 {
-                return false;
-            }
-            let Some(flow) = at(cookie, place) else {
-                return false;
-            };
-            // SAFETY: a field of an entry.
-            unsafe { addr_of_mut!((*flow).socket).write_volatile(address) };
-            if before == 0 {
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*flow).begun).write_volatile(1) };
-                // SAFETY: as above.
-                unsafe { addr_of_mut!((*flow).used).write_volatile(now) };
-            }
-            flow
-        }
+        flow
+    } else {
+        let Some(flow) = at(cookie, place) else {
+            return false;
+        };
+        end_one(flow);
+        flow
     };
     fill_in(flow, origin, now);
     // Last: an entry without it is not looked at.
     // SAFETY: as above.
     counter::exchange(unsafe { addr_of_mut!((*flow).cookie) }, cookie);
     // Only now: a place that was passed over would be the end of all that follow.
-    if let Some(first) = first {
+    if !first.is_null() {
         // SAFETY: a field of an entry.
         unsafe { addr_of_mut!((*first).begun).write_volatile(before + 1) };
     }
@@ -208,8 +216,11 @@ fn fill_in(flow: *mut Flow, origin: &Origin, now: u64) {
     touch(flow, now);
 }
 
-/// Makes an entry at a place; zero if there is no room, or its user has all that may be had. A function
-/// of its own for the verifier's sake.
+/// No user has this number as an owner.
+const NO_USER: u32 = u32::MAX;
+
+/// Makes an entry at a place: whose share it takes, or `NO_USER` if there is no room, or that one has all
+/// that may be had. A function of its own for the verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_alloc_flow(cookie: u64, place: u64) -> u32 {
@@ -217,18 +228,14 @@ extern "C" fn sockvs_alloc_flow(cookie: u64, place: u64) -> u32 {
     // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
     let limit = unsafe { addr_of!(FLOWS_LIMIT).read_volatile() };
     if !shares::take(shares::Of::Flows, user, limit) {
-        return 0;
+        return NO_USER;
     }
     let key = FlowKey { cookie, place };
     if FLOWS.insert(&key, &EMPTY, BPF_NOEXIST.into()).is_err() {
         shares::give_back(shares::Of::Flows, user);
-        return 0;
+        return NO_USER;
     }
-    if let Some(flow) = FLOWS.get_ptr_mut(&key) {
-        // SAFETY: a field of an entry.
-        unsafe { addr_of_mut!((*flow).owner).write_volatile(user) };
-    }
-    1
+    user
 }
 
 /// A datagram was sent in the flow.

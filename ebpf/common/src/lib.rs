@@ -166,6 +166,10 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Destination {}
     // SAFETY: as above.
+    unsafe impl aya::Pod for super::Selection {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Terms {}
+    // SAFETY: as above.
     unsafe impl aya::Pod for super::TemplateKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Template {}

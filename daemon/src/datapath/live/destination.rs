@@ -2,7 +2,7 @@
 
 use std::{
     marker::PhantomData,
-    ptr::{NonNull, addr_of_mut},
+    ptr::NonNull,
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -10,7 +10,7 @@ use sockvs_ebpf_common::{
     Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE, recovery_threshold,
 };
 
-use super::{byte, word32, word64, write};
+use super::field;
 use crate::{
     datapath::{chunks::Chunks, records},
     ipvs::{DestinationKey, DestinationReading, Family, Stats},
@@ -39,56 +39,40 @@ impl<'a> LiveDestination<'a> {
     /// Prepares a free record for a destination of the service with index `owner`. What is counted there
     /// stays. The other fields follow; `set_live` ends it.
     pub(in crate::datapath) fn begin(self, key: &DestinationKey, owner: u32, born: u64) {
-        let record = self.record.as_ptr();
         // The record is free: no slot in force leads to it, and a program that still looks at its
         // last use compares generations, or at worst counts one connection of that use.
-        // SAFETY: the field is within the record.
-        write(
-            unsafe { addr_of_mut!((*record).address) },
-            records::address_words(key.addr),
-        );
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).port) }, key.port.to_be());
+        field!(self.address).write(records::address_words(key.addr));
+        field!(self.port).write(key.port.to_be());
         let family = records::family(Family::of(key.addr));
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).family) }, family);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).service) }, owner);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).born) }, born);
+        field!(self.family).write(family);
+        field!(self.service).write(owner);
+        field!(self.born).write(born);
     }
 
     /// From now on the record is for another destination than before.
     pub(in crate::datapath) fn use_anew(self) {
-        // SAFETY: the field is within the record.
-        let number = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).use_number) });
+        let number = field!(self.use_number).atomic();
         number.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Nothing was counted yet.
     pub(in crate::datapath) fn zero(self) {
-        let record = self.record.as_ptr();
-        for counter in [
-            // SAFETY: the field is within the record.
-            unsafe { addr_of_mut!((*record).conns) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).inpkts) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).outpkts) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).inbytes) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).outbytes) },
-        ] {
+        let counters = [
+            field!(self.conns),
+            field!(self.inpkts),
+            field!(self.outpkts),
+            field!(self.inbytes),
+            field!(self.outbytes),
+        ];
+        for counter in counters {
             // Programs that count meanwhile do so before or after.
-            word64(counter).store(0, Ordering::Relaxed);
+            counter.atomic().store(0, Ordering::Relaxed);
         }
     }
 
     /// `lblcr` no longer stays with the server.
     pub(in crate::datapath) fn leave(self) {
-        // SAFETY: the field is within the record.
-        let joined = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).joined) });
+        let joined = field!(self.joined).atomic();
         joined.store(0, Ordering::Relaxed);
     }
 
@@ -110,20 +94,11 @@ impl<'a> LiveDestination<'a> {
             forwarding,
             zero: _,
         } = config;
-        let record = self.record.as_ptr();
-        // SAFETY: the field is within the record.
-        write(unsafe { addr_of_mut!((*record).weight) }, weight);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).tunnel_port) }, tunnel_port);
-        // SAFETY: as above.
-        write(
-            unsafe { addr_of_mut!((*record).tunnel_flags) },
-            tunnel_flags,
-        );
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).tunnel_kind) }, tunnel_kind);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).forwarding) }, forwarding);
+        field!(self.weight).write(weight);
+        field!(self.tunnel_port).write(tunnel_port);
+        field!(self.tunnel_flags).write(tunnel_flags);
+        field!(self.tunnel_kind).write(tunnel_kind);
+        field!(self.forwarding).write(forwarding);
         self.set_thresholds(upper_threshold, lower_threshold);
     }
 
@@ -150,13 +125,13 @@ impl<'a> LiveDestination<'a> {
     /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may find
     /// the old ones; the next one mends that.
     pub(in crate::datapath) fn set_thresholds(self, upper: u32, lower: u32) {
-        let record = self.record.as_ptr();
-        // SAFETY: the field is within the record.
-        word32(unsafe { addr_of_mut!((*record).upper_threshold) }).store(upper, Ordering::Relaxed);
-        // SAFETY: the field is within the record.
-        word32(unsafe { addr_of_mut!((*record).lower_threshold) }).store(lower, Ordering::Relaxed);
-        // SAFETY: the field is within the record.
-        let overloaded = byte(unsafe { addr_of_mut!((*record).overloaded) });
+        field!(self.upper_threshold)
+            .atomic()
+            .store(upper, Ordering::Relaxed);
+        field!(self.lower_threshold)
+            .atomic()
+            .store(lower, Ordering::Relaxed);
+        let overloaded = field!(self.overloaded).atomic();
         let total = self.read().total;
         if upper != 0 && total >= u64::from(upper) {
             overloaded.store(1, Ordering::Relaxed);
@@ -167,16 +142,15 @@ impl<'a> LiveDestination<'a> {
 
     /// One of the connections that are counted there, an active one or another, is so no longer.
     pub(in crate::datapath) fn uncount(self, active: bool) {
-        let record = self.record.as_ptr();
-        // SAFETY: the field is within the record.
-        let all = unsafe { addr_of_mut!((*record).total) };
-        // SAFETY: as above.
-        let actives = active.then(|| unsafe { addr_of_mut!((*record).active) });
+        let all = field!(self.total);
+        let actives = active.then(|| field!(self.active));
         for counter in [Some(all), actives].into_iter().flatten() {
             // Programs change it at the same time.
-            let _ = word64(counter).fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| {
-                number.checked_sub(1)
-            });
+            let _ = counter
+                .atomic()
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| {
+                    number.checked_sub(1)
+                });
         }
     }
 
@@ -192,8 +166,7 @@ impl<'a> LiveDestination<'a> {
 
     /// Whether connections are counted there.
     pub(in crate::datapath) fn is_connected(self) -> bool {
-        // SAFETY: the field is within the record; programs change it whole.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).total) }).load(Ordering::Relaxed) > 0
+        field!(self.total).atomic().load(Ordering::Relaxed) > 0
     }
 
     /// The destination is in the table.
@@ -207,7 +180,6 @@ impl<'a> LiveDestination<'a> {
     }
 
     fn state(self) -> &'a AtomicU8 {
-        // SAFETY: the field is within the record.
-        byte(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+        field!(self.state).atomic()
     }
 }

@@ -6,7 +6,13 @@
 mod destination;
 mod service;
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+use std::{
+    marker::PhantomData,
+    ptr::NonNull,
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64},
+};
+
+use aya::Pod;
 
 pub(super) use self::destination::LiveDestination;
 pub(super) use self::service::LiveService;
@@ -29,33 +35,63 @@ pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
     }
 }
 
-/// A word of a record that both sides only ever change whole.
-fn word32<'a>(word: *mut u32) -> &'a AtomicU32 {
-    // SAFETY: callers pass an aligned field of a record, which is mapped for as long as the value
-    // that they give the reference to is borrowed.
-    unsafe { AtomicU32::from_ptr(word) }
+/// A field of a record, which is mapped for as long as `'a`.
+#[derive(Clone, Copy)]
+struct Field<'a, T> {
+    place: NonNull<T>,
+    mapping: PhantomData<&'a T>,
 }
 
-/// As `word32`.
-fn byte<'a>(byte: *mut u8) -> &'a AtomicU8 {
-    // SAFETY: as in `word32`.
-    unsafe { AtomicU8::from_ptr(byte) }
+impl<T: Pod> Field<'_, T> {
+    /// The field at this place.
+    ///
+    /// # Safety
+    ///
+    /// It is an aligned field of a record that stays mapped for `'a`.
+    unsafe fn new(place: NonNull<T>) -> Self {
+        Self {
+            place,
+            mapping: PhantomData,
+        }
+    }
+
+    /// Reads plain data that only the daemon changes, or that it may see half changed.
+    fn read(self) -> T {
+        // SAFETY: the field is mapped (`new`), and any bytes are a value of its type.
+        unsafe { self.place.as_ptr().read_volatile() }
+    }
+
+    /// Writes plain data that no program follows yet, or of which it checks what it sees.
+    fn write(self, value: T) {
+        // SAFETY: as in `read`.
+        unsafe { self.place.as_ptr().write_volatile(value) };
+    }
 }
 
-/// As `word32`.
-fn word64<'a>(word: *mut u64) -> &'a AtomicU64 {
-    // SAFETY: as in `word32`.
-    unsafe { AtomicU64::from_ptr(word) }
+/// A type of field that both sides only ever change whole.
+macro_rules! atomic {
+    ($($number:ty => $atomic:ty)*) => {
+        $(impl<'a> Field<'a, $number> {
+            /// The field as what both sides change at the same time.
+            fn atomic(self) -> &'a $atomic {
+                // SAFETY: the field is aligned and mapped for `'a` (`new`); whatever changes it does so
+                // by whole words.
+                unsafe { <$atomic>::from_ptr(self.place.as_ptr()) }
+            }
+        })*
+    };
 }
 
-/// Plain data that only the daemon changes.
-fn read<T>(field: *const T) -> T {
-    // SAFETY: callers pass a field of a record, all of whose bytes are initialised.
-    unsafe { field.read_volatile() }
-}
+atomic! { u8 => AtomicU8 u32 => AtomicU32 u64 => AtomicU64 }
 
-/// Plain data that no program follows yet.
-fn write<T>(field: *mut T, value: T) {
-    // SAFETY: callers pass a field of a record; what programs may still see of it they check.
-    unsafe { field.write_volatile(value) };
+/// A field of the record that `$live` stands for.
+macro_rules! field {
+    ($live:ident.$($field:tt)+) => {{
+        let record = $live.record.as_ptr();
+        // SAFETY: within the record, which is mapped for as long as its chunks are borrowed.
+        let place = unsafe { std::ptr::addr_of_mut!((*record).$($field)+) };
+        // SAFETY: as above; it is the address of a field, and so neither null nor unaligned.
+        unsafe { $crate::datapath::live::Field::new(std::ptr::NonNull::new_unchecked(place)) }
+    }};
 }
+use field;

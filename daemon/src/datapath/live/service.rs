@@ -2,7 +2,7 @@
 
 use std::{
     marker::PhantomData,
-    ptr::{NonNull, addr_of, addr_of_mut},
+    ptr::NonNull,
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
@@ -11,7 +11,7 @@ use sockvs_ebpf_common::{
     ServiceKey as RecordKey, Terms,
 };
 
-use super::{byte, read, word32, word64, write};
+use super::{Field, field};
 use crate::{datapath::chunks::Chunks, ipvs::Stats};
 
 /// A service's record.
@@ -33,21 +33,15 @@ impl<'a> LiveService<'a> {
 
     /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
     pub(in crate::datapath) fn begin(self, key: RecordKey, protocol: u16, born: u64) {
-        let record = self.record.as_ptr();
-        // SAFETY: the field is within the record.
-        let number = word32(unsafe { addr_of_mut!((*record).use_number) });
+        let number = field!(self.use_number).atomic();
         number.fetch_add(1, Ordering::AcqRel);
-        // SAFETY: as above.
-        let templates = word32(unsafe { addr_of_mut!((*record).templates) });
+        let templates = field!(self.templates).atomic();
         templates.store(0, Ordering::Relaxed);
         // The record is free: no entry leads to it, and a program that still looks at its last use
         // compares key, generation and use.
-        // SAFETY: the field is within the record.
-        write(unsafe { addr_of_mut!((*record).key) }, key);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).protocol) }, protocol);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).born) }, born);
+        field!(self.key).write(key);
+        field!(self.protocol).write(protocol);
+        field!(self.born).write(born);
         self.zero();
     }
 
@@ -61,68 +55,50 @@ impl<'a> LiveService<'a> {
 
     /// `conns` and what follows it.
     fn counters(self) -> [&'a AtomicU64; 5] {
-        let record = self.record.as_ptr();
         [
-            // SAFETY: the field is within the record.
-            unsafe { addr_of_mut!((*record).conns) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).inpkts) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).outpkts) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).inbytes) },
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*record).outbytes) },
+            field!(self.conns),
+            field!(self.inpkts),
+            field!(self.outpkts),
+            field!(self.inbytes),
+            field!(self.outbytes),
         ]
-        .map(word64)
+        .map(|counter| counter.atomic())
     }
 
     /// The key.
     pub(in crate::datapath) fn key(self) -> RecordKey {
-        // SAFETY: the field is within the record.
-        read(unsafe { addr_of!((*self.record.as_ptr()).key) })
+        field!(self.key).read()
     }
 
     /// The service's number in the order in which services were added.
     pub(in crate::datapath) fn born(self) -> u64 {
-        // SAFETY: the field is within the record.
-        read(unsafe { addr_of!((*self.record.as_ptr()).born) })
+        field!(self.born).read()
     }
 
     /// Which use of the record this is.
     pub(in crate::datapath) fn use_number(self) -> u32 {
-        // SAFETY: the field is within the record.
-        read(unsafe { addr_of!((*self.record.as_ptr()).use_number) })
+        field!(self.use_number).read()
     }
 
     /// The configuration.
     pub(in crate::datapath) fn config(self) -> ServiceConfig {
-        let record = self.record.as_ptr();
         ServiceConfig {
-            // SAFETY: the field is within the record.
-            scheduler: read(unsafe { addr_of!((*record).scheduler) }),
-            // SAFETY: as above.
-            persistence_engine: read(unsafe { addr_of!((*record).persistence_engine) }),
-            // SAFETY: as above.
-            flags: read(unsafe { addr_of!((*record).flags) }),
-            // SAFETY: as above.
-            timeout: read(unsafe { addr_of!((*record).timeout) }),
-            // SAFETY: as above.
-            netmask: read(unsafe { addr_of!((*record).netmask) }),
+            scheduler: field!(self.scheduler).read(),
+            persistence_engine: field!(self.persistence_engine).read(),
+            flags: field!(self.flags).read(),
+            timeout: field!(self.timeout).read(),
+            netmask: field!(self.netmask).read(),
         }
     }
 
     /// The protocol in full.
     pub(in crate::datapath) fn protocol(self) -> u16 {
-        // SAFETY: the field is within the record.
-        read(unsafe { addr_of!((*self.record.as_ptr()).protocol) })
+        field!(self.protocol).read()
     }
 
     /// The selection in force.
     pub(in crate::datapath) fn selection(self) -> Selection {
-        let half = self.half(self.generation().load(Ordering::Acquire));
-        // SAFETY: plain data within the record, of which programs change only the cursor.
-        unsafe { half.read_volatile() }
+        self.half(self.generation().load(Ordering::Acquire)).read()
     }
 
     /// Writes the configuration, which no program reads.
@@ -134,18 +110,11 @@ impl<'a> LiveService<'a> {
             timeout,
             netmask,
         } = config;
-        let record = self.record.as_ptr();
-        // SAFETY: the field is within the record.
-        write(unsafe { addr_of_mut!((*record).scheduler) }, scheduler);
-        // SAFETY: as above.
-        let engine = unsafe { addr_of_mut!((*record).persistence_engine) };
-        write(engine, persistence_engine);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).flags) }, flags);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).timeout) }, timeout);
-        // SAFETY: as above.
-        write(unsafe { addr_of_mut!((*record).netmask) }, netmask);
+        field!(self.scheduler).write(scheduler);
+        field!(self.persistence_engine).write(persistence_engine);
+        field!(self.flags).write(flags);
+        field!(self.timeout).write(timeout);
+        field!(self.netmask).write(netmask);
     }
 
     /// Puts a selection and terms into the halves that are not in force, then brings them into
@@ -153,18 +122,16 @@ impl<'a> LiveService<'a> {
     pub(in crate::datapath) fn bring_into_force(self, selection: Selection, terms: Terms) {
         let generation = self.generation();
         let next = generation.load(Ordering::Relaxed).wrapping_add(1);
-        // SAFETY: no program follows this half; one that still reads it compares generations.
-        unsafe { self.half(next).write_volatile(selection) };
-        // SAFETY: as above.
-        unsafe { self.terms_half(next).write_volatile(terms) };
+        // No program follows this half; one that still reads it compares generations.
+        self.half(next).write(selection);
+        self.terms_half(next).write(terms);
         generation.store(next, Ordering::Release);
     }
 
     /// The terms in force.
     pub(in crate::datapath) fn terms(self) -> Terms {
-        let half = self.terms_half(self.generation().load(Ordering::Acquire));
-        // SAFETY: plain data within the record that only the daemon changes.
-        unsafe { half.read_volatile() }
+        self.terms_half(self.generation().load(Ordering::Acquire))
+            .read()
     }
 
     /// Brings terms into force with the selection that is in force already.
@@ -176,8 +143,8 @@ impl<'a> LiveService<'a> {
 
     /// Sets after how much silence, in nanoseconds, a socket's next datagram may go elsewhere.
     pub(in crate::datapath) fn set_udp_timeout(self, timeout: u64) {
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).udp_timeout) })
+        field!(self.udp_timeout)
+            .atomic()
             .store(timeout, Ordering::Relaxed);
     }
 
@@ -218,29 +185,24 @@ impl<'a> LiveService<'a> {
     }
 
     fn state(self) -> &'a AtomicU8 {
-        // SAFETY: the field is within the record.
-        byte(unsafe { addr_of_mut!((*self.record.as_ptr()).state) })
+        field!(self.state).atomic()
     }
 
     fn generation(self) -> &'a AtomicU64 {
-        // SAFETY: the field is within the record.
-        word64(unsafe { addr_of_mut!((*self.record.as_ptr()).generation) })
+        field!(self.generation).atomic()
     }
 
-    fn half(self, generation: u64) -> *mut Selection {
-        // SAFETY: both selections are within the record.
-        let halves =
-            unsafe { addr_of_mut!((*self.record.as_ptr()).selections) }.cast::<Selection>();
-        // SAFETY: the index is zero or one.
-        unsafe { halves.add((generation & 1) as usize) }
+    fn half(self, generation: u64) -> Field<'a, Selection> {
+        match generation & 1 {
+            0 => field!(self.selections[0]),
+            _ => field!(self.selections[1]),
+        }
     }
-}
 
-impl LiveService<'_> {
-    fn terms_half(self, generation: u64) -> *mut Terms {
-        // SAFETY: both terms are within the record.
-        let halves = unsafe { addr_of_mut!((*self.record.as_ptr()).terms) }.cast::<Terms>();
-        // SAFETY: the index is zero or one.
-        unsafe { halves.add((generation & 1) as usize) }
+    fn terms_half(self, generation: u64) -> Field<'a, Terms> {
+        match generation & 1 {
+            0 => field!(self.terms[0]),
+            _ => field!(self.terms[1]),
+        }
     }
 }
