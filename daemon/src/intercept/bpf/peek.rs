@@ -40,6 +40,12 @@ struct Mapping {
     length: NonZeroUsize,
 }
 
+// SAFETY: the memory is only read, through atomics or where what was read counts only if it is known not
+// to have been written meanwhile; from which thread does not matter.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
 impl Mapping {
     fn new(ring: BorrowedFd<'_>, offset: usize, length: usize) -> io::Result<Self> {
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
