@@ -53,8 +53,8 @@ pub(crate) fn is_silent(now: u64) -> bool {
     now > heartbeat.saturating_add(SILENCE)
 }
 
-/// Brings the datagram to the daemon, and gives what the sender's call reports. Messages of a client
-/// go the same way for as long as its rights do not change, and so stay in order.
+/// Brings the datagram to the daemon, and gives what the sender's call reports. Messages of a
+/// client go the same way for as long as its rights do not change, and so stay in order.
 #[inline(always)]
 pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
     let (tgid, tid) = sender::ids();
@@ -104,9 +104,9 @@ fn put<const SIZE: usize>(ring: &'static Ring, taken: &Taken, data: *const u8) -
     let header = record.as_mut_ptr();
     // SAFETY: the record is longer than its header, and aligned to eight bytes as the header is.
     unsafe { header.cast::<Taken>().write(*taken) };
-    // The verifier of Linux 6.1 has forgotten by now how long the datagram is at most. So the length
-    // is read anew, and cut to what it is anyway, right where it is used.
-    // SAFETY: it has just been written.
+    // The verifier of Linux 6.1 has forgotten by now how long the datagram is at most. So the
+    // length is read anew, and cut to what it is anyway, right where it is used. SAFETY: it has
+    // just been written.
     let length = unsafe { (&raw const (*header.cast::<Taken>()).length).read_volatile() };
     let length = length & (SIZE as u32 - 1);
     // SAFETY: as above.

@@ -40,8 +40,8 @@ struct Mapping {
     length: NonZeroUsize,
 }
 
-// SAFETY: the memory is only read, through atomics or where what was read counts only if it is known not
-// to have been written meanwhile; from which thread does not matter.
+// SAFETY: the memory is only read, through atomics or where what was read counts only if it is
+// known not to have been written meanwhile; from which thread does not matter.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -66,7 +66,8 @@ impl Mapping {
 
     /// The word at the beginning.
     fn position(&self) -> usize {
-        // SAFETY: there is a page at least, and the kernel and the daemon write the word as a whole.
+        // SAFETY: there is a page at least, and the kernel and the daemon write the word as a
+        // whole.
         unsafe { self.start.cast::<AtomicUsize>().as_ref() }.load(Ordering::Acquire)
     }
 }
@@ -91,7 +92,8 @@ impl Peek {
         })
     }
 
-    /// The records in it, as far as they go. Those that the daemon takes out meanwhile are left out.
+    /// The records in it, as far as they go. Those that the daemon takes out meanwhile are left
+    /// out.
     pub(super) fn records(&self) -> Vec<Abridged> {
         let mut records = Vec::new();
         let mut at = self.consumer.position();
@@ -134,8 +136,8 @@ impl Peek {
     }
 
     fn record(&self, at: usize) -> Abridged {
-        // SAFETY: the second copy comes behind the first one, so there is room for a header and this
-        // much of a record. Any bytes make a value.
+        // SAFETY: the second copy comes behind the first one, so there is room for a header and
+        // this much of a record. Any bytes make a value.
         unsafe {
             self.place(at)
                 .add(HEADER)
