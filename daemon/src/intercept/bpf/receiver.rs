@@ -33,7 +33,7 @@ use crate::{family::Waiting as _, privileges};
 const PULSE: u64 = 1_000_000_000;
 const PULSE_TIMEOUT: u16 = 1000;
 /// By how much the others' thread steps back.
-const OTHERS_NICE: libc::c_int = 5;
+const OTHERS_NICE: libc::c_int = 10;
 
 /// Starts to read the ring buffers. It goes on for as long as the process lives; should it fail,
 /// the error is received. Must be called within a tokio runtime.
