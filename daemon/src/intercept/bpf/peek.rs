@@ -136,13 +136,10 @@ impl Peek {
     }
 
     fn record(&self, at: usize) -> Abridged {
-        // SAFETY: the second copy comes behind the first one, so there is room for a header and
-        // this much of a record. Any bytes make a value.
-        unsafe {
-            self.place(at)
-                .add(HEADER)
-                .cast::<Abridged>()
-                .read_unaligned()
-        }
+        // SAFETY: the second copy comes behind the first one, so there is room for a header and this
+        // much of a record.
+        let record = unsafe { self.place(at).add(HEADER) }.cast::<Abridged>();
+        // SAFETY: as above. Any bytes make a value.
+        unsafe { record.read_unaligned() }
     }
 }
