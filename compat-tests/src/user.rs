@@ -42,7 +42,8 @@ pub fn root_of_its_own(place: &Place, uid: u32, socket: &Path, program: &str) ->
     command
 }
 
-/// A program that runs on while a test goes on. It ends with this value, and what it started with it.
+/// A program that runs on while a test goes on. It ends with this value, and what it started with
+/// it.
 #[derive(Debug)]
 pub struct Running {
     child: Child,

@@ -216,7 +216,8 @@ impl Page {
     }
 }
 
-/// The name of a process's program, which waits for our answer; empty if it does not, and has ended.
+/// The name of a process's program, which waits for our answer; empty if it does not, and has
+/// ended.
 fn command(pid: i32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     String::from_utf8_lossy(&name).trim_end().to_owned()

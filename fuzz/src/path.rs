@@ -6,8 +6,8 @@ use std::{
 };
 
 use sockvs::ipvs::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner,
-    Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, fake::FakePath,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner, Service,
+    ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, fake::FakePath,
 };
 
 /// A fake with two owners.

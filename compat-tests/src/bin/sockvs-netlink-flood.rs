@@ -1,8 +1,8 @@
 //! Sends requests to the IPVS family as fast as it can, on so many threads, and reads no reply.
 //!
 //! `sockvs-netlink-flood THREADS` prints a line when it has begun, and goes on until it is killed.
-//! With `elsewhere` after it, the requests are for another family, the kernel's own: what such a flood
-//! does to the machine by itself.
+//! With `elsewhere` after it, the requests are for another family, the kernel's own: what such a
+//! flood does to the machine by itself.
 
 use std::{env, os::fd::AsRawFd as _, process::ExitCode, thread};
 

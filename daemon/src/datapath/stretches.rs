@@ -5,8 +5,8 @@
 use super::shares::{Limit, Shares};
 use crate::ipvs::{DataPathFull, Owner, Usage};
 
-/// A stretch of slots. There are four lengths between a power of two and the next, so that what is given
-/// back fits again and at most a fifth is there for nothing.
+/// A stretch of slots. There are four lengths between a power of two and the next, so that what is
+/// given back fits again and at most a fifth is there for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     /// The first slot.

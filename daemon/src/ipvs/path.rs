@@ -16,16 +16,16 @@ pub trait DataPath {
     /// When there is no room for another table of this owner.
     fn begin_namespace(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull>;
 
-    /// A name for a service that is about to be added to this namespace's table. It is the service's until the service is
-    /// withdrawn, or was not published for want of room.
+    /// A name for a service that is about to be added to this namespace's table. It is the
+    /// service's until the service is withdrawn, or was not published for want of room.
     ///
     /// # Errors
     ///
     /// When there is no room for another service.
     fn name_service(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull>;
 
-    /// A name for a destination that is about to be added to this namespace's table. Nobody else has it until it is forgotten
-    /// ([`DataPath::forget`]). Nothing was counted yet.
+    /// A name for a destination that is about to be added to this namespace's table. Nobody else
+    /// has it until it is forgotten ([`DataPath::forget`]). Nothing was counted yet.
     ///
     /// # Errors
     ///

@@ -93,12 +93,12 @@ pub const TAKEN_CAP_ACK: u32 = 2;
 /// The client's socket has `NETLINK_EXT_ACK`.
 pub const TAKEN_EXT_ACK: u32 = 4;
 
-/// The size of each of the two ring buffers, a power of two. One is for those who may administer the
-/// network, so that others neither fill it nor come before them.
+/// The size of each of the two ring buffers, a power of two. One is for those who may administer
+/// the network, so that others neither fill it nor come before them.
 pub const RING_SIZE: u32 = 2 << 20;
-/// How long the daemon may give no sign of life, in nanoseconds, until it counts as absent: requests
-/// pass to the kernel then. It gives several in that time.
+/// How long the daemon may give no sign of life, in nanoseconds, until it counts as absent:
+/// requests pass to the kernel then. It gives several in that time.
 pub const SILENCE: u64 = 5_000_000_000;
-/// The sizes of records, header included: room in the ring buffer is given out in fixed sizes only.
-/// The last is more than a socket's usual send buffer holds.
-pub const RECORD_SIZES: [usize; 4] = [256, 4096, 64 << 10, 256 << 10];
+/// A datagram is shorter than one of these powers of two: room in a ring buffer is given out in
+/// fixed sizes only. The last is more than a socket's usual send buffer holds.
+pub const DATAGRAM_SIZES: [usize; 4] = [256, 4096, 64 << 10, 256 << 10];

@@ -5,7 +5,9 @@ use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel},
     macros::btf_map,
 };
-use sockvs_ebpf_common::netlink::{RECORD_SIZES, RING_SIZE, SILENCE, TAKEN_MAY_ADMINISTER, Taken};
+use sockvs_ebpf_common::netlink::{
+    DATAGRAM_SIZES, RING_SIZE, SILENCE, TAKEN_MAY_ADMINISTER, Taken,
+};
 
 use crate::{
     kernel::{Skb, Sock},
@@ -51,8 +53,8 @@ pub(crate) fn is_silent(now: u64) -> bool {
     now > heartbeat.saturating_add(SILENCE)
 }
 
-/// Brings the datagram to the daemon, and gives what the sender's call reports. Messages of a client
-/// go the same way for as long as its rights do not change, and so stay in order.
+/// Brings the datagram to the daemon, and gives what the sender's call reports. Messages of a
+/// client go the same way for as long as its rights do not change, and so stay in order.
 #[inline(always)]
 pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
     let (tgid, tid) = sender::ids();
@@ -79,36 +81,34 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
 /// Puts the datagram into a ring buffer, in the smallest record that it fits into.
 #[inline(always)]
 fn put_into(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
-    let needed = taken.length as usize + size_of::<Taken>();
-    if needed <= RECORD_SIZES[0] {
-        put::<{ RECORD_SIZES[0] }>(ring, taken, data)
-    } else if needed <= RECORD_SIZES[1] {
-        put::<{ RECORD_SIZES[1] }>(ring, taken, data)
-    } else if needed <= RECORD_SIZES[2] {
-        put::<{ RECORD_SIZES[2] }>(ring, taken, data)
-    } else if needed <= RECORD_SIZES[3] {
-        put::<{ RECORD_SIZES[3] }>(ring, taken, data)
+    let length = taken.length as usize;
+    if length < DATAGRAM_SIZES[0] {
+        put::<{ DATAGRAM_SIZES[0] }>(ring, taken, data)
+    } else if length < DATAGRAM_SIZES[1] {
+        put::<{ DATAGRAM_SIZES[1] }>(ring, taken, data)
+    } else if length < DATAGRAM_SIZES[2] {
+        put::<{ DATAGRAM_SIZES[2] }>(ring, taken, data)
+    } else if length < DATAGRAM_SIZES[3] {
+        put::<{ DATAGRAM_SIZES[3] }>(ring, taken, data)
     } else {
         -EMSGSIZE
     }
 }
 
-/// Fills a record of `SIZE` bytes, in which there is room for all.
+/// Fills a record that has room for a datagram shorter than `SIZE` bytes, a power of two.
 #[inline(always)]
 fn put<const SIZE: usize>(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
-    let Some(mut record) = ring.reserve_bytes(SIZE, 0) else {
+    let Some(mut record) = ring.reserve_bytes(size_of::<Taken>() + SIZE, 0) else {
         return -ENOBUFS;
     };
     let header = record.as_mut_ptr();
     // SAFETY: the record is longer than its header, and aligned to eight bytes as the header is.
     unsafe { header.cast::<Taken>().write(*taken) };
-    // SAFETY: it has just been written. Read anew, because the verifier of Linux 6.1 forgets what it
-    // knew of a number that was kept on the stack meanwhile; so it is compared here.
+    // The verifier of Linux 6.1 has forgotten by now how long the datagram is at most. So the
+    // length is read anew, and cut to what it is anyway, right where it is used. SAFETY: it has
+    // just been written.
     let length = unsafe { (&raw const (*header.cast::<Taken>()).length).read_volatile() };
-    if length as usize > SIZE - size_of::<Taken>() {
-        record.discard(0);
-        return -EMSGSIZE;
-    }
+    let length = length & (SIZE as u32 - 1);
     // SAFETY: as above.
     let contents = unsafe { header.add(size_of::<Taken>()) };
     // SAFETY: the record has room for `length` bytes; the helper takes any address to read from.
@@ -118,5 +118,5 @@ fn put<const SIZE: usize>(ring: &'static Ring, taken: &Taken, data: *const u8) -
         return -EFAULT;
     }
     record.submit(0);
-    length.cast_signed()
+    taken.length.cast_signed()
 }

@@ -1,6 +1,7 @@
 //! Descriptors of other processes. To close one may mean to wait, for as long as its owner likes: a
-//! TCP socket lingers, a file system of a user's own does not answer. So only netlink sockets, which
-//! do neither, are duplicated; what turns out to be something else is closed on a thread of its own.
+//! TCP socket lingers, a file system of a user's own does not answer. So only netlink sockets,
+//! which do neither, are duplicated; what turns out to be something else is closed on a thread of
+//! its own.
 
 use std::{
     ffi::CString,
@@ -25,7 +26,8 @@ const MOST_CLOSING: usize = 16;
 
 static CLOSING: AtomicUsize = AtomicUsize::new(0);
 
-/// A duplicate of a process's descriptor, which is at `path` in `/proc`, if that is a netlink socket.
+/// A duplicate of a process's descriptor, which is at `path` in `/proc`, if that is a netlink
+/// socket.
 pub(super) fn netlink_socket(
     process: BorrowedFd<'_>,
     path: &Path,

@@ -1,12 +1,12 @@
 //! A process that answers in the daemon's stead: when the daemon is silent, and when it is no more.
 //!
 //! When the daemon is killed, its hook goes with it, but not before the kernel has cleared up after
-//! it; and there are requests that it has taken and not answered. Those who sent them would wait for
-//! ever. Those would, too, who asked a daemon that does not run any more, because it was stopped or
-//! hangs. So a second process, of the same program, looks whether the daemon gives signs of life. If
-//! there is none for a while, the hook takes no more requests, and the guard answers what was left (as
-//! a kernel without the family: `ENOENT`). When the daemon has ended in whatever way, it does so once
-//! more, and ends, too.
+//! it; and there are requests that it has taken and not answered. Those who sent them would wait
+//! for ever. Those would, too, who asked a daemon that does not run any more, because it was
+//! stopped or hangs. So a second process, of the same program, looks whether the daemon gives signs
+//! of life. If there is none for a while, the hook takes no more requests, and the guard answers
+//! what was left (as a kernel without the family: `ENOENT`). When the daemon has ended in whatever
+//! way, it does so once more, and ends, too.
 //!
 //! It knows the requests from the ring buffers, which it looks into, and from the memory that it
 //! [shares](super::shared) with the daemon, where the daemon writes down what it took out of there.

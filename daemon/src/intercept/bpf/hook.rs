@@ -150,8 +150,8 @@ impl Hook {
         Ok(Self { programs, rings })
     }
 
-    /// Other descriptors for the two ring buffers: that of those who may administer the network, and
-    /// that of the others.
+    /// Other descriptors for the two ring buffers: that of those who may administer the network,
+    /// and that of the others.
     pub(super) fn rings(&self) -> io::Result<(OwnedFd, OwnedFd)> {
         Ok((
             self.rings.requests.as_fd().try_clone_to_owned()?,

@@ -1,5 +1,5 @@
-//! Takes IPVS requests from all clients, unwrapped, on kernels that let an eBPF program run in place
-//! of one of their functions.
+//! Takes IPVS requests from all clients, unwrapped, on kernels that let an eBPF program run in
+//! place of one of their functions.
 //!
 //! ```text
 //! client ── sendmsg ── security_netlink_send ── [the hook] ── its family in the kernel
@@ -7,15 +7,15 @@
 //!                                            ring buffers ── receivers ── Handler
 //! ```
 //!
-//! The hook (`ebpf/src/netlink`) looks at every datagram for generic netlink, in the namespaces that
-//! are served. What is a request to the family, or asks the controller for it, it copies to a ring
-//! buffer, of which those have one of their own who may administer the network, with what the kernel knows of the sender, and tells the sender that it was sent. All else
-//! goes its way.
+//! The hook (`ebpf/src/netlink`) looks at every datagram for generic netlink, in the namespaces
+//! that are served. What is a request to the family, or asks the controller for it, it copies to a
+//! ring buffer, of which those have one of their own who may administer the network, with what the
+//! kernel knows of the sender, and tells the sender that it was sent. All else goes its way.
 //!
-//! The hook is in force for as long as the daemon lives, however that ends: then a client finds what
-//! the kernel has, and those that wait for an answer get one from the daemon's guard. A daemon that
-//! gives no sign of life for some seconds, because it was stopped or hangs, counts as absent, too,
-//! until it gives the next one.
+//! The hook is in force for as long as the daemon lives, however that ends: then a client finds
+//! what the kernel has, and those that wait for an answer get one from the daemon's guard. A daemon
+//! that gives no sign of life for some seconds, because it was stopped or hangs, counts as absent,
+//! too, until it gives the next one.
 //!
 //! What this module does not do:
 //!
@@ -27,12 +27,12 @@
 //! * A datagram that mixes messages to the family with messages to others is answered as if the
 //!   others did not exist. No known client mixes.
 //!
-//! Where the pieces are: `layout` finds out where the kernel has what the hook looks at;
-//! `hook`, `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffers; `guard` answers
-//! in the place of a daemon that is silent or has ended, for which it has `shared` and `peek`, and the
-//! daemon its `ledger`; `queues` tells how full they are; `clock` is the hook's, too; `namespace` finds the way into a client's namespace,
-//! if need be by a descriptor that is `foreign`;
-//! `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
+//! Where the pieces are: `layout` finds out where the kernel has what the hook looks at; `hook`,
+//! `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffers; `guard` answers
+//! in the place of a daemon that is silent or has ended, for which it has `shared` and `peek`, and
+//! the daemon its `ledger`; `queues` tells how full they are; `clock` is the hook's, too;
+//! `namespace` finds the way into a client's namespace, if need be by a descriptor that is
+//! `foreign`; `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
 
 mod bpf_call;
 mod clock;
@@ -113,10 +113,10 @@ impl Request {
 
 /// Serves the requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Takes one datagram, in which something is for the family or asks for it. Runs on a thread that knows
-    /// the async runtime; the next one of those who may administer the network, or of those who may
-    /// not, waits until it returns. `done` is to be dropped when the last
-    /// reply is delivered or given up.
+    /// Takes one datagram, in which something is for the family or asks for it. Runs on a thread
+    /// that knows the async runtime; the next one of those who may administer the network, or of
+    /// those who may not, waits until it returns. `done` is to be dropped when the last reply is
+    /// delivered or given up.
     fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Waiting>);
 
     /// Takes what tells how full the queues are that requests wait in.
@@ -129,9 +129,9 @@ pub trait Handler: Send + Sync + 'static {
 /// Asks the scheduler that the calling thread never takes a processor from another one when it
 /// wakes up.
 ///
-/// The hook's last act wakes the daemon. Were the daemon to start at once, on the same processor, the
-/// client would stand still inside the hook, and the kernel does not run the hook for anybody else
-/// on that processor until it has come out.
+/// The hook's last act wakes the daemon. Were the daemon to start at once, on the same processor,
+/// the client would stand still inside the hook, and the kernel does not run the hook for anybody
+/// else on that processor until it has come out.
 pub fn do_not_interrupt() {
     let normal = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads the structure. Should it refuse, nothing is changed.

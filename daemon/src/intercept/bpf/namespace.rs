@@ -1,8 +1,9 @@
 //! The way into network namespaces.
 //!
-//! Of a client's, the hook tells only the cookie. A socket belongs to the namespace in which it was opened. Most often its process is in it still,
-//! but a process may go elsewhere, and may have ended. So there are several places to look, and what
-//! is found counts only if it has the right cookie.
+//! Of a client's, the hook tells only the cookie. A socket belongs to the namespace in which it was
+//! opened. Most often its process is in it still, but a process may go elsewhere, and may have
+//! ended. So there are several places to look, and what is found counts only if it has the right
+//! cookie.
 
 use std::{
     collections::HashSet,

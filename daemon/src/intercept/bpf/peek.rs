@@ -40,7 +40,8 @@ struct Mapping {
     length: NonZeroUsize,
 }
 
-// SAFETY: the mapping is memory that is only read, each word whole, and it stays until it is dropped.
+// SAFETY: the memory is only read, through atomics or where what was read counts only if it is
+// known not to have been written meanwhile; from which thread does not matter.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -65,7 +66,8 @@ impl Mapping {
 
     /// The word at the beginning.
     fn position(&self) -> usize {
-        // SAFETY: there is a page at least, and the kernel and the daemon write the word as a whole.
+        // SAFETY: there is a page at least, and the kernel and the daemon write the word as a
+        // whole.
         unsafe { self.start.cast::<AtomicUsize>().as_ref() }.load(Ordering::Acquire)
     }
 }
@@ -90,7 +92,8 @@ impl Peek {
         })
     }
 
-    /// The records in it, as far as they go. Those that the daemon takes out meanwhile are left out.
+    /// The records in it, as far as they go. Those that the daemon takes out meanwhile are left
+    /// out.
     pub(super) fn records(&self) -> Vec<Abridged> {
         let mut records = Vec::new();
         let mut at = self.consumer.position();
@@ -134,12 +137,9 @@ impl Peek {
 
     fn record(&self, at: usize) -> Abridged {
         // SAFETY: the second copy comes behind the first one, so there is room for a header and this
-        // much of a record. Any bytes make a value.
-        unsafe {
-            self.place(at)
-                .add(HEADER)
-                .cast::<Abridged>()
-                .read_unaligned()
-        }
+        // much of a record.
+        let record = unsafe { self.place(at).add(HEADER) }.cast::<Abridged>();
+        // SAFETY: as above. Any bytes make a value.
+        unsafe { record.read_unaligned() }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the ring buffers, and passes on what is in them, in the order in which it was sent.
 //!
-//! Each has a thread of its own, which carries requests out itself: the client waits for the reply, and
-//! every thread that is woken up on the way costs more than the request does. Those who may not
+//! Each has a thread of its own, which carries requests out itself: the client waits for the reply,
+//! and every thread that is woken up on the way costs more than the request does. Those who may not
 //! administer the network are served with less of the processor, and whatever they keep their
 //! thread with, others do not wait for it.
 //!
@@ -33,10 +33,10 @@ use crate::{family::Waiting as _, privileges};
 const PULSE: u64 = 1_000_000_000;
 const PULSE_TIMEOUT: u16 = 1000;
 /// By how much the others' thread steps back.
-const OTHERS_NICE: libc::c_int = 5;
+const OTHERS_NICE: libc::c_int = 10;
 
-/// Starts to read the ring buffers. It goes on for as long as the process lives; should it fail, the
-/// error is received. Must be called within a tokio runtime.
+/// Starts to read the ring buffers. It goes on for as long as the process lives; should it fail,
+/// the error is received. Must be called within a tokio runtime.
 pub(super) fn start(
     rings: Rings,
     queues: Arc<Queues>,
@@ -130,8 +130,8 @@ impl Receiver {
         }
     }
 
-    /// Takes the next record out of the ring buffer. At any time it is in there, or in the ledger, or
-    /// answered.
+    /// Takes the next record out of the ring buffer. At any time it is in there, or in the ledger,
+    /// or answered.
     fn take(&mut self) -> Option<(Entry, Vec<u8>)> {
         let record = self.ring.next()?;
         Some((self.ledger.enter(&record), record.to_vec()))

@@ -92,7 +92,8 @@ impl Shared {
     fn map(file: File) -> io::Result<Self> {
         let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: the kernel chooses an unused range; the file is as long, and nobody makes it shorter.
+        // SAFETY: the kernel chooses an unused range; the file is as long, and nobody makes it
+        // shorter.
         let contents = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) }?;
         Ok(Self {
             file,
