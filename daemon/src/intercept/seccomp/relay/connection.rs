@@ -11,7 +11,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         socket::{MsgFlags, recv},
-        statfs::fstatfs,
+        statfs::{NSFS_MAGIC, fstatfs},
     },
 };
 
@@ -26,9 +26,6 @@ use super::{
     Peer, channel, send,
 };
 use crate::family::{namespace_cookie, namespace_of_socket};
-
-/// The file system of namespaces (`linux/magic.h`).
-const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// A request that the daemon may have.
 struct Vouched {
@@ -185,7 +182,7 @@ fn vouch(kind: Kind, descriptor: OwnedFd) -> Result<(u64, OwnedFd)> {
             // The kernel says of which file system it is; what the file says of itself proves
             // nothing before that.
             let is_netns = fstatfs(&descriptor)
-                .is_ok_and(|found| i64::from(found.filesystem_type().0) == NSFS_MAGIC)
+                .is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
                 && sys::is_network_namespace(descriptor.as_fd());
             if is_netns {
                 Ok((0, descriptor))
