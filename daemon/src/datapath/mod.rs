@@ -1,7 +1,7 @@
 //! The data path: the table's services in eBPF maps, where `connect(2)` finds them.
 //!
 //! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
-//! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room`,
+//! eBPF object, `attach`es it to a cgroup and pins what must outlive the daemon; `chunks`, `room`,
 //! `stretches` and `records` are the maps' contents, of which `owners` have `shares`; `addresses`
 //! the way to them; `scheduler` decides what a service's connections go through, which `sequences`
 //! writes down; `publish` brings a service's new state into force, `restore` reads back what an
@@ -14,6 +14,7 @@
 //! Nothing here decides what a client may configure; that is `ipvs`.
 
 mod addresses;
+mod attach;
 mod bpf_call;
 mod bpffs;
 mod capacity;

@@ -4,18 +4,13 @@
 //! place of the ones behind the links, so that there is no moment without a data path.
 
 use std::{
-    fs, io,
-    os::fd::AsFd as _,
+    io,
     path::{Path, PathBuf},
 };
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Map, MapError},
-    programs::{
-        CgroupAttachMode, Program, ProgramError,
-        links::{FdLink, LinkError},
-    },
 };
 use sockvs_ebpf_common::{
     DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS, SERVICES_PER_CHUNK,
@@ -23,7 +18,8 @@ use sockvs_ebpf_common::{
 };
 
 use super::{
-    Limits, PinDirectory, addresses, bpf_call,
+    Limits, PinDirectory, addresses,
+    attach::{attach, chain, load, refused},
     capacity::Capacity,
     chunks::Outer,
     layout::Layouts,
@@ -301,102 +297,4 @@ pub fn detach_all(pin_dir: &Path) -> Result<(), Error> {
         path: pin_dir.to_owned(),
         error,
     })
-}
-
-enum AttachError {
-    Program(ProgramError),
-    Pin(io::Error),
-}
-
-impl AttachError {
-    fn into_error(self, name: &'static str, path: PathBuf) -> Error {
-        match self {
-            Self::Program(error) => refused(name, &error),
-            Self::Pin(error) => Error::Pin { path, error },
-        }
-    }
-}
-
-/// The kernel's answer to a program, without the verifier's log, which may have any length.
-fn refused(name: &'static str, error: &ProgramError) -> Error {
-    let says = match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => {
-            let log = verifier_log.to_string();
-            tracing::debug!(name, %log, "the verifier's log");
-            // The last lines are statistics; what is wrong stands above them.
-            let verdict = log
-                .lines()
-                .take_while(|line| !line.starts_with("verification time"))
-                .filter(|line| !line.starts_with("processed"))
-                .last();
-            format!("{io_error}: {}", verdict.unwrap_or_default())
-        }
-        other => chain(other),
-    };
-    Error::Program { name, says }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-impl From<ProgramError> for AttachError {
-    fn from(error: ProgramError) -> Self {
-        Self::Program(error)
-    }
-}
-
-fn attach(ebpf: &mut Ebpf, name: &str, pin: &Path, cgroup: &fs::File) -> Result<(), AttachError> {
-    let program = load(ebpf, name)?;
-    match bpf_call::open_pinned(pin) {
-        Ok(link) => {
-            let fd = program.fd()?;
-            bpf_call::replace_program(link.as_fd(), fd.as_fd()).map_err(AttachError::Pin)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let link = link(program, cgroup)?;
-            link.pin(pin)
-                .map_err(|error| AttachError::Pin(io::Error::other(error)))?;
-            Ok(())
-        }
-        Err(error) => Err(AttachError::Pin(error)),
-    }
-}
-
-fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
-    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
-    match program {
-        Program::CgroupSock(program) => program.load()?,
-        Program::CgroupSockAddr(program) => program.load()?,
-        Program::SockOps(program) => program.load()?,
-        _ => return Err(ProgramError::UnexpectedProgramType),
-    }
-    Ok(program)
-}
-
-/// Attaches a program. A link has no mode: others may always attach beside it. The one named here
-/// stands for no flags.
-fn link(program: &mut Program, cgroup: &fs::File) -> Result<FdLink, AttachError> {
-    const NO_FLAGS: CgroupAttachMode = CgroupAttachMode::Single;
-    let link = match program {
-        Program::CgroupSock(program) => {
-            let id = program.attach(cgroup, NO_FLAGS)?;
-            program.take_link(id)?.try_into()
-        }
-        Program::CgroupSockAddr(program) => {
-            let id = program.attach(cgroup, NO_FLAGS)?;
-            program.take_link(id)?.try_into()
-        }
-        Program::SockOps(program) => {
-            let id = program.attach(cgroup, NO_FLAGS)?;
-            program.take_link(id)?.try_into()
-        }
-        _ => return Err(ProgramError::UnexpectedProgramType.into()),
-    };
-    link.map_err(|error: LinkError| AttachError::Pin(io::Error::other(error)))
 }

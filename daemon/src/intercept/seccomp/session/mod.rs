@@ -7,13 +7,14 @@
 //! what was asked is given up, and the connection with it, so that it is not carried out later. Until
 //! it answers another question of our own, it is not asked anything else.
 
-use std::collections::BTreeMap;
+mod conversation;
+mod waker;
+
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,10 +24,11 @@ use nix::errno::Errno;
 
 use super::datagram::{self, Mark};
 use super::job::Job;
-use super::link::{Failure, Link};
-use super::process;
 use super::socket::ClientSocket;
-use super::wire::{Answer, Kind, Request, State};
+use super::wire::Kind;
+use conversation::{Client, Conversation, LONGEST, Outstanding};
+pub(super) use conversation::{Descriptor, Word};
+use waker::Waker;
 
 /// The most requests whose last reply is still to come, and the most bytes that waiting calls hold.
 /// Beyond, a request fails with ENOBUFS.
@@ -34,43 +36,13 @@ const MOST_OUTSTANDING: usize = 512;
 const MOST_BYTES: usize = 16 << 20;
 /// The most calls that wait for the daemon. There are more threads than that.
 const MOST_WAITING: usize = 384;
-/// The most answers that are read before anything else is looked at.
-const ANSWERS_AT_ONCE: usize = 64;
 /// The most messages of one substitute datagram.
 const SUBSTITUTES_AT_ONCE: usize = 256;
 
-/// How long a daemon may be away, or silent. A service manager starts it again in less than a second.
-const LONGEST: Duration = Duration::from_secs(5);
 /// How often a daemon that is away is looked for.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long it may be silent before it is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(2);
 /// How often the silence is measured.
 const MEASURED: Duration = Duration::from_millis(500);
-/// What it is asked then. To be told changes nothing.
-const PING: &[u8] = b"/proc/sys/net/ipv4/vs/conn_reuse_mode";
-
-/// What goes to the daemon with a request.
-pub(super) type Descriptor = Arc<dyn AsFd + Send + Sync>;
-/// A client whose replies are still to come, and how to have its requests refused.
-type Client = (Arc<ClientSocket>, Vec<Mark>);
-
-/// What the daemon says to a request.
-pub(super) enum Word {
-    Taken,
-    Piece(Vec<u8>),
-    Done,
-    Refused(Errno),
-    /// Nothing any more: it has gone.
-    Lost,
-}
-
-/// A request that the daemon has.
-struct Outstanding {
-    /// The call that waits; none once the request was taken.
-    words: Option<Sender<Word>>,
-    client: Option<Client>,
-}
 
 /// The conversation.
 pub(super) struct Session {
@@ -78,27 +50,7 @@ pub(super) struct Session {
     /// Bytes that waiting calls hold, and how many calls wait.
     held: AtomicUsize,
     waiting: AtomicUsize,
-    bell: Bell,
-}
-
-struct Conversation {
-    link: Link,
-    outstanding: BTreeMap<u64, Outstanding>,
-    last_id: u64,
-    /// Whether there was a daemon, and it is not given up.
-    served: bool,
-    /// Until when one that is away is waited for.
-    away_until: Option<Instant>,
-    /// When it said something, or nothing was asked of it.
-    heard: Instant,
-    /// A question of our own.
-    ping: Option<u64>,
-    /// It counts as gone until it answers that.
-    silent: bool,
-    /// Our own network namespace, which the question is about.
-    own_network: Descriptor,
-    /// What is listened to at the moment, and whether it is waited for that something can be sent.
-    listened_to: (Option<Arc<OwnedFd>>, bool),
+    waker: Waker,
 }
 
 impl Session {
@@ -107,21 +59,10 @@ impl Session {
             .map_err(|_| Errno::EIO)?
             .into();
         Ok(Self {
-            state: Mutex::new(Conversation {
-                link: Link::new(daemon),
-                outstanding: BTreeMap::new(),
-                last_id: 0,
-                served: false,
-                away_until: None,
-                heard: Instant::now(),
-                ping: None,
-                silent: false,
-                own_network: Arc::new(own_network),
-                listened_to: (None, false),
-            }),
+            state: Mutex::new(Conversation::new(daemon, Arc::new(own_network))),
             held: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
-            bell: Bell::new()?,
+            waker: Waker::new()?,
         })
     }
 
@@ -204,7 +145,7 @@ impl Session {
 
     /// Can be read when the connection is another one.
     pub(super) fn changed(&self) -> BorrowedFd<'_> {
-        self.bell.reader.as_fd()
+        self.waker.descriptor()
     }
 
     /// When to go on at the latest.
@@ -215,7 +156,7 @@ impl Session {
 
     /// Reads what the daemon says, sends it what had to wait, and measures its silence.
     pub(super) fn go_on(&self, heard: bool) {
-        self.bell.silence();
+        self.waker.reset();
         if heard {
             let mut state = self.state();
             let lost = state.hear();
@@ -239,133 +180,13 @@ impl Session {
             address(listened_to.as_ref()) != address(to_listen_to.as_ref()) || (to_send && !sends);
         drop(state);
         if changed {
-            self.bell.ring();
+            self.waker.wake();
         }
         refuse_all(lost);
     }
 
     fn state(&self) -> MutexGuard<'_, Conversation> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Conversation {
-    /// Sends a request to the daemon; none means that no daemon is there. A connection that turns
-    /// out to be a dead daemon's is replaced once. Gives also those whose replies are lost.
-    fn submit(
-        &mut self,
-        kind: Kind,
-        tid: libc::pid_t,
-        contents: &[u8],
-        descriptor: &Descriptor,
-    ) -> (Result<Option<u64>>, Vec<Client>) {
-        let mut lost = Vec::new();
-        if self.silent {
-            return (Ok(None), lost);
-        }
-        self.last_id += 1;
-        let id = self.last_id;
-        for _ in 0..2 {
-            if !self.link.open() {
-                break;
-            }
-            match self
-                .link
-                .submit(Request { id, tid, kind }, contents, descriptor)
-            {
-                Ok(()) => {
-                    self.served = true;
-                    self.away_until = None;
-                    return (Ok(Some(id)), lost);
-                }
-                Err(Failure::Refused(errno)) => return (Err(errno), lost),
-                Err(Failure::Lost) => lost.extend(self.lose()),
-            }
-        }
-        (Ok(None), lost)
-    }
-
-    fn to_listen_to(&self) -> (Option<Arc<OwnedFd>>, bool) {
-        (self.link.descriptor(), self.link.wants_to_send())
-    }
-
-    fn hear(&mut self) -> Vec<Client> {
-        for _ in 0..ANSWERS_AT_ONCE {
-            match self.link.receive() {
-                Ok(Some((answer, contents))) => self.apply(answer, contents),
-                Ok(None) => break,
-                Err(_) => return self.lose(),
-            }
-        }
-        if self.link.wants_to_send() && self.link.flush().is_err() {
-            return self.lose();
-        }
-        Vec::new()
-    }
-
-    /// Answers to what was given up are none to anything that is outstanding.
-    fn apply(&mut self, answer: Answer, contents: Vec<u8>) {
-        self.heard = Instant::now();
-        self.silent = false;
-        self.ping.take_if(|ping| *ping == answer.id);
-        let Some(outstanding) = self.outstanding.get_mut(&answer.id) else {
-            return;
-        };
-        let netlink = outstanding.client.is_some();
-        let word = match answer.state {
-            State::Taken => Word::Taken,
-            State::Piece => Word::Piece(contents),
-            State::Done => Word::Done,
-            State::Refused(errno) => Word::Refused(Errno::from_raw(errno)),
-        };
-        if let Some(words) = &outstanding.words {
-            let _ = words.send(word);
-        }
-        if netlink {
-            outstanding.words = None;
-        }
-        if matches!(answer.state, State::Done | State::Refused(_)) {
-            self.outstanding.remove(&answer.id);
-        }
-    }
-
-    /// The daemon has gone, and with it the replies that clients wait for: the kernel is to refuse
-    /// their requests in its place. Calls that wait hear of it by themselves.
-    fn lose(&mut self) -> Vec<Client> {
-        self.link.close();
-        self.ping = None;
-        self.silent = false;
-        let outstanding = std::mem::take(&mut self.outstanding).into_values();
-        let taken = outstanding.filter(|request| request.words.is_none());
-        taken.filter_map(|request| request.client).collect()
-    }
-
-    /// Looks how long the daemon has been silent while something was asked of it.
-    fn measure(&mut self) -> Vec<Client> {
-        if self.outstanding.is_empty() {
-            return Vec::new();
-        }
-        let silence = self.heard.elapsed();
-        if silence >= LONGEST {
-            let lost = self.lose();
-            self.silent = self.link.open() && self.ask_for_itself();
-            return lost;
-        }
-        if silence >= SILENCE && self.ping.is_none() && !self.ask_for_itself() {
-            return self.lose();
-        }
-        Vec::new()
-    }
-
-    fn ask_for_itself(&mut self) -> bool {
-        self.last_id += 1;
-        let request = Request {
-            id: self.last_id,
-            tid: process::own_pid(),
-            kind: Kind::File,
-        };
-        self.ping = Some(self.last_id);
-        self.link.submit(request, PING, &self.own_network).is_ok()
     }
 }
 
@@ -432,39 +253,6 @@ impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.0.held.fetch_sub(self.1, Ordering::Relaxed);
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Wakes the thread that listens to the daemon.
-struct Bell {
-    reader: PipeReader,
-    writer: PipeWriter,
-    rung: AtomicBool,
-}
-
-impl Bell {
-    fn new() -> Result<Self> {
-        let (reader, writer) = pipe().map_err(|_| Errno::EMFILE)?;
-        let rung = AtomicBool::new(false);
-        Ok(Self {
-            reader,
-            writer,
-            rung,
-        })
-    }
-
-    fn ring(&self) {
-        // Once is enough, and there is always room for that.
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            let _ = (&self.writer).write(&[0]);
-        }
-    }
-
-    /// Makes ready for the next time. To be called when it was heard.
-    fn silence(&self) {
-        if self.rung.swap(false, Ordering::AcqRel) {
-            let _ = (&self.reader).read(&mut [0]);
-        }
     }
 }
 
