@@ -3,7 +3,8 @@
 //! That takes a compiler that may use unstable features and has the sources of `core` beside it:
 //! the distribution's compiler with its own source package, linked into rustup under the name
 //! `debian`, or else a nightly toolchain with the `rust-src` component. Without rustup the compiler
-//! at hand must be the former. `scripts/setup` provides one or the other, and a linker to go with it.
+//! at hand must be the former. `scripts/setup` provides one or the other, and a linker to go with
+//! it.
 //!
 //! The fuzz targets (feature `fuzzing`) load no programs, so they get empty objects, at once.
 
@@ -19,9 +20,9 @@ const OBJECTS: [&str; 2] = ["sockvs-ebpf", "sockvs-netlink"];
 
 /// What the compiler of the programs is told beyond what `aya-build` tells it: that it may use
 /// unstable features, and that instruction set v3 is wanted (Linux 5.12), whose atomic additions
-/// return the old value. It has to be the whole instruction set, asked for in the compiler: with its
-/// parts switched on in the linker, comparisons of 32 bits with constants come out wrong.
-/// Build scripts and macros run here, so they are built for this machine.
+/// return the old value. It has to be the whole instruction set, asked for in the compiler: with
+/// its parts switched on in the linker, comparisons of 32 bits with constants come out wrong. Build
+/// scripts and macros run here, so they are built for this machine.
 const ENVIRONMENT: [(&str, &str); 5] = [
     ("RUSTC_BOOTSTRAP", "1"),
     ("CARGO_TERM_QUIET", "true"),

@@ -1,5 +1,5 @@
-//! Two machines' worth of network: a client's namespace and a server's, joined by a veth pair, and a
-//! cgroup for the client's processes.
+//! Two machines' worth of network: a client's namespace and a server's, joined by a veth pair, and
+//! a cgroup for the client's processes.
 //!
 //! Packets to virtual addresses are routed to a neighbour that does not exist. So a connection to a
 //! service that nothing balances fails, and one that succeeds was balanced.
@@ -73,8 +73,8 @@ impl Lab {
         server.ip(&["route", "add", "local", NETWORK, "dev", "lo"]);
     }
 
-    /// Connections that a server has closed are not remembered for a minute: the next round would find
-    /// more and more of its ports taken by them.
+    /// Connections that a server has closed are not remembered for a minute: the next round would
+    /// find more and more of its ports taken by them.
     fn forget_closed_connections(&self) {
         let setting = "/proc/sys/net/ipv4/tcp_max_tw_buckets";
         let forgotten = self.server.enter(|| fs::write(setting, "0"));

@@ -85,8 +85,8 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
     memory::measure(&bench)
 }
 
-/// Both ends of a connection have one processor, as in the virtual machine: the time that passes then is
-/// the work that is done.
+/// Both ends of a connection have one processor, as in the virtual machine: the time that passes
+/// then is the work that is done.
 fn stay_on_one_processor() -> Result<()> {
     let this = Pid::from_raw(0);
     let allowed = sched_getaffinity(this)?;

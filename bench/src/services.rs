@@ -1,8 +1,8 @@
 //! The virtual services of a measurement, and where connections are to go.
 //!
 //! A table of N services is N services of TCP, each at an address of its own. The first address has
-//! one service more for each other kind of traffic, which stands in the table's middle: some ways of
-//! balancing look through a list.
+//! one service more for each other kind of traffic, which stands in the table's middle: some ways
+//! of balancing look through a list.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -18,8 +18,8 @@ pub struct BpfObjects {
 }
 
 impl BpfObjects {
-    /// What a process has open and what is pinned in a folder, with the programs behind the links and
-    /// the maps behind the programs.
+    /// What a process has open and what is pinned in a folder, with the programs behind the links
+    /// and the maps behind the programs.
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! A cgroup of a test's own. The daemon balances the connections of its processes, and of no others.
+//! A cgroup of a test's own. The daemon balances the connections of its processes, and of no
+//! others.
 
 use std::{
     fs,

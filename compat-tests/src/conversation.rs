@@ -1,7 +1,7 @@
 //! Talking with a program line by line.
 //!
-//! A request is a line of words. The answer is any number of lines, each after a tab, and then `ok`,
-//! or `errno` and a number. The programs of this package and the Python client speak this.
+//! A request is a line of words. The answer is any number of lines, each after a tab, and then
+//! `ok`, or `errno` and a number. The programs of this package and the Python client speak this.
 
 use std::{
     collections::VecDeque,

@@ -16,7 +16,8 @@ use crate::{
     Cgroup, Folder, Intercept, Outcome, Place, binaries, leftovers::clean_up, name, program,
 };
 
-/// How long it may take to start or to end: some seconds of an emulated processor, which others use, too.
+/// How long it may take to start or to end: some seconds of an emulated processor, which others
+/// use, too.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A version of the daemon.

@@ -1,5 +1,5 @@
-//! Real servers of UDP, on threads of the test. Each answers every datagram, with its name if nothing
-//! else is said.
+//! Real servers of UDP, on threads of the test. Each answers every datagram, with its name if
+//! nothing else is said.
 
 use std::{
     net::{SocketAddr, UdpSocket},

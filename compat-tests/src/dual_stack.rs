@@ -116,8 +116,8 @@ impl DualStack {
             })
     }
 
-    /// The stream is connected to `service`, the one with A and B, knows it, and is counted until it
-    /// is closed; that is done here.
+    /// The stream is connected to `service`, the one with A and B, knows it, and is counted until
+    /// it is closed; that is done here.
     ///
     /// # Panics
     ///

@@ -36,8 +36,8 @@ impl Folder {
 
     /// Copies a program into it, and gives the copy's path.
     ///
-    /// Another program does the copying: a copy that this process has open for writing, other threads'
-    /// children have open as well for a moment, and nobody can run it then.
+    /// Another program does the copying: a copy that this process has open for writing, other
+    /// threads' children have open as well for a moment, and nobody can run it then.
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! A machine of its own that real servers run on: a network namespace behind a cable to another one.
+//! A machine of its own that real servers run on: a network namespace behind a cable to another
+//! one.
 
 use std::{
     io::ErrorKind,
@@ -47,8 +48,8 @@ impl Host {
         host
     }
 
-    /// Waits until packets come through: the kernel gets round to telling IPv6 that a cable is plugged in
-    /// within a second or so, and till then the first ones are lost.
+    /// Waits until packets come through: the kernel gets round to telling IPv6 that a cable is
+    /// plugged in within a second or so, and till then the first ones are lost.
     fn await_cable(&self) {
         eventually(Duration::from_secs(20), || {
             let nobody = self.at_v6(NOBODYS_PORT);

@@ -1,8 +1,9 @@
-//! The IPVS clients that the tests compare: ipvsadm, one in Rust on neli, one in Python on pyroute2.
+//! The IPVS clients that the tests compare: ipvsadm, one in Rust on neli, one in Python on
+//! pyroute2.
 //!
 //! All are asked in ipvsadm's words and answer in them: `-S -n` gives rules, `-L -n --stats` a line
-//! for each service and server with its counters, `-L --timeout` the time-outs. With `-R` come rules
-//! with a `;` between them.
+//! for each service and server with its counters, `-L --timeout` the time-outs. With `-R` come
+//! rules with a `;` between them.
 
 use std::fmt;
 

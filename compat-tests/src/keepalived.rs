@@ -62,7 +62,8 @@ impl Keepalived {
         }
         command.arg("--use-file").arg(file);
         for (process, option) in PROCESSES {
-            // One that was killed has left its process ids here, which may be somebody else's by now.
+            // One that was killed has left its process ids here, which may be somebody else's by
+            // now.
             let _ = fs::remove_file(pid_file(&folder, process));
             command.arg(option).arg(pid_file(&folder, process));
         }
@@ -179,7 +180,8 @@ impl Drop for Keepalived {
     }
 }
 
-/// The keepalived that is run: what `SOCKVS_TEST_KEEPALIVED` says, by its name on `PATH` or by its path.
+/// The keepalived that is run: what `SOCKVS_TEST_KEEPALIVED` says, by its name on `PATH` or by its
+/// path.
 #[must_use]
 pub fn program() -> String {
     let told = env::var("SOCKVS_TEST_KEEPALIVED").unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Real clients against a real sockvs: what the tests in `tests/` are written with.
 //!
 //! A [`Testbed`] is a small world of a test's own: a network namespace, a cgroup, a folder and a
-//! [`Daemon`]. In it run IPVS clients ([`Client`]), [`Server`]s, and an [`Application`] that connects
-//! to them. All of it is gone when the test ends, however it ends.
+//! [`Daemon`]. In it run IPVS clients ([`Client`]), [`Server`]s, and an [`Application`] that
+//! connects to them. All of it is gone when the test ends, however it ends.
 //!
 //! Nothing here shares code with the product: what is tested is what other people's programs see.
 //!

@@ -1,7 +1,8 @@
 //! Rules in the words of `ipvsadm`, for clients that are not ipvsadm.
 //!
-//! Tests give all their clients the same arguments and compare what the clients print, so the others
-//! read and write rules as ipvsadm does: `-A -t 10.9.0.1:80 -s rr`. Only what tests use is known.
+//! Tests give all their clients the same arguments and compare what the clients print, so the
+//! others read and write rules as ipvsadm does: `-A -t 10.9.0.1:80 -s rr`. Only what tests use is
+//! known.
 
 use std::{
     fmt,

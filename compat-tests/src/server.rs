@@ -77,8 +77,8 @@ impl Drop for Server {
     }
 }
 
-/// Binds a socket, and waits a moment for an address that another one had. A program that is just being
-/// started has a copy of each socket of this process, until it runs.
+/// Binds a socket, and waits a moment for an address that another one had. A program that is just
+/// being started has a copy of each socket of this process, until it runs.
 pub(crate) fn when_free<T>(mut bind: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..100 {
         match bind() {

@@ -1,5 +1,5 @@
-//! Turns: tests run side by side, but a daemon that takes the requests of all namespaces takes those
-//! of other tests, too.
+//! Turns: tests run side by side, but a daemon that takes the requests of all namespaces takes
+//! those of other tests, too.
 
 use std::fs::File;
 

@@ -1,5 +1,5 @@
-//! A program whose memory changes while it is read gains nothing by it: a call is carried out as some
-//! version of the memory has it, by the rights of who makes it, or not at all.
+//! A program whose memory changes while it is read gains nothing by it: a call is carried out as
+//! some version of the memory has it, by the rights of who makes it, or not at all.
 
 use std::{process::Command, thread, time::Duration};
 

@@ -1,12 +1,14 @@
-//! Counters: nothing that becomes of a socket leaves a count behind, and every connection is counted
-//! once.
+//! Counters: nothing that becomes of a socket leaves a count behind, and every connection is
+//! counted once.
 //!
 //! What counts as a connection (`Conns`): for TCP, each `connect(2)` to the service with which the
 //! kernel sends a SYN, whatever comes of it. One that fails before that does not count: where the
 //! service has no usable server, or there is no route to the one that was chosen. For UDP, each
-//! successful `connect(2)`, and of a socket that is not connected the first datagram to the service.
+//! successful `connect(2)`, and of a socket that is not connected the first datagram to the
+//! service.
 //!
-//! `SOCKVS_TEST_CONNECTIONS` says how many connections (100 000 without it), `SOCKVS_TEST_SEED` which.
+//! `SOCKVS_TEST_CONNECTIONS` says how many connections (100 000 without it), `SOCKVS_TEST_SEED`
+//! which.
 
 use std::{
     collections::BTreeMap,
@@ -31,8 +33,8 @@ const KILLS: u64 = 5;
 struct Family {
     /// Where the services are.
     service: fn(usize) -> String,
-    /// Where the servers are; the fourth one does not listen, the fifth has no route, the sixth does
-    /// not answer.
+    /// Where the servers are; the fourth one does not listen, the fifth has no route, the sixth
+    /// does not answer.
     server: fn(usize) -> String,
     /// The source address of connections to a server.
     source: fn(usize) -> String,

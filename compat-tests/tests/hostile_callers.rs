@@ -1,5 +1,5 @@
-//! Under one `sockvs exec`: what one process keeps the supervisor waiting for, no other waits for, nor
-//! does anybody wait for a daemon that stands still.
+//! Under one `sockvs exec`: what one process keeps the supervisor waiting for, no other waits for,
+//! nor does anybody wait for a daemon that stands still.
 
 use std::time::{Duration, Instant};
 

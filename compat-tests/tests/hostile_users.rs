@@ -1,5 +1,5 @@
-//! What a user without rights may do to `sockvs exec` and to the daemon behind it: root's clients are
-//! served within a second, `sockvs status` answers, and the daemon ends when it is told to.
+//! What a user without rights may do to `sockvs exec` and to the daemon behind it: root's clients
+//! are served within a second, `sockvs status` answers, and the daemon ends when it is told to.
 
 use std::{
     thread,

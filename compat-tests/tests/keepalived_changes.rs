@@ -57,7 +57,8 @@ fn a_daemon_that_is_killed_and_started_again_keeps_the_table() {
 }
 
 /// keepalived says once that a server is out. Under `sockvs exec` that waits for the next daemon.
-/// Unwrapped, it goes to the kernel while there is no daemon, and is lost, until the server's next change.
+/// Unwrapped, it goes to the kernel while there is no daemon, and is lost, until the server's next
+/// change.
 #[test]
 fn a_server_that_fails_while_the_daemon_is_started_again_is_out_afterwards() {
     play(|scene| {

@@ -5,8 +5,8 @@ use std::{thread, time::Duration};
 use compat_tests::{Balancer, Scene, Server, scene::play, traffic::now};
 use nix::errno::Errno;
 
-/// The interval of checks is a second, and a failed one is tried again after a tenth. The rest is for
-/// a machine that is emulated and busy.
+/// The interval of checks is a second, and a failed one is tried again after a tenth. The rest is
+/// for a machine that is emulated and busy.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How many threads connect.
@@ -33,7 +33,8 @@ fn a_sorry_server_is_there_when_all_others_have_failed() {
             let reached = scene.reached(&format!("10.9.0.1:{port}"), 2);
             assert_eq!(reached, [server; 2], "{:?}, port {port}", scene.balancer);
         }
-        // The kernel's IPVS would send packets for the service's address there, which the host has not.
+        // The kernel's IPVS would send packets for the service's address there, which the host has
+        // not.
         if scene.balancer == Balancer::Sockvs {
             assert_eq!(scene.reached("10.9.0.1:85", 2), ["sorry"; 2]);
         }
@@ -118,8 +119,8 @@ fn connections_to_a_dead_server_stop_within_a_round_of_checks() {
             let dead = [Errno::ECONNREFUSED, Errno::ECONNRESET].map(Err);
             assert!(dead.contains(&attempt.reached), "{attempt:?}");
         }
-        // Each in turn: had those to A failed, there were more than its share. Some of B's were waiting for
-        // it to accept them when it ended.
+        // Each in turn: had those to A failed, there were more than its share. Some of B's were
+        // waiting for it to accept them when it ended.
         assert!(
             failed.len() <= served + 4 * THREADS,
             "more failed than went to B"

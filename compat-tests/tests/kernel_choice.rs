@@ -1,5 +1,5 @@
-//! Whom schedulers choose: the kernel's own IPVS in one namespace, sockvs in another, the same events
-//! in both, and the servers that connections reach compared one by one.
+//! Whom schedulers choose: the kernel's own IPVS in one namespace, sockvs in another, the same
+//! events in both, and the servers that connections reach compared one by one.
 //!
 //! Connections stay open while a sequence runs: the kernel counts closed ones for a while longer
 //! than there are sockets (README, differences). `twos` draws lots, so that there is nothing to

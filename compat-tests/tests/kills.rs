@@ -1,8 +1,9 @@
-//! The daemon is killed in the middle of things: while it carries out a change, and while it starts.
-//! What it was about to do is done or not done, nothing else changes, and connections notice nothing.
+//! The daemon is killed in the middle of things: while it carries out a change, and while it
+//! starts. What it was about to do is done or not done, nothing else changes, and connections
+//! notice nothing.
 //!
-//! `SOCKVS_TEST_KILLS` says how often it is killed (while it starts, half as often); without it, a few
-//! times.
+//! `SOCKVS_TEST_KILLS` says how often it is killed (while it starts, half as often); without it, a
+//! few times.
 
 use std::{collections::BTreeSet, env, thread, time::Duration};
 
@@ -20,7 +21,8 @@ const STEPS_OF_A_START: u32 = 6000;
 /// After so many kills it is looked what became of the connections.
 const LOOK: u32 = 20;
 
-/// Changes of a service that is connected to, and of another one. After all of them the table is what it was.
+/// Changes of a service that is connected to, and of another one. After all of them the table is
+/// what it was.
 const CHANGES: [&str; 11] = [
     "-a SERVICE -r SERVER:92 -m -w 2",
     "-e SERVICE -r SERVER:92 -m -w 5",
@@ -121,8 +123,8 @@ impl World {
         killed
     }
 
-    /// Kills the daemon at this step of the start of a version; then starts another one. Whether the
-    /// start took as many steps.
+    /// Kills the daemon at this step of the start of a version; then starts another one. Whether
+    /// the start took as many steps.
     fn kill_while_starting(&mut self, step: u32, [version, next]: [Version; 2]) -> bool {
         self.testbed.daemon.kill();
         self.testbed.daemon.begin_again_as(version);
@@ -195,8 +197,8 @@ fn a_change_that_is_cut_short_is_there_or_not_and_connections_go_on() {
         .collect();
     let kills = kills();
     let mut within = 0;
-    // 37 and the number of changes have no divisor in common with the number of steps: in the end each
-    // change was cut short at each step.
+    // 37 and the number of changes have no divisor in common with the number of steps: in the end
+    // each change was cut short at each step.
     for (kill, change) in (0..kills).zip(changes.iter().cycle()) {
         let step = 1 + kill * 37 % STEPS_OF_A_CHANGE;
         within += u32::from(world.kill_within(change, step));
@@ -209,7 +211,8 @@ fn a_change_that_is_cut_short_is_there_or_not_and_connections_go_on() {
     world.expect_all_well();
 }
 
-/// Kills starts of these versions, one after another, and lets one of the versions behind them start.
+/// Kills starts of these versions, one after another, and lets one of the versions behind them
+/// start.
 fn cut_starts_short(versions: &[[Version; 2]]) {
     let mut world = World::new();
     let kills = kills() / 2;

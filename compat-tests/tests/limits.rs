@@ -126,8 +126,8 @@ fn more_connections_than_there_may_be_work_and_are_not_counted() {
                 "round {round}, number {number}"
             );
         }
-        // Sockets that are made one after another have their places one after another; others may come
-        // between.
+        // Sockets that are made one after another have their places one after another; others may
+        // come between.
         active_becomes(&testbed, &(48..=64));
         drop(application);
         active_becomes(&testbed, &(0..=0));

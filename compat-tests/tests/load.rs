@@ -1,7 +1,7 @@
 //! Many clients, and clients that behave badly: the others are served, and nothing stays behind.
 //!
-//! What others have to wait is printed, with what the daemon costs. `SOCKVS_TEST_SECONDS` says for how
-//! long clients edit at once (five without it).
+//! What others have to wait is printed, with what the daemon costs. `SOCKVS_TEST_SECONDS` says for
+//! how long clients edit at once (five without it).
 
 use std::{
     fmt::Write as _,

@@ -6,8 +6,8 @@ use compat_tests::{
     Namespace, Server, Talk, Testbed, application::Socket, ipvs_clients::IpvsClient,
 };
 
-/// IPVS does not see what the director itself sends to a server that is not its own, and loops where
-/// the virtual address is a server's, too.
+/// IPVS does not see what the director itself sends to a server that is not its own, and loops
+/// where the virtual address is a server's, too.
 #[test]
 fn the_director_is_client_and_server_at_once() {
     let testbed = Testbed::new();
@@ -142,8 +142,8 @@ fn repeated_syns(namespace: &Namespace) -> u64 {
 /// second (`conn_reuse_mode`).
 #[test]
 fn connections_in_quick_succession_from_few_ports_do_not_stall() {
-    // Not fewer: a port that is used again before its last connection's reset has got through to the
-    // server makes TCP itself wait.
+    // Not fewer: a port that is used again before its last connection's reset has got through to
+    // the server makes TCP itself wait.
     const PORTS: &str = "40000 40199";
     /// Each port has been used more than once then, for each of the servers.
     const ENOUGH: usize = 1000;

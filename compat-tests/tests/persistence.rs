@@ -5,7 +5,8 @@ use std::{net::IpAddr, thread, time::Duration};
 use compat_tests::{Application, Server, Testbed, application::Socket, binaries, program};
 use nix::errno::Errno;
 
-/// A family's addresses: the service's hosts, the servers' and the clients', each ending in a number.
+/// A family's addresses: the service's hosts, the servers' and the clients', each ending in a
+/// number.
 #[derive(Clone, Copy, Debug)]
 struct Family {
     service: fn(u8, u16) -> String,

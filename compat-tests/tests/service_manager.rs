@@ -179,7 +179,8 @@ fn under_sockvs_exec_keepalived_is_its_services_main_process() {
         let served = saved.starts_with("-A -t 10.9.0.1:80 -s rr\n");
         served.then_some(()).ok_or(saved)
     });
-    // keepalived notifies systemd if systemd started it, and systemd listens to the main process only.
+    // keepalived notifies systemd if systemd started it, and systemd listens to the main process
+    // only.
     let main = fs::read_to_string(path("main.pid")).expect("keepalived writes its process id");
     assert_eq!(
         main.trim(),

@@ -1,8 +1,8 @@
 //! Connects and edits at full rate, while the daemon is killed or stopped every few seconds, and
 //! started again, perhaps as a version whose maps have another layout.
 //!
-//! `SOCKVS_TEST_SOAK` says for how many minutes; without it, for some seconds. `SOCKVS_TEST_SEED` says which
-//! edits there are.
+//! `SOCKVS_TEST_SOAK` says for how many minutes; without it, for some seconds. `SOCKVS_TEST_SEED`
+//! says which edits there are.
 
 use std::{
     env,

@@ -1,5 +1,5 @@
-//! ipvsadm where it can have no generic netlink socket: it falls back to the socket options of IPVS,
-//! and finds the same table.
+//! ipvsadm where it can have no generic netlink socket: it falls back to the socket options of
+//! IPVS, and finds the same table.
 //!
 //! They are served to clients under `sockvs exec` only, whatever the interceptor of this run.
 

@@ -1,5 +1,5 @@
-//! Kinds of sockets, and what applications do with them: however a socket gets connected, it gets to
-//! a server, knows the virtual address, and is counted until it is connected no more.
+//! Kinds of sockets, and what applications do with them: however a socket gets connected, it gets
+//! to a server, knows the virtual address, and is counted until it is connected no more.
 
 use std::{fs, time::Duration};
 

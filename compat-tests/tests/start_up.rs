@@ -1,5 +1,5 @@
-//! Starting when it cannot be done: one clear line, exit status 1, and nothing left behind. And what
-//! `sockvs status` and `sockvs doctor` say.
+//! Starting when it cannot be done: one clear line, exit status 1, and nothing left behind. And
+//! what `sockvs status` and `sockvs doctor` say.
 
 use std::{fs, path::Path, process::Command};
 

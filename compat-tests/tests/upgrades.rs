@@ -1,5 +1,5 @@
-//! A version of the daemon whose maps have another layout takes over, and the table is as it was; then
-//! the way back.
+//! A version of the daemon whose maps have another layout takes over, and the table is as it was;
+//! then the way back.
 
 use compat_tests::{Testbed, application::Socket, binaries, daemon::Version, program};
 

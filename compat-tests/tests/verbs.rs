@@ -1,6 +1,7 @@
 //! Each verb of `ipvsadm`, through three clients that share no code with sockvs or each other.
 //!
-//! What one client writes, the others read: a misunderstanding between sockvs and one of them shows.
+//! What one client writes, the others read: a misunderstanding between sockvs and one of them
+//! shows.
 
 use compat_tests::{IpvsClient, Testbed};
 

@@ -73,8 +73,8 @@ pub struct Options {
     pub socket: PathBuf,
 }
 
-/// Removes what an earlier daemon left: all that is pinned, and the sockets' files if it had no time
-/// for that.
+/// Removes what an earlier daemon left: all that is pinned, and the sockets' files if it had no
+/// time for that.
 ///
 /// # Errors
 ///
@@ -236,8 +236,8 @@ async fn serve(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What it took to load the programs is not needed again. The allocator would keep it for the main thread,
-/// which does next to nothing from now on.
+/// What it took to load the programs is not needed again. The allocator would keep it for the main
+/// thread, which does next to nothing from now on.
 fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the function may be called at any time.
@@ -266,8 +266,8 @@ async fn keep_house(server: Server, namespaces: Arc<Namespaces>) {
     }
 }
 
-/// Says that the daemon is alive, as long as the table can be had: whoever waits for it for ever, does
-/// not say so.
+/// Says that the daemon is alive, as long as the table can be had: whoever waits for it for ever,
+/// does not say so.
 async fn be_watched(server: Server) {
     let Some(pause) = service_manager::asks_every() else {
         return;
@@ -308,7 +308,8 @@ async fn sweep(mut templates: Templates) {
     }
 }
 
-/// Frees what is kept of sockets that are gone, in a fifth of the time at most, and tells what gets scarce.
+/// Frees what is kept of sockets that are gone, in a fifth of the time at most, and tells what gets
+/// scarce.
 async fn reap(mut reaper: Reaper, usage: Arc<MapUsage>) {
     loop {
         let start = Instant::now();

@@ -4,8 +4,8 @@ use std::{io, os::fd::BorrowedFd, thread};
 
 use nix::sched::{CloneFlags, setns};
 
-/// Does something inside a namespace, on a thread that ends with it. That there is no such thread to be
-/// had is an error like others.
+/// Does something inside a namespace, on a thread that ends with it. That there is no such thread
+/// to be had is an error like others.
 pub(crate) fn inside<T: Send>(
     netns: BorrowedFd<'_>,
     act: impl FnOnce() -> io::Result<T> + Send,

@@ -24,8 +24,8 @@ pub fn suffice() -> bool {
         .all(|right| caps::has_cap(None, CapSet::Effective, *right).unwrap_or(false))
 }
 
-/// Gives up what the daemon does not need. It holds for the calling thread, and those that it starts
-/// from now on.
+/// Gives up what the daemon does not need. It holds for the calling thread, and those that it
+/// starts from now on.
 pub(crate) fn keep_needed() {
     keep_only(&NEEDED);
 }

@@ -1,5 +1,5 @@
-//! Telling the service manager how the daemon is: ready, alive, ending (`sd_notify(3)`). Without one
-//! that asks for it, nothing happens.
+//! Telling the service manager how the daemon is: ready, alive, ending (`sd_notify(3)`). Without
+//! one that asks for it, nothing happens.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub(crate) fn alive() {
     tell(NotifyState::Watchdog);
 }
 
-/// How often it is to say that it is alive: twice in the time after which it is taken for dead. None
-/// if nobody wants to hear it.
+/// How often it is to say that it is alive: twice in the time after which it is taken for dead.
+/// None if nobody wants to hear it.
 pub(crate) fn asks_every() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

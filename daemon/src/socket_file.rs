@@ -1,5 +1,5 @@
-//! The files of Unix sockets: who may connect, and that one that its daemon left behind is in the way
-//! of the next one.
+//! The files of Unix sockets: who may connect, and that one that its daemon left behind is in the
+//! way of the next one.
 
 use std::{
     fs::{self, Permissions},
@@ -81,8 +81,8 @@ pub(crate) fn claim(path: &Path) -> io::Result<Place> {
     }
 }
 
-/// Listens at a path, which must be free. The file has these permissions before anybody can connect,
-/// and never more.
+/// Listens at a path, which must be free. The file has these permissions before anybody can
+/// connect, and never more.
 ///
 /// # Errors
 ///

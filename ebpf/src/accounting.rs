@@ -1,8 +1,8 @@
 //! Counting connections at their destination and their service.
 //!
 //! A connection is counted where its destination's record is, which stays that destination's until
-//! no connection is counted there. The service's record may be another's before that; nothing is counted
-//! at the service then.
+//! no connection is counted there. The service's record may be another's before that; nothing is
+//! counted at the service then.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -10,8 +10,8 @@ use sockvs_ebpf_common::{Carried, Destination, Origin, Service, recovery_thresho
 
 use crate::{counter, persistence, table};
 
-/// A connection begins. False if it cannot be counted: its destination's record has become another's.
-/// Should persistence not know its client, that is noted in `origin`.
+/// A connection begins. False if it cannot be counted: its destination's record has become
+/// another's. Should persistence not know its client, that is noted in `origin`.
 #[inline(always)]
 pub(crate) fn begin(origin: *mut Origin, active: bool) -> bool {
     sockvs_begin(origin, active.into()) != 0
@@ -78,7 +78,8 @@ pub(crate) fn inactive(origin: &Origin) {
     }
 }
 
-/// A connection that was counted as active, or not, is over; what it has carried is still to be added.
+/// A connection that was counted as active, or not, is over; what it has carried is still to be
+/// added.
 #[inline(always)]
 pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
     let Some(destination) = table::destination_of(origin) else {

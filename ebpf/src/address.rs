@@ -34,8 +34,8 @@ impl Endpoint {
 /// Who connects, as far as it is known before the connection is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Client {
-    /// The address that the socket is bound to, folded to 32 bits in host order; of a socket that is
-    /// not bound, something that stands for its network namespace.
+    /// The address that the socket is bound to, folded to 32 bits in host order; of a socket that
+    /// is not bound, something that stands for its network namespace.
     pub(crate) address: u32,
     /// The port that the socket is bound to, host order, or zero.
     pub(crate) port: u16,

@@ -93,8 +93,8 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
     Connect::To(server)
 }
 
-/// The socket goes past services. What may be known of an earlier attempt of TCP is found out when the
-/// connection begins: most sockets make no other.
+/// The socket goes past services. What may be known of an earlier attempt of TCP is found out when
+/// the connection begins: most sockets make no other.
 #[inline(always)]
 fn leave(ctx: &SockAddrContext, is_udp: bool) {
     if is_udp {

@@ -43,8 +43,8 @@ pub(crate) fn exchange_half(word: *mut u32, number: u32) -> u32 {
     unsafe { atomic_xchg::<u32, { AtomicOrdering::SeqCst }>(word, number) }
 }
 
-/// Adds to a word of half the size; returns what it was. Whatever other processors see of this one's
-/// later steps, they see after it.
+/// Adds to a word of half the size; returns what it was. Whatever other processors see of this
+/// one's later steps, they see after it.
 #[inline(always)]
 pub(crate) fn add_half(word: *mut u32, amount: u32) -> u32 {
     // SAFETY: as in `exchange`.

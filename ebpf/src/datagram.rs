@@ -167,8 +167,8 @@ pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
     PROCEED
 }
 
-/// The virtual address that datagrams went to which this server may be answering: `server` as the socket
-/// sees it, `searched` the same without IPv4 mapping.
+/// The virtual address that datagrams went to which this server may be answering: `server` as the
+/// socket sees it, `searched` the same without IPv4 mapping.
 #[inline(always)]
 fn asked_for(ctx: &SockAddrContext, server: &Endpoint, searched: &Endpoint) -> Option<Endpoint> {
     let cookie = connections::cookie(ctx);

@@ -1,11 +1,12 @@
-//! What is known of the datagrams that sockets sent to services without being connected: an entry for
-//! each flow, by the socket's cookie and a place among the socket's flows. The places that are taken
-//! are the first ones.
+//! What is known of the datagrams that sockets sent to services without being connected: an entry
+//! for each flow, by the socket's cookie and a place among the socket's flows. The places that are
+//! taken are the first ones.
 //!
-//! All calls of one socket that get here run under its lock. `live` removes the flows of a socket that has
-//! not used them for long, or that is gone. So that this is never in the way of a datagram, the socket's
-//! first flow says when the socket last sent one (`used`), and that its flows are being removed
-//! (`removing`): of the two that come together, at least one sees the other, and then does nothing.
+//! All calls of one socket that get here run under its lock. `live` removes the flows of a socket
+//! that has not used them for long, or that is gone. So that this is never in the way of a
+//! datagram, the socket's first flow says when the socket last sent one (`used`), and that its
+//! flows are being removed (`removing`): of the two that come together, at least one sees the
+//! other, and then does nothing.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -54,8 +55,8 @@ pub(crate) fn at(cookie: u64, place: u64) -> Option<*mut Flow> {
     FLOWS.get_ptr_mut(&FlowKey { cookie, place })
 }
 
-/// The socket that has this flow as its first is about to send a datagram to a service: its flows are in
-/// use from now on. False if they are being removed at this moment.
+/// The socket that has this flow as its first is about to send a datagram to a service: its flows
+/// are in use from now on. False if they are being removed at this moment.
 #[inline(always)]
 pub(crate) fn keep(first: *mut Flow, now: u64) -> bool {
     // SAFETY: a field of an entry.
@@ -65,8 +66,8 @@ pub(crate) fn keep(first: *mut Flow, now: u64) -> bool {
     unsafe { addr_of!((*first).removing).read_volatile() == 0 }
 }
 
-/// The flow to a virtual address, the one that was used last, of the socket that has this one as its
-/// first.
+/// The flow to a virtual address, the one that was used last, of the socket that has this one as
+/// its first.
 #[inline(always)]
 pub(crate) fn to(first: *mut Flow, cookie: u64, asked: &Endpoint) -> Option<*mut Flow> {
     // Most sockets have one.
@@ -138,8 +139,9 @@ extern "C" fn sockvs_find_flow(
     found
 }
 
-/// A flow begins, in the place of this one, or in one of its own: the oldest one's, if there are too
-/// many. What was there ends. `first` is the socket's first flow. False if there is no memory for it.
+/// A flow begins, in the place of this one, or in one of its own: the oldest one's, if there are
+/// too many. What was there ends. `first` is the socket's first flow. False if there is no memory
+/// for it.
 #[inline(always)]
 pub(crate) fn begin(
     socket: Socket,
@@ -156,8 +158,8 @@ pub(crate) fn begin(
     sockvs_begin_flow(socket, first, origin, now)
 }
 
-/// A function of its own, because its callers have much on the stack. (Not one that the verifier goes
-/// through by itself: it would not be given where a socket is.)
+/// A function of its own, because its callers have much on the stack. (Not one that the verifier
+/// goes through by itself: it would not be given where a socket is.)
 #[inline(never)]
 fn sockvs_begin_flow(
     Socket { cookie, address }: Socket,
@@ -219,8 +221,8 @@ fn fill_in(flow: *mut Flow, origin: &Origin, now: u64) {
 /// No user has this number as an owner.
 const NO_USER: u32 = u32::MAX;
 
-/// Makes an entry at a place: whose share it takes, or `NO_USER` if there is no room, or that one has all
-/// that may be had. A function of its own for the verifier's sake.
+/// Makes an entry at a place: whose share it takes, or `NO_USER` if there is no room, or that one
+/// has all that may be had. A function of its own for the verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_alloc_flow(cookie: u64, place: u64) -> u32 {
@@ -255,8 +257,8 @@ pub(crate) fn end_all(cookie: u64) {
     }
 }
 
-/// The flow at this place ends, and is removed; zero if there is none. A function of its own for the
-/// verifier's sake.
+/// The flow at this place ends, and is removed; zero if there is none. A function of its own for
+/// the verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_end_flow(cookie: u64, place: u64) -> u32 {
@@ -283,8 +285,8 @@ fn end_one(flow: *mut Flow) {
     }
 }
 
-/// Removes the flows of the socket that has this one as its first, if none was used for as long as its
-/// service says; of a socket that is gone, in any case.
+/// Removes the flows of the socket that has this one as its first, if none was used for as long as
+/// its service says; of a socket that is gone, in any case.
 #[inline(always)]
 pub(crate) fn remove_idle(cookie: u64, first: *mut Flow, now: u64, gone: bool) {
     if !gone && !sockvs_is_idle(cookie, now) {

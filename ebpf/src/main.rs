@@ -2,13 +2,13 @@
 //! `sendmsg(2)`, `recvmsg(2)` and `getpeername(2)` of every process below it.
 //!
 //! `connect` takes a socket to a server, `datagram` does it for each datagram of one that is not
-//! connected, `peername` answers with the address that was asked for; `states` and `release` watch over
-//! what becomes of sockets. `services` finds out which service a call is for, `balance` on
+//! connected, `peername` answers with the address that was asked for; `states` and `release` watch
+//! over what becomes of sockets. `services` finds out which service a call is for, `balance` on
 //! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
-//! `accounting` counts, `connections` and `flows` are what is known of sockets, each with its `origin`, of
-//! which no user has more than its `shares`;
-//! `table` is the way through the maps, `address` reads and writes the program's context. `live` runs when the daemon asks what
-//! sockets are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
+//! `accounting` counts, `connections` and `flows` are what is known of sockets, each with its
+//! `origin`, of which no user has more than its `shares`; `table` is the way through the maps,
+//! `address` reads and writes the program's context. `live` runs when the daemon asks what sockets
+//! are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
 //!
 //! The programs count connections, advance cursors and enter templates; all else in the maps is the
 //! daemon's to write. Nothing here runs for a packet of a connected socket.

@@ -1,4 +1,5 @@
-//! The two ends of what a socket remembers of its way: the address it asked for and the server it got.
+//! The two ends of what a socket remembers of its way: the address it asked for and the server it
+//! got.
 
 use core::ptr::addr_of;
 

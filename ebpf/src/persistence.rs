@@ -1,13 +1,13 @@
 //! Persistence: a client that comes again gets the server that it had (`ip_vs_sched_persist`).
 //!
-//! While a connection is being made, the client is known by the address that its socket is bound to,
-//! if it is; else by its network namespace. What is remembered is a [`Template`], as long as the
-//! service says after the last connection that it gave a server has begun, and at least as long as
-//! one of them lives.
+//! While a connection is being made, the client is known by the address that its socket is bound
+//! to, if it is; else by its network namespace. What is remembered is a [`Template`], as long as
+//! the service says after the last connection that it gave a server has begun, and at least as long
+//! as one of them lives.
 //!
-//! A template is entered when the client's connection begins, so that an attempt that never begins leaves
-//! none. How many a service may have is limited (`may_take`). A client beyond that is balanced
-//! without persistence, until the daemon has removed templates that are not in use.
+//! A template is entered when the client's connection begins, so that an attempt that never begins
+//! leaves none. How many a service may have is limited (`may_take`). A client beyond that is
+//! balanced without persistence, until the daemon has removed templates that are not in use.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -78,10 +78,11 @@ pub(crate) fn choose(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) 
     selection::choose(found.record, &address::client(ctx))
 }
 
-/// Finds the client's template, if it still holds: the index of its destination's record, or `NOBODY`.
+/// Finds the client's template, if it still holds: the index of its destination's record, or
+/// `NOBODY`.
 ///
-/// A function of its own: the verifier goes through it once, and what it puts on the stack is gone when
-/// a server is chosen.
+/// A function of its own: the verifier goes through it once, and what it puts on the stack is gone
+/// when a server is chosen.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_known(
@@ -125,8 +126,8 @@ fn holds(known: &Template, service: *mut Service, index: u32) -> bool {
         && (flags & TERMS_EXPIRE_QUIESCENT == 0 || selection::weight(destination) != 0)
 }
 
-/// A connection begins to count: its client has a template from now on, that lasts. If it cannot have one
-/// that leads to the connection's server, the client is struck out of `origin`.
+/// A connection begins to count: its client has a template from now on, that lasts. If it cannot
+/// have one that leads to the connection's server, the client is struck out of `origin`.
 #[inline(always)]
 pub(crate) fn begin(origin: &mut Origin, service: *mut Service) {
     if has_client(origin) && !enter(origin, service) {
@@ -282,8 +283,8 @@ pub(crate) fn templates_of(service: *mut Service) -> *mut u32 {
     unsafe { addr_of_mut!((*service).templates) }
 }
 
-/// The service as a template's key has it: with its port only where the connection goes to that very
-/// port and that is not FTP's.
+/// The service as a template's key has it: with its port only where the connection goes to that
+/// very port and that is not FTP's.
 #[inline(always)]
 fn template_service(service: *mut Service, asked: u16) -> ServiceKey {
     // SAFETY: a field within the record; it changes only with a new use of the record.

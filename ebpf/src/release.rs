@@ -1,5 +1,5 @@
-//! The last close of a socket. What one of UDP was counted for is over. One of TCP tells by its states
-//! (`states`), but not if its connection never began.
+//! The last close of a socket. What one of UDP was counted for is over. One of TCP tells by its
+//! states (`states`), but not if its connection never began.
 
 use core::ptr::addr_of;
 

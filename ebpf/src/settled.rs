@@ -14,8 +14,8 @@ use crate::counter;
 
 /// A connection has ended with so much carried: what of it is still to be added.
 ///
-/// It must be marked as [ended](sockvs_ebpf_common::ENDED) before: whoever looks at it afterwards then
-/// adds nothing.
+/// It must be marked as [ended](sockvs_ebpf_common::ENDED) before: whoever looks at it afterwards
+/// then adds nothing.
 #[inline(always)]
 pub(crate) fn end(connection: *mut Connection, carried: &Carried) -> Carried {
     let [inpkts, outpkts, inbytes, outbytes] = words(connection);

@@ -1,5 +1,5 @@
-//! How much of `OVERFLOW` and `FLOWS` each user has, and all together: so no user takes the room that
-//! others need. What a user may have is told at `sockvs_ebpf_common::may_take`.
+//! How much of `OVERFLOW` and `FLOWS` each user has, and all together: so no user takes the room
+//! that others need. What a user may have is told at `sockvs_ebpf_common::may_take`.
 
 use core::ptr::{addr_of, addr_of_mut};
 

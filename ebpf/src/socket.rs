@@ -1,9 +1,9 @@
-//! The kernel's sockets, as far as `live` looks into them. Where their fields are differs from kernel
-//! to kernel; the daemon finds out and says so in `LAYOUT`.
+//! The kernel's sockets, as far as `live` looks into them. Where their fields are differs from
+//! kernel to kernel; the daemon finds out and says so in `LAYOUT`.
 //!
-//! A socket may end and become another one while it is looked at; the kernel does not give the memory
-//! of sockets to anything else meanwhile. Who minds compares cookies. What a pointer leads to that turns
-//! out to lead nowhere reads as zero.
+//! A socket may end and become another one while it is looked at; the kernel does not give the
+//! memory of sockets to anything else meanwhile. Who minds compares cookies. What a pointer leads
+//! to that turns out to lead nowhere reads as zero.
 
 use core::ptr::addr_of_mut;
 
@@ -30,8 +30,8 @@ macro_rules! place {
     };
 }
 
-/// Reads a field of what stands at `base`; zero if nothing does. (Nobody asks which it was: the verifier
-/// would have to go both ways from each field on.)
+/// Reads a field of what stands at `base`; zero if nothing does. (Nobody asks which it was: the
+/// verifier would have to go both ways from each field on.)
 #[inline(always)]
 fn field<T: Copy + Default>(base: *const u8, place: usize) -> T {
     let mut value = T::default();
@@ -54,7 +54,8 @@ pub(crate) fn cookie(sk: *const u8) -> u64 {
     field(sk, place!(cookie))
 }
 
-/// Whether this still is the socket with this cookie, and not what has its memory now that it is gone.
+/// Whether this still is the socket with this cookie, and not what has its memory now that it is
+/// gone.
 #[inline(always)]
 pub(crate) fn is_alive(sk: *const u8, cookie: u64) -> bool {
     // A socket that is gone keeps its cookie in its memory until that is used again.

@@ -30,8 +30,9 @@ const ESTABLISHED: u32 = 1;
 const SYN_RECV: u32 = 3;
 const CLOSE: u32 = 7;
 
-/// Looks at what the kernel tells. Most of it is of no use, and told of every connection there is: that
-/// is to take as few instructions as possible, and so there is nothing here that needs a register saved.
+/// Looks at what the kernel tells. Most of it is of no use, and told of every connection there is:
+/// that is to take as few instructions as possible, and so there is nothing here that needs a
+/// register saved.
 #[inline(always)]
 pub(crate) fn observe(ctx: &SockOpsContext) {
     let op = ctx.op();

@@ -155,14 +155,15 @@ pub(crate) fn service_at(index: u32) -> Option<*mut Service> {
     SERVICE_RECORDS.get_value_ptr_mut(index / SERVICES_PER_CHUNK, &(index % SERVICES_PER_CHUNK))
 }
 
-/// Whether the record's key is this one. Word by word: the derived comparison becomes a call to `memcmp`.
+/// Whether the record's key is this one. Word by word: the derived comparison becomes a call to
+/// `memcmp`.
 #[inline(always)]
 fn has_key(service: *mut Service, key: &ServiceKey) -> bool {
     /// Reads a field.
     macro_rules! field {
         ($($field:tt)+) => {
-            // SAFETY: chunks are never freed; a part of the record, which is plain data that only a new
-            // use of the record changes, and `generation` tells of that.
+            // SAFETY: chunks are never freed; a part of the record, which is plain data that only a
+            // new use of the record changes, and `generation` tells of that.
             unsafe { addr_of!((*service).key.$($field)+).read_volatile() }
         };
     }

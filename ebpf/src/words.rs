@@ -1,5 +1,5 @@
-//! Copying and clearing records word by word: of a plain copy the compiler makes a call to a function that goes
-//! byte by byte.
+//! Copying and clearing records word by word: of a plain copy the compiler makes a call to a
+//! function that goes byte by byte.
 
 use core::ptr::addr_of;
 

@@ -1,5 +1,5 @@
-//! A conversation of clients with the family: messages in, replies out, and after each the tables are
-//! as they should be.
+//! A conversation of clients with the family: messages in, replies out, and after each the tables
+//! are as they should be.
 
 #![no_main]
 

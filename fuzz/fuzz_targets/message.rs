@@ -1,4 +1,5 @@
-//! The wire: no bytes make anything panic, and what can be read says the same when it is written again.
+//! The wire: no bytes make anything panic, and what can be read says the same when it is written
+//! again.
 
 #![no_main]
 

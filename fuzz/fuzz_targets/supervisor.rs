@@ -1,5 +1,5 @@
-//! Packets of `sockvs exec`, whose socket is everybody's: what can be read is carried out, for somebody
-//! who may and for somebody who may not, and what is written again is the same.
+//! Packets of `sockvs exec`, whose socket is everybody's: what can be read is carried out, for
+//! somebody who may and for somebody who may not, and what is written again is the same.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The wire of the kernel's `IPVS` generic netlink family: every command and every attribute, parsed
-//! and emitted, for both ends of the conversation. There is no I/O in here and no state.
+//! The wire of the kernel's `IPVS` generic netlink family: every command and every attribute,
+//! parsed and emitted, for both ends of the conversation. There is no I/O in here and no state.
 //!
 //! There are two ways to read a message and two to write one:
 //!

@@ -2,10 +2,10 @@
 
 //! Statistics of a service or a destination, in the kernel's two forms.
 //!
-//! Every service and every destination is sent with both, one after the other: `*_ATTR_STATS`, where
-//! all but the bytes are 32 bits and wrap, and `*_ATTR_STATS64` (since Linux 4.1). They use the same
-//! attribute types, so it is the length of a payload that tells the width.
-//! Source: `ip_vs_genl_fill_stats` and `ip_vs_genl_fill_stats64` in `net/netfilter/ipvs/ip_vs_ctl.c`.
+//! Every service and every destination is sent with both, one after the other: `*_ATTR_STATS`,
+//! where all but the bytes are 32 bits and wrap, and `*_ATTR_STATS64` (since Linux 4.1). They use
+//! the same attribute types, so it is the length of a payload that tells the width. Source:
+//! `ip_vs_genl_fill_stats` and `ip_vs_genl_fill_stats64` in `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 

@@ -55,8 +55,8 @@ impl Balancer for Ipvs {
     }
 }
 
-/// The kernel's estimating of rates, in one namespace: every two seconds it looks at all services and
-/// servers, whoever has the processor.
+/// The kernel's estimating of rates, in one namespace: every two seconds it looks at all services
+/// and servers, whoever has the processor.
 struct Estimation(File);
 
 impl Estimation {
@@ -98,8 +98,8 @@ pub(crate) fn is_there() -> bool {
     std::path::Path::new("/proc/net/ip_vs").exists()
 }
 
-/// Programs these rules. ipvsadm would ask for the family before each of them; the client that is used
-/// here does that once.
+/// Programs these rules. ipvsadm would ask for the family before each of them; the client that is
+/// used here does that once.
 pub(crate) fn load(
     client: &Client,
     folder: &Folder,

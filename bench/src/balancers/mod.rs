@@ -43,8 +43,8 @@ pub(crate) trait Balancing {
     /// Lets it go on.
     fn go_on(&self) {}
 
-    /// How long a measurement has to be at least, so that what is done in the background from time to
-    /// time has its part of it.
+    /// How long a measurement has to be at least, so that what is done in the background from time
+    /// to time has its part of it.
     fn period(&self) -> Duration {
         Duration::ZERO
     }

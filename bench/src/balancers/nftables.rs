@@ -1,6 +1,6 @@
-//! An nftables map from services to servers, as kube-proxy's nftables mode has: one rule for all, one
-//! look-up for each connection. (kube-proxy's then goes on to a chain for each service, which costs
-//! more than this.)
+//! An nftables map from services to servers, as kube-proxy's nftables mode has: one rule for all,
+//! one look-up for each connection. (kube-proxy's then goes on to a chain for each service, which
+//! costs more than this.)
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! What was asked for, and whether it was reached. Each target is for one kind of run: ratios are for the
-//! one whose figures repeat, the virtual machine's.
+//! What was asked for, and whether it was reached. Each target is for one kind of run: ratios are
+//! for the one whose figures repeat, the virtual machine's.
 
 use serde::Serialize;
 

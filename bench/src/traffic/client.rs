@@ -1,7 +1,7 @@
 //! The client: makes connections as fast as it can, and tells how long that took.
 //!
-//! Requests are `connect|ask|exchange FIRST COUNT PORT TIMES`: the first address, how many there are,
-//! the port at each, and how often. The answer is the time in nanoseconds.
+//! Requests are `connect|ask|exchange FIRST COUNT PORT TIMES`: the first address, how many there
+//! are, the port at each, and how often. The answer is the time in nanoseconds.
 
 use std::{
     io::{self, Read as _},
@@ -85,8 +85,8 @@ fn tcp_connect(aims: &mut Aims, times: u32) -> Result<Duration, Errno> {
         connect(socket.as_raw_fd(), &SockaddrIn::from(aims.next()))?;
         setsockopt(&socket, Linger, &reset)?;
     }
-    // The server accepts in order, and closes one when it accepts the next: then it has done its part
-    // of all that came before.
+    // The server accepts in order, and closes one when it accepts the next: then it has done its
+    // part of all that came before.
     let mut last_but_one = stream(aims.next())?;
     let last = stream(aims.next())?;
     last_but_one.read(&mut [0]).map_err(|error| errno(&error))?;

@@ -2,7 +2,8 @@
 //!
 //! * `sockvs-option-flood services` adds services until one is refused;
 //! * `sockvs-option-flood servers` adds a service and servers to it until one is refused;
-//! * `sockvs-option-flood changes` adds and deletes services until it is killed, of which each hundred
+//! * `sockvs-option-flood changes` adds and deletes services until it is killed, of which each
+//!   hundred
 //!   are those of a process of its own.
 //!
 //! The first two print how many there were, and stay until their standard input ends; the last one

@@ -2,7 +2,8 @@
 //!
 //! `send HEX` sends one datagram to the kernel. The answer is the datagrams that came back, in hex:
 //! up to a verdict or the end of a list, or none if nothing comes for a while. `post HEX` sends one
-//! and does not wait, `flood TIMES HEX` many; it says how many could be sent. `port` is the socket's port id.
+//! and does not wait, `flood TIMES HEX` many; it says how many could be sent. `port` is the
+//! socket's port id.
 
 use std::{io, os::fd::AsRawFd as _};
 

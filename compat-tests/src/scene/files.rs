@@ -17,7 +17,8 @@ fn scenario_file(name: &str) -> String {
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()))
 }
 
-/// Writes a configuration that knows where this scene's files (`$DIR`) and the scripts (`$HERE`) are.
+/// Writes a configuration that knows where this scene's files (`$DIR`) and the scripts (`$HERE`)
+/// are.
 pub(super) fn write_configuration(folder: &Folder, configuration: &str) -> PathBuf {
     let text = scenario_file(&format!("{configuration}.conf"));
     let text = text.replace("$DIR", &folder.path().to_string_lossy());

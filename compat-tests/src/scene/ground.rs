@@ -3,8 +3,8 @@
 use super::Balancer;
 use crate::{Application, Client, Folder, Intercept, Namespace, Place, Testbed};
 
-/// The addresses of services. They are addresses of the machine, without which the kernel's IPVS has
-/// nothing to balance there.
+/// The addresses of services. They are addresses of the machine, without which the kernel's IPVS
+/// has nothing to balance there.
 const SERVICES: &str = "
     address add 10.9.0.1/16 dev lo
     address add fd00:9::1/128 dev lo nodad

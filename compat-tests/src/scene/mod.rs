@@ -1,8 +1,10 @@
-//! Scenarios of keepalived. The same one is played by whoever balances: the kernel's own IPVS, or sockvs.
+//! Scenarios of keepalived. The same one is played by whoever balances: the kernel's own IPVS, or
+//! sockvs.
 //!
-//! The configurations are in the folder `keepalived`, and are what an operator would write. A scenario
-//! lets things happen to [`Host`]s, and says what `ipvsadm` shows then, rule by rule. Where the kernel
-//! has IPVS (in the virtual machines), it is played there, too, and all listings have to be the same.
+//! The configurations are in the folder `keepalived`, and are what an operator would write. A
+//! scenario lets things happen to [`Host`]s, and says what `ipvsadm` shows then, rule by rule.
+//! Where the kernel has IPVS (in the virtual machines), it is played there, too, and all listings
+//! have to be the same.
 
 mod files;
 mod ground;
@@ -53,8 +55,8 @@ pub struct Scene {
     ground: Ground,
 }
 
-/// Plays a scenario: against sockvs and, where clients run unwrapped and so can reach it, against the
-/// kernel's own IPVS at the same time.
+/// Plays a scenario: against sockvs and, where clients run unwrapped and so can reach it, against
+/// the kernel's own IPVS at the same time.
 ///
 /// # Panics
 ///
@@ -117,8 +119,8 @@ impl Scene {
         }
     }
 
-    /// Another machine like this one, with a device `pair` on each that leads to the other: `10.7.0.1`
-    /// here, `10.7.0.2` there.
+    /// Another machine like this one, with a device `pair` on each that leads to the other:
+    /// `10.7.0.1` here, `10.7.0.2` there.
     ///
     /// # Panics
     ///
@@ -200,8 +202,8 @@ impl Scene {
         self.keepalived().reload();
     }
 
-    /// Waits until `ipvsadm` shows the state of this name, and keeps what it lists then. The states of a
-    /// configuration are in the file beside it: each has its name after a `#`, and its rules.
+    /// Waits until `ipvsadm` shows the state of this name, and keeps what it lists then. The states
+    /// of a configuration are in the file beside it: each has its name after a `#`, and its rules.
     ///
     /// # Panics
     ///
@@ -279,7 +281,8 @@ impl Scene {
         });
     }
 
-    /// The servers that a number of connections reach, one after another, in the order of their names.
+    /// The servers that a number of connections reach, one after another, in the order of their
+    /// names.
     ///
     /// # Panics
     ///
@@ -291,8 +294,8 @@ impl Scene {
         reached
     }
 
-    /// Waits until the configuration's scripts have written down these lines since this was asked last, in
-    /// whatever order: they run side by side.
+    /// Waits until the configuration's scripts have written down these lines since this was asked
+    /// last, in whatever order: they run side by side.
     ///
     /// # Panics
     ///
@@ -323,8 +326,8 @@ impl Scene {
     }
 }
 
-/// A line of a listing without its counts of connections, as the kernel counts closed ones for a while
-/// longer than there are sockets, and without the size of the table of connections.
+/// A line of a listing without its counts of connections, as the kernel counts closed ones for a
+/// while longer than there are sockets, and without the size of the table of connections.
 fn without_connections(line: &str) -> &str {
     if line.starts_with("IP Virtual Server") {
         return line.split(" (size").next().unwrap_or(line);

@@ -1,4 +1,5 @@
-//! A keepalived on the machine of a real server. It balances nothing: others watch whether it is heard.
+//! A keepalived on the machine of a real server. It balances nothing: others watch whether it is
+//! heard.
 
 use super::files::write_configuration;
 use crate::{Client, Folder, Host, Intercept, Keepalived, Place, keepalived::Parts};

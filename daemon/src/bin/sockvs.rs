@@ -242,8 +242,8 @@ fn shims(socket: &Path, dir: &Path, action: &ShimAction) -> Result<(), String> {
     Ok(())
 }
 
-/// Why clients need no `sockvs exec` here, if they do not: what a running daemon says, or else what the
-/// kernel allows.
+/// Why clients need no `sockvs exec` here, if they do not: what a running daemon says, or else what
+/// the kernel allows.
 fn clients_are_served(socket: &Path) -> Option<&'static str> {
     match ask_status(socket) {
         Ok(status) => (status.facts.intercept == "bpf")

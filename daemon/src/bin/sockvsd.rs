@@ -30,22 +30,23 @@ struct Arguments {
     /// Services of this network namespace hold for the sockets of every namespace.
     #[arg(long)]
     node_wide: bool,
-    /// The most services, of all namespaces: at most 1048576. Each costs 16 bytes before it is used.
+    /// The most services, of all namespaces: at most 1048576. Each costs 16 bytes before it is
+    /// used.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_services: u32,
     /// The most servers of all services. They cost nothing before they are used.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 23)]
     max_servers: u32,
-    /// The most clients of persistent services. A service may have sixteen times as many as are still
-    /// free; further clients are balanced without persistence. Each costs 16 bytes before it is used. Maps that are
-    /// pinned already do not become larger.
+    /// The most clients of persistent services. A service may have sixteen times as many as are
+    /// still free; further clients are balanced without persistence. Each costs 16 bytes before it
+    /// is used. Maps that are pinned already do not become larger.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_clients: u32,
     /// How many open connections are counted; more are balanced all the same. Half as many flows of
     /// datagrams are remembered of sockets that are not connected. A user other than root may have
-    /// sixteen times as many as are still free, beyond the first 65536 connections of all. Each of those
-    /// takes 128 bytes of memory from the start, the others 16 before they are used. Maps that are
-    /// pinned already do not become larger.
+    /// sixteen times as many as are still free, beyond the first 65536 connections of all. Each of
+    /// those takes 128 bytes of memory from the start, the others 16 before they are used. Maps
+    /// that are pinned already do not become larger.
     #[arg(long, value_name = "NUMBER", default_value_t = (1 << 20) + (1 << 16))]
     max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.
@@ -54,8 +55,8 @@ struct Arguments {
     /// The control socket.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
-    /// Remove all that an earlier daemon left in the pin directory, and the sockets that it listened
-    /// at, and exit. Connections that exist live on; new ones are no longer balanced.
+    /// Remove all that an earlier daemon left in the pin directory, and the sockets that it
+    /// listened at, and exit. Connections that exist live on; new ones are no longer balanced.
     #[arg(long)]
     detach_all: bool,
     /// Be the guard of this process. Not for people.

@@ -9,8 +9,8 @@ use std::{
 
 use crate::datapath::find_cgroup2;
 
-/// The paths of the cgroups with these numbers, from the root of the hierarchy that is mounted here.
-/// One that was removed has none.
+/// The paths of the cgroups with these numbers, from the root of the hierarchy that is mounted
+/// here. One that was removed has none.
 pub(super) fn paths(ids: &HashSet<u64>) -> HashMap<u64, String> {
     let mut found = HashMap::new();
     let Ok(root) = find_cgroup2() else {

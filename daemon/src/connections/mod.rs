@@ -1,8 +1,8 @@
 //! The open connections as `sockvs connections` shows them: what the daemon says of their sockets,
 //! and what is found out here about who has them.
 //!
-//! The daemon looks at sockets only. Processes and cgroups are looked for where the command runs, so
-//! it shows those that can be seen there.
+//! The daemon looks at sockets only. Processes and cgroups are looked for where the command runs,
+//! so it shows those that can be seen there.
 
 mod cgroups;
 mod processes;

@@ -13,8 +13,8 @@ use crate::{
     procfs::Place,
 };
 
-/// The line of JSON for a request; none is one that nobody understands. It is about the namespace of
-/// whoever asks.
+/// The line of JSON for a request; none is one that nobody understands. It is about the namespace
+/// of whoever asks.
 pub(super) fn to(
     request: Option<Request>,
     author: Author,

@@ -1,9 +1,10 @@
 //! The way from an address to a service's record: the map `SERVICES`, and before it the filter
-//! `ADDRESSES`, by which most sockets find out that they go to no service, and the map `SHORTCUTS`, by
-//! which most others find their service without searching.
+//! `ADDRESSES`, by which most sockets find out that they go to no service, and the map `SHORTCUTS`,
+//! by which most others find their service without searching.
 //!
-//! An address is in the filter before its service is in the map, and for as long. It may be there longer:
-//! programs then look for a service in vain. A shortcut is there while its service is in the map.
+//! An address is in the filter before its service is in the map, and for as long. It may be there
+//! longer: programs then look for a service in vain. A shortcut is there while its service is in
+//! the map.
 
 use std::collections::HashMap;
 
@@ -19,8 +20,8 @@ const SERVICES: &str = "SERVICES";
 const FILTER: &str = "ADDRESSES";
 const SHORTCUTS: &str = "SHORTCUTS";
 
-/// Fills the filter and the shortcuts, before any program follows them, with what an earlier daemon left
-/// in the map.
+/// Fills the filter and the shortcuts, before any program follows them, with what an earlier daemon
+/// left in the map.
 pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
     let mut words = vec![0; FILTER_WORDS as usize];
     let mut shortcuts = HashMap::new();
@@ -84,8 +85,8 @@ impl Addresses {
         Ok(())
     }
 
-    /// Makes the map lead to these records, and to no others. The filter may go on leading to what an
-    /// earlier daemon removed.
+    /// Makes the map lead to these records, and to no others. The filter may go on leading to what
+    /// an earlier daemon removed.
     pub(super) fn mend(&mut self, mut wanted: HashMap<ServiceKey, u32>) -> Result<(), MapError> {
         for key in wanted.keys() {
             self.count(key)?;
@@ -163,8 +164,8 @@ impl Addresses {
     }
 }
 
-/// A service's place in the filter. One for a firewall mark has none: sockets with marks do not ask the
-/// filter.
+/// A service's place in the filter. One for a firewall mark has none: sockets with marks do not ask
+/// the filter.
 fn place(key: &ServiceKey) -> Option<FilterPlace> {
     (key.protocol != 0).then(|| FilterPlace::of(&key.address))
 }

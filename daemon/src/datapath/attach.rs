@@ -1,4 +1,5 @@
-//! Attaching one program to a cgroup, by a link that is pinned, and what the kernel says if it refuses.
+//! Attaching one program to a cgroup, by a link that is pinned, and what the kernel says if it
+//! refuses.
 
 use std::{
     fs, io,

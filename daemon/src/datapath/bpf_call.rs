@@ -1,6 +1,6 @@
 //! What the eBPF library does not offer of `bpf(2)`: opening a pinned link, replacing the program
-//! behind it, making a map of maps from a given inner map, reading many entries of a map at once, and
-//! running a program that is attached to nothing.
+//! behind it, making a map of maps from a given inner map, reading many entries of a map at once,
+//! and running a program that is attached to nothing.
 
 use std::{
     ffi::CString,
@@ -207,8 +207,8 @@ pub(super) struct Batch<'a, K, V> {
     pub(super) values: &'a mut [MaybeUninit<V>],
 }
 
-/// Reads entries of a hash map, from a position on or from the beginning: how many there were, and the
-/// position of the next ones; none at the end. `K` and `V` have the map's sizes.
+/// Reads entries of a hash map, from a position on or from the beginning: how many there were, and
+/// the position of the next ones; none at the end. `K` and `V` have the map's sizes.
 pub(super) fn lookup_batch<K: Pod, V: Pod>(
     map: BorrowedFd<'_>,
     position: Option<u32>,

@@ -1,7 +1,9 @@
-//! How much room the maps have that the programs fill by themselves, and how much of it they may use.
+//! How much room the maps have that the programs fill by themselves, and how much of it they may
+//! use.
 //!
-//! A map gets its size when it is made, and maps outlive the daemon. So a daemon that is told other limits
-//! than the one before it applies what fits into the maps that are there, and says so about the rest.
+//! A map gets its size when it is made, and maps outlive the daemon. So a daemon that is told other
+//! limits than the one before it applies what fits into the maps that are there, and says so about
+//! the rest.
 
 use std::io;
 

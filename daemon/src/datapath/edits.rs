@@ -1,8 +1,9 @@
-//! Changing a configuration that is in a record, so that it is the old one or the new one, whenever the
-//! daemon ends.
+//! Changing a configuration that is in a record, so that it is the old one or the new one, whenever
+//! the daemon ends.
 //!
-//! What is about to be written is written down first, in the map `EDIT`, which one system call changes as a
-//! whole. If the daemon does not get to say that it is done, the next one writes it again.
+//! What is about to be written is written down first, in the map `EDIT`, which one system call
+//! changes as a whole. If the daemon does not get to say that it is done, the next one writes it
+//! again.
 
 use aya::maps::{Array, MapData, MapError};
 use sockvs_ebpf_common::{

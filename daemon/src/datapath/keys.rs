@@ -1,5 +1,5 @@
-//! The keys of a hash map, many at a time, whatever comes and goes meanwhile: one that is there all the
-//! time is found.
+//! The keys of a hash map, many at a time, whatever comes and goes meanwhile: one that is there all
+//! the time is found.
 
 use std::{
     io,

@@ -1,9 +1,10 @@
-//! The layout of every map that is pinned, as this version has it and as an earlier one said that it
-//! has it.
+//! The layout of every map that is pinned, as this version has it and as an earlier one said that
+//! it has it.
 //!
 //! A pinned map has its layout in its file's name, so that nothing is ever read as what it is not.
-//! What an earlier version's names stand for is told by a map of its own, `layouts`. A version that begins to
-//! take over has announced its own by then, in a file that becomes `layouts` when it has taken over.
+//! What an earlier version's names stand for is told by a map of its own, `layouts`. A version that
+//! begins to take over has announced its own by then, in a file that becomes `layouts` when it has
+//! taken over.
 
 use std::{
     ffi::OsStr,
@@ -146,8 +147,9 @@ impl Layouts {
         Ok(announced)
     }
 
-    /// For how many services there has to be room: for as many as there may be, and as there was room for
-    /// already. It costs memory whether there are any, so it is not simply the most that can be.
+    /// For how many services there has to be room: for as many as there may be, and as there was
+    /// room for already. It costs memory whether there are any, so it is not simply the most that
+    /// can be.
     pub(super) fn room_for_services(pins: &PinDirectory, limits: &Limits) -> io::Result<u32> {
         let most = limits.services.most.next_power_of_two();
         let pinned = Self::pinned(pins)?;
@@ -227,8 +229,8 @@ fn is_announcement(file: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    /// What sockets remember, templates and slots are not carried over (`migration`): a change of slots needs
-    /// a way of its own, one of the others loses what is told there.
+    /// What sockets remember, templates and slots are not carried over (`migration`): a change of
+    /// slots needs a way of its own, one of the others loses what is told there.
     #[test]
     fn what_programs_change_in_place_looks_as_ever() {
         let ours = Layouts::ours(1);

@@ -7,9 +7,10 @@
 //! writes down; `publish` brings a service's new state into force, `restore` reads back what an
 //! earlier daemon left, which `migration` carries over where it was of another version's `layout`.
 //! `rates` estimates, `templates` is persistence's memory, `common` and `sync_daemons` what belongs
-//! to no service. `capacity` is how much the programs may keep, `usage` how much they do. `walk` looks
-//! at the connections that are open, where `socket_layout` says what they look like, and `connections`
-//! says it in the tables' words; `orphans` are those whose server was deleted, which `destroy` may end.
+//! to no service. `capacity` is how much the programs may keep, `usage` how much they do. `walk`
+//! looks at the connections that are open, where `socket_layout` says what they look like, and
+//! `connections` says it in the tables' words; `orphans` are those whose server was deleted, which
+//! `destroy` may end.
 //!
 //! Nothing here decides what a client may configure; that is `ipvs`.
 

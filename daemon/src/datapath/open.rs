@@ -86,8 +86,8 @@ impl Limits {
 }
 
 impl MapPath {
-    /// Opens the maps of these programs. What else there is to be done with them from time to time is
-    /// told at its types.
+    /// Opens the maps of these programs. What else there is to be done with them from time to time
+    /// is told at its types.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! Connections whose destination was deleted. They live on, unless their namespace wants them to end
-//! (`expire_nodest_conn`).
+//! Connections whose destination was deleted. They live on, unless their namespace wants them to
+//! end (`expire_nodest_conn`).
 //!
-//! Only sockets that are connected can be ended. The datagrams of others go to another destination by
-//! themselves.
+//! Only sockets that are connected can be ended. The datagrams of others go to another destination
+//! by themselves.
 
 use std::{io, sync::Once};
 

@@ -163,7 +163,8 @@ impl DataPath for MapPath {
     }
 
     fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>) {
-        // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to estimate.
+        // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to
+        // estimate.
         let records = &self.service_records;
         let used: Vec<(&Service, LiveService<'_>)> = services
             .filter_map(|service| {
@@ -179,8 +180,8 @@ impl DataPath for MapPath {
                 Some((server.id(), record))
             })
         };
-        // Without connections, there is nothing to add up. (Those to servers that were deleted are added
-        // to their service's counters when they end, or when somebody asks.)
+        // Without connections, there is nothing to add up. (Those to servers that were deleted are
+        // added to their service's counters when they end, or when somebody asks.)
         if servers().any(|(_, record)| record.is_connected()) {
             self.add_up();
         }

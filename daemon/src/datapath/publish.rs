@@ -18,7 +18,8 @@ use super::{
 use crate::ipvs::{Cause, DataPathFull, DestinationId, Namespace, Service, ServiceId};
 
 impl MapPath {
-    /// Adds a service, which has no destinations yet. If there is no room for it, its index is nobody's.
+    /// Adds a service, which has no destinations yet. If there is no room for it, its index is
+    /// nobody's.
     pub(super) fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
         let added = self.add_named(ns, service);
         if added.is_err() {

@@ -1,9 +1,9 @@
 //! Rates: how fast a service's or a destination's counters grow, as the kernel estimates it
 //! (`net/netfilter/ipvs/ip_vs_est.c`).
 //!
-//! Every two seconds the estimate moves a quarter of the way to what the last two seconds had. It is
-//! kept as a fixed-point number, so that it shows what the kernel shows. Nothing is kept for what
-//! never counted anything.
+//! Every two seconds the estimate moves a quarter of the way to what the last two seconds had. It
+//! is kept as a fixed-point number, so that it shows what the kernel shows. Nothing is kept for
+//! what never counted anything.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A map whose keys and values are bytes: for what an earlier version made, whose types this one does
-//! not have.
+//! A map whose keys and values are bytes: for what an earlier version made, whose types this one
+//! does not have.
 
 use std::{
     io,

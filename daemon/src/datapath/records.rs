@@ -111,8 +111,8 @@ pub(super) fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where there
-/// is one.
+/// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where
+/// there is one.
 pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
     lookup_key(ns, key).unwrap_or_else(|| {
         let (address, port) = match *key {
@@ -134,7 +134,8 @@ pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
 pub(super) fn settings(service: &Service) -> Settings {
     let flags = service.flags();
     let mut options = 0;
-    // The two schedulers that have options use the same flags for them (`ip_vs_sh.c`, `ip_vs_mh.c`).
+    // The two schedulers that have options use the same flags for them (`ip_vs_sh.c`,
+    // `ip_vs_mh.c`).
     if flags.contains(ServiceFlags::SCHED1) {
         options |= OPTION_FALLBACK;
     }
@@ -202,8 +203,8 @@ pub(super) fn destination_config(destination: &Destination) -> DestinationConfig
     }
 }
 
-/// What clients call the service of a record; none if it is of a family that does not exist: not one that
-/// a daemon wrote.
+/// What clients call the service of a record; none if it is of a family that does not exist: not
+/// one that a daemon wrote.
 pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
     let (key, protocol) = (record.key(), record.protocol());
     let family = Family::from_raw(key.family.into())?;

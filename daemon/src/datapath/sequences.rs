@@ -1,5 +1,5 @@
-//! Sequences of servers in the slots: written where no selection in force leads, and read back when one
-//! is to be replaced. The slots are the only copy.
+//! Sequences of servers in the slots: written where no selection in force leads, and read back when
+//! one is to be replaced. The slots are the only copy.
 
 use sockvs_ebpf_common::{Segment, Selection};
 

@@ -4,8 +4,8 @@ use sockvs_ebpf_common::SocketLayout;
 
 use crate::ebpf::{Btf, TypeError};
 
-/// Finds out where the fields are, from the running kernel's description of its types. The error names
-/// what is missing.
+/// Finds out where the fields are, from the running kernel's description of its types. The error
+/// names what is missing.
 pub(super) fn socket_layout() -> Result<SocketLayout, TypeError> {
     let btf = Btf::of_kernel()?;
     let of_all = |field| btf.offset("sock", &["__sk_common", field]);

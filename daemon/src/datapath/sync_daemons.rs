@@ -1,5 +1,5 @@
-//! The sync daemons that run, for the next daemon of ours: the map `SYNC_DAEMONS`. The programs know
-//! nothing of them.
+//! The sync daemons that run, for the next daemon of ours: the map `SYNC_DAEMONS`. The programs
+//! know nothing of them.
 
 use aya::maps::{HashMap, MapData, MapError};
 use sockvs_ebpf_common::{SyncDaemon as Record, SyncDaemonKey as Key};
@@ -35,8 +35,8 @@ impl SyncDaemons {
         }
     }
 
-    /// What clients would have said to get those that an earlier daemon kept. None where that makes no
-    /// sense.
+    /// What clients would have said to get those that an earlier daemon kept. None where that makes
+    /// no sense.
     pub(super) fn kept(&self) -> Result<Vec<(Namespace, Option<SyncDaemonSpec>)>, MapError> {
         let kept = self.0.iter().map(|entry| {
             let (key, record) = entry?;

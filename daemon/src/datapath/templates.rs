@@ -1,10 +1,10 @@
-//! Which clients persistence holds to which destination: counts them, and has those removed whose time
-//! is over.
+//! Which clients persistence holds to which destination: counts them, and has those removed whose
+//! time is over.
 //!
 //! The programs enter templates and go by them only as long as they hold. Nothing but this removes
-//! any, so that a client that comes back late finds none, and the map does not fill with clients that
-//! never come back. Where a service has nearly as many as it may have, those go that were not used
-//! for longest.
+//! any, so that a client that comes back late finds none, and the map does not fill with clients
+//! that never come back. Where a service has nearly as many as it may have, those go that were not
+//! used for longest.
 
 use std::{
     collections::HashMap,
@@ -87,8 +87,8 @@ impl Way {
         })
     }
 
-    /// Looks through all templates, of which those of this service go that have no connections and would
-    /// be forgotten before this time.
+    /// Looks through all templates, of which those of this service go that have no connections and
+    /// would be forgotten before this time.
     fn walk(&mut self, eviction: Eviction, mut each: impl FnMut(&LiveTemplate)) -> io::Result<()> {
         let set = self.eviction.set(0, eviction, 0);
         set.map_err(io::Error::other)?;
@@ -133,8 +133,8 @@ impl Templates {
     }
 
     /// Counts, and removes what does not hold any more. Takes a microsecond for each template, and
-    /// most of a millisecond if there are none, because the kernel looks into each place where one could be;
-    /// so nothing is done before there is a persistent service.
+    /// most of a millisecond if there are none, because the kernel looks into each place where one
+    /// could be; so nothing is done before there is a persistent service.
     ///
     /// # Errors
     ///
@@ -190,8 +190,8 @@ impl Idle {
         }
     }
 
-    /// Up to which time templates have to go, if the service has four fifths of what it may have where
-    /// there are `total` and may be `limit`: then it is left with three fifths.
+    /// Up to which time templates have to go, if the service has four fifths of what it may have
+    /// where there are `total` and may be `limit`: then it is left with three fifths.
     fn to_evict(mut self, limit: u32, total: u32) -> Option<u64> {
         // It may have so many times what is free: that part of what the others leave.
         let left = limit.saturating_sub(total.saturating_sub(self.all));

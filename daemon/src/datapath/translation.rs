@@ -60,8 +60,8 @@ impl Translation {
     }
 }
 
-/// Earlier versions kept two configurations in a record, of which `config` said which one holds: the
-/// layout in which that one's fields are the record's own.
+/// Earlier versions kept two configurations in a record, of which `config` said which one holds:
+/// the layout in which that one's fields are the record's own.
 pub(super) fn with_configuration(record: &RecordLayout, which: u32) -> RecordLayout {
     let prefix = format!("configs.{which}.");
     let mut fields = record.fields.clone();

@@ -1,5 +1,5 @@
-//! Looking through the connections that go to services, and the flows of datagrams: what they are, and
-//! what they have carried.
+//! Looking through the connections that go to services, and the flows of datagrams: what they are,
+//! and what they have carried.
 //!
 //! The programs in `ebpf/src/live` look at some entries in each run, add what connections have
 //! carried to the counters, and tell of each. The daemon runs them, on all groups of the array, and
@@ -162,7 +162,8 @@ struct Walker {
 }
 
 impl Walker {
-    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to date.
+    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
+    /// date.
     fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
         let start = Instant::now();
         for group in 0..self.groups {
@@ -239,8 +240,8 @@ fn count<T>(keys: &[T]) -> u32 {
 pub(super) struct Walk(Walker);
 
 impl Walk {
-    /// Brings the counters up to date, unless they just were. Where there are so many connections that it
-    /// takes long, the reaper does it every few seconds.
+    /// Brings the counters up to date, unless they just were. Where there are so many connections
+    /// that it takes long, the reaper does it every few seconds.
     pub(super) fn settle(&mut self) {
         let fresh = |Settled { at, took }| took > LONG || at.elapsed() < FRESH;
         let last = *self.0.last();
@@ -251,7 +252,8 @@ impl Walk {
         }
     }
 
-    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to date.
+    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
+    /// date.
     pub(super) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut connected = Vec::new();
         self.0.connected(|live| connected.push(*live))?;
@@ -266,13 +268,13 @@ impl Walk {
     }
 }
 
-/// Frees what the programs keep of sockets that are gone without a program having been told, and the
-/// flows that are not in use while there are many.
+/// Frees what the programs keep of sockets that are gone without a program having been told, and
+/// the flows that are not in use while there are many.
 pub struct Reaper(Walker);
 
 impl Reaper {
-    /// Looks through the maps once. Takes about a microsecond for each connection. What comes first brings
-    /// the counters up to date.
+    /// Looks through the maps once. Takes about a microsecond for each connection. What comes first
+    /// brings the counters up to date.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! What this machine allows, what sockvs makes of it, and what to do about what is missing.
 //!
-//! Looks and tries, but changes nothing: programs are loaded and dropped again, and nothing is pinned.
-//! Only the netlink hook is attached for a moment, for no namespace: kernels may load it and yet not
-//! run it.
+//! Looks and tries, but changes nothing: programs are loaded and dropped again, and nothing is
+//! pinned. Only the netlink hook is attached for a moment, for no namespace: kernels may load it
+//! and yet not run it.
 
 mod checks;
 

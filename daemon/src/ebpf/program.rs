@@ -1,7 +1,7 @@
 //! Loading programs that are bound to one of the kernel's functions.
 //!
-//! The eBPF library makes the maps and fills in what the daemon tells the programs. The instructions
-//! are prepared from the same object once more, and handed to the kernel here.
+//! The eBPF library makes the maps and fills in what the daemon tells the programs. The
+//! instructions are prepared from the same object once more, and handed to the kernel here.
 
 use std::{
     collections::HashSet,
@@ -83,8 +83,8 @@ pub enum Incomplete {
     Lacks(&'static str),
 }
 
-/// A program's instructions, as the kernel wants them: with the descriptors of the maps that the eBPF
-/// library made for the same object.
+/// A program's instructions, as the kernel wants them: with the descriptors of the maps that the
+/// eBPF library made for the same object.
 pub(crate) fn instructions(
     object: &[u8],
     program: &'static str,

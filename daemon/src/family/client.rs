@@ -33,8 +33,8 @@ impl Client {
     }
 }
 
-/// The network namespace that a client's socket belongs to: what there is in it, and how replies get
-/// there. [`NamespaceSockets`](super::NamespaceSockets) is a real one.
+/// The network namespace that a client's socket belongs to: what there is in it, and how replies
+/// get there. [`NamespaceSockets`](super::NamespaceSockets) is a real one.
 pub trait ClientNamespace: Host + Send + Sync {
     /// Which namespace it is.
     fn namespace(&self) -> Namespace;

@@ -44,8 +44,8 @@ pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Outc
     Ok(Outcome::Reply(description(answering), attrs.warning()))
 }
 
-/// What our family offers. It is the same for all, but for whom it is for; and as clients ask for it before each
-/// request, it is written once.
+/// What our family offers. It is the same for all, but for whom it is for; and as clients ask for
+/// it before each request, it is written once.
 fn description(answering: Answering) -> Vec<u8> {
     static FOR_NOBODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let family = new_family(FAMILY_ID);

@@ -3,8 +3,8 @@
 //! What fits into the client's receive buffer is sent at once. For the rest a thread waits, and if
 //! the client does not read for a while, a timer asks now and then: a client that never reads costs
 //! a few hundred bytes, and no other client waits for it. One that goes on asking meanwhile loses
-//! replies in the end, as one of the kernel's does. One that may not administer anything gets no list,
-//! and for what else it is told nobody waits: it costs nothing.
+//! replies in the end, as one of the kernel's does. One that may not administer anything gets no
+//! list, and for what else it is told nobody waits: it costs nothing.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},

@@ -1,7 +1,7 @@
 //! Learns which network namespaces have ended, so that their tables can go.
 //!
-//! Nothing of ours keeps a namespace in being for longer than a client needs it, so its end has to be
-//! told. The kernel tells it to those who have given the namespace a number of their own (what
+//! Nothing of ours keeps a namespace in being for longer than a client needs it, so its end has to
+//! be told. The kernel tells it to those who have given the namespace a number of their own (what
 //! `ip netns` shows as its nsid): the number goes when the namespace does. This works on every
 //! kernel, whichever interceptor serves the clients. Our own namespace outlives us.
 
@@ -54,7 +54,8 @@ struct Known {
 }
 
 impl Departures {
-    /// Begins to listen in our own namespace, which has this cookie. Must be called within a tokio runtime.
+    /// Begins to listen in our own namespace, which has this cookie. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     ///

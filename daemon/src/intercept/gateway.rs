@@ -35,7 +35,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Passes datagrams on to `server`. `departures` hears of each namespace that clients come from.
+    /// Passes datagrams on to `server`. `departures` hears of each namespace that clients come
+    /// from.
     #[must_use]
     pub fn new(server: Server, namespaces: Arc<Namespaces>, departures: Arc<Departures>) -> Self {
         Self {

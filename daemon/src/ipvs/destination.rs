@@ -178,9 +178,9 @@ impl Destination {
         self.weight
     }
 
-    /// Its weight, or if that is 0 the last one that was not, unless 0 is the only one it has had since
-    /// it was added (`last_weight`). Hash schedulers lay out their tables by it, so that draining a
-    /// server moves nobody else's clients.
+    /// Its weight, or if that is 0 the last one that was not, unless 0 is the only one it has had
+    /// since it was added (`last_weight`). Hash schedulers lay out their tables by it, so that
+    /// draining a server moves nobody else's clients.
     pub fn last_weight(&self) -> i32 {
         self.rare
             .as_ref()

@@ -4,8 +4,8 @@ use super::Destination;
 
 /// Destinations, of which the one that was added last is the first.
 ///
-/// A table may have very many of these, most of them short: there is no room to spare in them, but for
-/// an eighth, so that a long one does not move with each that is added.
+/// A table may have very many of these, most of them short: there is no room to spare in them, but
+/// for an eighth, so that a long one does not move with each that is added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Destinations {
     /// The last one of the list is the first here.

@@ -1,5 +1,5 @@
-//! A machine and data paths that are none, for whoever tries the rules without a kernel: the tests and
-//! the fuzz targets.
+//! A machine and data paths that are none, for whoever tries the rules without a kernel: the tests
+//! and the fuzz targets.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -12,7 +12,7 @@ pub struct Namespace(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceId(pub u32);
 
-/// One destination of one service of all namespaces, and its counters, from when it is added until it
-/// is forgotten. The same destination keeps its id when it is deleted and soon added again.
+/// One destination of one service of all namespaces, and its counters, from when it is added until
+/// it is forgotten. The same destination keeps its id when it is deleted and soon added again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DestinationId(pub u32);

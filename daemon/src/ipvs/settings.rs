@@ -1,5 +1,5 @@
-//! The settings of a namespace (`net.ipv4.vs.*`): their names, what they are at first, and what each
-//! may be (`vs_vars` in `net/netfilter/ipvs/ip_vs_ctl.c`, Linux 6.1).
+//! The settings of a namespace (`net.ipv4.vs.*`): their names, what they are at first, and what
+//! each may be (`vs_vars` in `net/netfilter/ipvs/ip_vs_ctl.c`, Linux 6.1).
 //!
 //! They are kept here for whoever goes by them. Most mean nothing to connections that no packet of
 //! is ever looked at; clients may set them all the same.
@@ -183,7 +183,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if there is no number or the setting cannot have it; then it stays as it is.
+    /// [`SettingError`] if there is no number or the setting cannot have it; then it stays as it
+    /// is.
     pub fn set(&mut self, setting: Setting, text: &str) -> Result<(), SettingError> {
         let refused = || SettingError {
             setting,

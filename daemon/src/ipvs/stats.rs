@@ -1,7 +1,7 @@
 //! Counters and rates of a service or a destination (`struct ip_vs_kstats`).
 //!
-//! Who counts is the data path, which also begins anew when a client asks for that; here they are only
-//! read.
+//! Who counts is the data path, which also begins anew when a client asks for that; here they are
+//! only read.
 
 /// What has passed, and how fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// These rates, and nothing counted yet (`ip_vs_zero_stats`; the kernel keeps what was counted and
-    /// subtracts it).
+    /// These rates, and nothing counted yet (`ip_vs_zero_stats`; the kernel keeps what was counted
+    /// and subtracts it).
     #[must_use]
     pub fn from_nothing(self) -> Self {
         Self {

@@ -138,8 +138,8 @@ impl SyncDaemons {
         self.iter().next().is_some()
     }
 
-    /// Starts one, and returns it. `mixed` says whether any destination is of another family than its
-    /// service.
+    /// Starts one, and returns it. `mixed` says whether any destination is of another family than
+    /// its service.
     pub(super) fn start(
         &mut self,
         spec: SyncDaemonSpec,

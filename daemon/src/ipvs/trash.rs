@@ -92,8 +92,8 @@ impl Trash {
     }
 }
 
-/// Whether a destination of the service `was` also fits `is`: the same mark, whatever the family, or
-/// the same protocol, address and port.
+/// Whether a destination of the service `was` also fits `is`: the same mark, whatever the family,
+/// or the same protocol, address and port.
 fn serves(was: &ServiceKey, is: &ServiceKey) -> bool {
     was == is || was.fwmark().is_some_and(|mark| is.fwmark() == Some(mark))
 }

@@ -1,11 +1,12 @@
 //! What the files `/proc/net/ip_vs*` say: the tables as text, byte for byte as the kernel writes it
 //! (the `seq_show` functions of `net/netfilter/ipvs/ip_vs_ctl.c`, `ip_vs_conn.c`, `ip_vs_app.c`).
 //!
-//! Only the text is made here. `sockvs proc` prints it, and `sockvs exec --proc` gives it to programs
-//! that look for it at the kernel's place. A file cannot be put there, in a mount namespace or
-//! otherwise: `/proc/net` is another folder for every process, and one that nothing can be added to.
-//! So the opening is intercepted; but as a seccomp filter cannot see which file it is that is opened,
-//! each opening of any file then waits for the supervisor. That is why it has to be asked for.
+//! Only the text is made here. `sockvs proc` prints it, and `sockvs exec --proc` gives it to
+//! programs that look for it at the kernel's place. A file cannot be put there, in a mount
+//! namespace or otherwise: `/proc/net` is another folder for every process, and one that nothing
+//! can be added to. So the opening is intercepted; but as a seccomp filter cannot see which file it
+//! is that is opened, each opening of any file then waits for the supervisor. That is why it has to
+//! be asked for.
 //!
 //! What differs from the kernel:
 //!

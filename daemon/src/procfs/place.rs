@@ -32,8 +32,8 @@ impl Place {
         File::from_name(rest.strip_prefix("net/")?).map(Self::File)
     }
 
-    /// What is read there in a network namespace. Reading does not give it a table: whoever may read
-    /// need not be somebody whose namespace is watched.
+    /// What is read there in a network namespace. Reading does not give it a table: whoever may
+    /// read need not be somebody whose namespace is watched.
     #[must_use]
     pub fn text(self, server: &Server, ns: Namespace) -> String {
         let serving = server.table();

@@ -1,8 +1,8 @@
 //! Small scripts that stand before IPVS clients on `PATH` and run them under `sockvs exec`, so that
 //! plain `ipvsadm` is served on kernels where no eBPF program takes its requests.
 //!
-//! A shim serves whoever looks the client up on `PATH`. It does nothing for those who know its place,
-//! as units of systemd do, and nothing for programs that have begun already.
+//! A shim serves whoever looks the client up on `PATH`. It does nothing for those who know its
+//! place, as units of systemd do, and nothing for programs that have begun already.
 
 mod script;
 

@@ -1,5 +1,5 @@
-//! What callers say, in the table's types. Each structure is read once, whole, and believed nothing:
-//! what is too short is none.
+//! What callers say, in the table's types. Each structure is read once, whole, and believed
+//! nothing: what is too short is none.
 
 use std::net::Ipv4Addr;
 
@@ -130,8 +130,8 @@ pub(super) fn destination(argument: &[u8]) -> Option<DestinationSpec> {
     })
 }
 
-/// `struct ip_vs_timeout_user`. Its numbers have a sign; a negative one is too large without it, and
-/// so refused all the same.
+/// `struct ip_vs_timeout_user`. Its numbers have a sign; a negative one is too large without it,
+/// and so refused all the same.
 pub(super) fn timeouts(argument: &[u8]) -> Option<TimeoutsUpdate> {
     let mut fields = Fields::of(argument);
     Some(TimeoutsUpdate {

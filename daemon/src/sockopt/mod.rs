@@ -1,5 +1,5 @@
-//! Serves the socket options `IP_VS_SO_SET_*` and `IP_VS_SO_GET_*`: what IPVS offered before netlink,
-//! and what libipvs falls back to where it cannot have the family.
+//! Serves the socket options `IP_VS_SO_SET_*` and `IP_VS_SO_GET_*`: what IPVS offered before
+//! netlink, and what libipvs falls back to where it cannot have the family.
 //!
 //! ```text
 //! carry_out ── option:   which option, and how long its argument has to be
@@ -7,10 +7,10 @@
 //!                └── get: argument, ipvs ── entry (the table's types to structures)
 //! ```
 //!
-//! The tables, and the rules for changing them, are those that `family` serves. What is here is what
-//! the options add: their structures (`include/uapi/linux/ip_vs.h`), and the order in which a call is
-//! found wanting (`do_ip_vs_set_ctl`, `do_ip_vs_get_ctl` in `net/netfilter/ipvs/ip_vs_ctl.c`). They
-//! know IPv4 only, no persistence engines and no tunnels.
+//! The tables, and the rules for changing them, are those that `family` serves. What is here is
+//! what the options add: their structures (`include/uapi/linux/ip_vs.h`), and the order in which a
+//! call is found wanting (`do_ip_vs_set_ctl`, `do_ip_vs_get_ctl` in
+//! `net/netfilter/ipvs/ip_vs_ctl.c`). They know IPv4 only, no persistence engines and no tunnels.
 //!
 //! How a call gets here, whether its caller may make it, and how the answer gets into the caller's
 //! memory is the business of `intercept`.

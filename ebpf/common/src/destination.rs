@@ -50,23 +50,23 @@ pub struct Destination {
     pub port: u16,
     /// `AF_INET` or `AF_INET6`.
     pub family: u8,
-    /// Whether it takes no more connections at present. Written by the programs, and by the daemon when
-    /// the thresholds change.
+    /// Whether it takes no more connections at present. Written by the programs, and by the daemon
+    /// when the thresholds change.
     pub overloaded: u8,
     /// The index of the service that it belongs to.
     pub service: u32,
-    /// See [`DestinationConfig`], as the fields of the same names below. Written by the daemon, which
-    /// says beforehand what it is about to write ([`crate::Edit`]).
+    /// See [`DestinationConfig`], as the fields of the same names below. Written by the daemon,
+    /// which says beforehand what it is about to write ([`crate::Edit`]).
     pub upper_threshold: u32,
     /// As above.
     pub lower_threshold: u32,
     /// As above.
     pub weight: i32,
-    /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does not.
-    /// Written by the programs, and by the daemon when the service begins anew.
+    /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does
+    /// not. Written by the programs, and by the daemon when the service begins anew.
     pub joined: u32,
-    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`. The daemon
-    /// zeroes this and the counters from `inpkts` on when a client asks for it.
+    /// Connections that were sent here. Counted by the programs, as all up to `outbytes`. The
+    /// daemon zeroes this and the counters from `inpkts` on when a client asks for it.
     pub conns: u64,
     /// Connections that are being made or are established.
     pub active: u64,
@@ -94,7 +94,8 @@ pub struct Destination {
     pub state: u8,
     /// Zero.
     pub zero: u8,
-    /// Which use of the record this is: another one for each destination that gets the record. What leads here by the record's index says which use it means. Written by the daemon.
+    /// Which use of the record this is: another one for each destination that gets the record. What
+    /// leads here by the record's index says which use it means. Written by the daemon.
     pub use_number: u32,
     /// Zero.
     pub zero_word: u32,

@@ -2,8 +2,9 @@
 
 use crate::{DestinationConfig, ServiceConfig};
 
-/// What the daemon is about to write into a record, for the next one, should this one not get to the end:
-/// it then carries it out again. The only value of the map `EDIT`. Not read by the programs.
+/// What the daemon is about to write into a record, for the next one, should this one not get to
+/// the end: it then carries it out again. The only value of the map `EDIT`. Not read by the
+/// programs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edit {

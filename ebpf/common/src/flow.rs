@@ -1,10 +1,11 @@
-//! What sockets remember of their way: the address that they asked for and the server that they got.
+//! What sockets remember of their way: the address that they asked for and the server that they
+//! got.
 
 use crate::{AddressWords, Carried};
 
 /// What a socket asked for and what it got: known as long as the connection exists, so that
-/// `getpeername(2)` can answer with the address that the program connected to, and the connection is
-/// counted.
+/// `getpeername(2)` can answer with the address that the program connected to, and the connection
+/// is counted.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -31,18 +32,19 @@ pub struct Origin {
     pub service_use: u32,
 }
 
-/// A connection that goes to a service, be it one of TCP or of UDP: an entry of `CONNECTIONS`, or of
-/// `OVERFLOW` where that has no room for it.
+/// A connection that goes to a service, be it one of TCP or of UDP: an entry of `CONNECTIONS`, or
+/// of `OVERFLOW` where that has no room for it.
 ///
-/// Only the program that looks at open connections touches one that is not its own socket's. While it
-/// does, [`BEING_READ`] is set in `origin.counted`, and it is this program that frees the entry if the
-/// connection ends meanwhile ([`OVER`]): so no other connection ever has its place.
+/// Only the program that looks at open connections touches one that is not its own socket's. While
+/// it does, [`BEING_READ`] is set in `origin.counted`, and it is this program that frees the entry
+/// if the connection ends meanwhile ([`OVER`]): so no other connection ever has its place.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
     /// Whereto it was made and where it goes.
     pub origin: Origin,
-    /// What of it the counters of its destination and its service have already, if it is one of TCP.
+    /// What of it the counters of its destination and its service have already, if it is one of
+    /// TCP.
     pub settled: Carried,
     /// Where the kernel has the socket.
     pub socket: u64,
@@ -82,8 +84,8 @@ pub struct ConnectionGroup {
 /// How many places there are where a connection's entry can be; a power of two.
 pub const PLACES: u32 = 16;
 
-/// Where the entry of the socket with this cookie is, if it is at the `nth` of its places (from zero).
-/// There are `mask + 1` entries, a power of two.
+/// Where the entry of the socket with this cookie is, if it is at the `nth` of its places (from
+/// zero). There are `mask + 1` entries, a power of two.
 ///
 /// Cookies are given out one after another, so sockets that are made one after another have their
 /// entries side by side. The places of a socket are as far apart as can be.

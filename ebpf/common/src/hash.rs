@@ -7,7 +7,8 @@ pub const MAGLEV_KEY: u64 = 2_654_435_761;
 /// The logarithm of the size of `sh`'s table (`IP_VS_SH_TAB_BITS`).
 const SOURCE_TABLE_BITS: u32 = 8;
 
-/// A client's place in the table of `sh` (`ip_vs_sh_hashkey`), or of `dh`, which hashes the same way.
+/// A client's place in the table of `sh` (`ip_vs_sh_hashkey`), or of `dh`, which hashes the same
+/// way.
 #[must_use]
 #[inline(always)]
 pub const fn source_hash(client: u32) -> u32 {

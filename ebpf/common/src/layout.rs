@@ -1,6 +1,6 @@
-//! Where each field of a record is, in words that another version of sockvs can read. The daemon keeps
-//! them beside the maps, so that the next one can read records whose layout has changed since. The
-//! programs have no use for it.
+//! Where each field of a record is, in words that another version of sockvs can read. The daemon
+//! keeps them beside the maps, so that the next one can read records whose layout has changed
+//! since. The programs have no use for it.
 
 use alloc::{format, string::String, vec::Vec};
 use core::mem::offset_of;

@@ -1,26 +1,28 @@
-//! What the eBPF programs and the daemon agree on: the records in the maps, and how big the maps are.
+//! What the eBPF programs and the daemon agree on: the records in the maps, and how big the maps
+//! are.
 //!
 //! Everything here is plain old data with a fixed layout (`repr(C)`, no padding that is not named),
-//! because both sides see the same memory: the daemon maps it, the programs look it up. Nothing here
-//! does anything; who may write which field is said at each field.
+//! because both sides see the same memory: the daemon maps it, the programs look it up. Nothing
+//! here does anything; who may write which field is said at each field.
 //!
 //! The records are the only copy of what was programmed. A daemon that starts finds them in the
 //! pinned maps and takes up where the last one left off.
 //!
 //! # Maps
 //!
-//! `ADDRESSES` tells whether an address may be a service's at all. `SERVICES` leads from it to the service's index, and
-//! `SHORTCUTS` mostly does, too, in fewer steps. Indexes lead through an array of arrays
-//! ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and `SLOTS`. A chunk is made when
-//! it is first needed, never moves and is never freed, so a record has one address for its whole
-//! life, costs no memory before it is used, and can be changed in place without a system call.
+//! `ADDRESSES` tells whether an address may be a service's at all. `SERVICES` leads from it to the
+//! service's index, and `SHORTCUTS` mostly does, too, in fewer steps. Indexes lead through an array
+//! of arrays ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and `SLOTS`. A chunk
+//! is made when it is first needed, never moves and is never freed, so a record has one address for
+//! its whole life, costs no memory before it is used, and can be changed in place without a system
+//! call.
 //!
-//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being edited, `TEMPLATES` which client
-//! got which server of a persistent service. `CONNECTIONS` are the open connections, found by their sockets'
-//! cookies; where that has no room for one, it is in `OVERFLOW`. `FLOWS` is the same for datagrams of
-//! sockets that are not connected, and `SERVERS` tells whether an address may be that of a server that
-//! datagrams went to. `SHARES` and `TOTALS` tell how much of `OVERFLOW` and `FLOWS` each user has,
-//! and all together.
+//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being
+//! edited, `TEMPLATES` which client got which server of a persistent service. `CONNECTIONS` are the
+//! open connections, found by their sockets' cookies; where that has no room for one, it is in
+//! `OVERFLOW`. `FLOWS` is the same for datagrams of sockets that are not connected, and `SERVERS`
+//! tells whether an address may be that of a server that datagrams went to. `SHARES` and `TOTALS`
+//! tell how much of `OVERFLOW` and `FLOWS` each user has, and all together.
 //!
 //! # How an edit becomes visible at once
 //!
@@ -29,8 +31,9 @@
 //! and reads `generation` again: had it moved, the choice may be made of two halves and is made
 //! again. So no `connect(2)` follows half an edit, and none ever waits for a daemon that died.
 //!
-//! Of what clients configured, a record has one copy. The daemon writes down in `EDIT` what it is about
-//! to change there, so that an edit that it does not get to the end of is carried out by the next one.
+//! Of what clients configured, a record has one copy. The daemon writes down in `EDIT` what it is
+//! about to change there, so that an edit that it does not get to the end of is carried out by the
+//! next one.
 
 #![no_std]
 

@@ -116,8 +116,8 @@ pub const WALK_AT_ONCE: u32 = CONNECTIONS_PER_GROUP;
 /// `WALK_RESULT` of its own.
 pub const WALKERS: u32 = 2;
 
-/// Which entries of a hash map a program is to look at: a value of `WALK_KEYS`. Those of `OVERFLOW` have
-/// the cookie only.
+/// Which entries of a hash map a program is to look at: a value of `WALK_KEYS`. Those of `OVERFLOW`
+/// have the cookie only.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WalkKeys {
@@ -149,7 +149,8 @@ pub struct TemplateResult {
     pub templates: [LiveTemplate; WALK_AT_ONCE as usize],
 }
 
-/// A client that a persistent service remembers, as the program tells that looks through `TEMPLATES`.
+/// A client that a persistent service remembers, as the program tells that looks through
+/// `TEMPLATES`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveTemplate {

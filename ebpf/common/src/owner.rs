@@ -1,9 +1,10 @@
-//! Whose share of a map an entry takes: `OVERFLOW` and `FLOWS` are there for every user of the machine,
-//! and no user may fill them.
+//! Whose share of a map an entry takes: `OVERFLOW` and `FLOWS` are there for every user of the
+//! machine, and no user may fill them.
 //!
-//! An owner may have sixteen times as much as is still free. So one that takes all it can get leaves a
-//! seventeenth, two leave a thirty-third, and there is always room for the next. The superuser may take
-//! all that is free. The same holds for `TEMPLATES` and the services that they are of.
+//! An owner may have sixteen times as much as is still free. So one that takes all it can get
+//! leaves a seventeenth, two leave a thirty-third, and there is always room for the next. The
+//! superuser may take all that is free. The same holds for `TEMPLATES` and the services that they
+//! are of.
 
 /// The owner that has no limit: the superuser of the initial user namespace.
 pub const SUPERUSER: u32 = 0;
@@ -12,14 +13,15 @@ pub const SUPERUSER: u32 = 0;
 /// namespaces, which one person may have many of.
 const SINGLE: u32 = 1 << 16;
 
-/// Where ranges of subordinate users begin (`SUB_UID_MIN` of `login.defs`), each of [`SINGLE`] users.
+/// Where ranges of subordinate users begin (`SUB_UID_MIN` of `login.defs`), each of [`SINGLE`]
+/// users.
 const FIRST_RANGE: u32 = 100_000;
 
 /// How many owners there can be: the values of `SHARES`.
 pub const OWNERS: u32 = 2 * SINGLE;
 
-/// The owner that a user of the initial user namespace is or belongs to: a user below 65 536 is one;
-/// all users of a range of subordinate users are one together.
+/// The owner that a user of the initial user namespace is or belongs to: a user below 65 536 is
+/// one; all users of a range of subordinate users are one together.
 #[must_use]
 #[inline(always)]
 pub const fn owner_of(user: u32) -> u32 {
@@ -57,8 +59,8 @@ pub struct Totals {
 /// How many times what is free an owner may have.
 pub const TIMES_FREE: u32 = 16;
 
-/// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may have
-/// another one.
+/// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may
+/// have another one.
 #[must_use]
 #[inline(always)]
 pub const fn may_take(owner: u32, own: u32, total: u32, limit: u32) -> bool {

@@ -3,12 +3,12 @@
 //! Every kind of choice goes through servers that stand in `SLOTS`, a word each: the destination's
 //! weight in the upper half, the index of its record in the lower.
 //!
-//! [`SelectionKind::Sequence`] is a sequence that repeats, kept short.
-//! `rr` goes round its servers; `wrr` goes through rounds in which servers of lower weight do not
-//! take part. Written out, a `wrr` sequence has as many entries as the weights add up to. Rounds with
-//! the same participants are the same, so a [`Segment`] keeps the participants once and says how many
-//! choices long their stretch is. Finding a place takes one step for each halving of the number of
-//! different weights, which is none at all for `rr` and for equal weights.
+//! [`SelectionKind::Sequence`] is a sequence that repeats, kept short. `rr` goes round its servers;
+//! `wrr` goes through rounds in which servers of lower weight do not take part. Written out, a
+//! `wrr` sequence has as many entries as the weights add up to. Rounds with the same participants
+//! are the same, so a [`Segment`] keeps the participants once and says how many choices long their
+//! stretch is. Finding a place takes one step for each halving of the number of different weights,
+//! which is none at all for `rr` and for equal weights.
 
 /// What is done with the servers of a selection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,12 +35,13 @@ pub enum SelectionKind {
     SourceHash = 7,
     /// The one at the client's place in the table, by SipHash (`mh`).
     Maglev = 8,
-    /// Always the same, until it has more established connections than its weight while another
-    /// has less than half of that; then the one of `LeastOverhead` (`lblc`). The cursor is the index
-    /// of its record plus one.
+    /// Always the same, until it has more established connections than its weight while another has
+    /// less than half of that; then the one of `LeastOverhead` (`lblc`). The cursor is the index of
+    /// its record plus one.
     Locality = 9,
     /// As `Locality`, but servers that were once chosen remain: the one of them with the least
-    /// overhead, of equals the one that came last (`lblcr`). The cursor counts the servers that came.
+    /// overhead, of equals the one that came last (`lblcr`). The cursor counts the servers that
+    /// came.
     LocalityReplicated = 10,
 }
 

@@ -31,8 +31,8 @@ pub struct Terms {
     pub flags: u32,
     /// How long a client's server is remembered, in ticks; see [`TERMS_PERSISTENT`].
     pub ticks: u32,
-    /// Which bits of clients' addresses make a difference there: a mask in network order for IPv4, and
-    /// for IPv6 the number of bits.
+    /// Which bits of clients' addresses make a difference there: a mask in network order for IPv4,
+    /// and for IPv6 the number of bits.
     pub netmask: u32,
 }
 
@@ -134,8 +134,8 @@ pub struct Service {
     pub outbytes: u64,
     /// The service's number in the order in which services were added.
     pub born: u64,
-    /// See [`ServiceConfig`], as the fields of the same names below. Written by the daemon, which says
-    /// beforehand what it is about to write ([`crate::Edit`]).
+    /// See [`ServiceConfig`], as the fields of the same names below. Written by the daemon, which
+    /// says beforehand what it is about to write ([`crate::Edit`]).
     pub scheduler: [u8; NAME_LEN],
     /// As above.
     pub persistence_engine: [u8; NAME_LEN],
@@ -145,7 +145,8 @@ pub struct Service {
     pub timeout: u32,
     /// As above.
     pub netmask: u32,
-    /// The protocol in full: a client may name one that no packet carries. TCP's for a firewall mark.
+    /// The protocol in full: a client may name one that no packet carries. TCP's for a firewall
+    /// mark.
     pub protocol: u16,
     /// `STATE_FREE` or `STATE_LIVE`. Written by the daemon.
     pub state: u8,

@@ -1,6 +1,6 @@
-//! The short way from an address to a service's index: the map `SHORTCUTS`, where a place can hold the
-//! index of one service, plus one. Services that share a place are found by the map `SERVICES`, but for
-//! the one that was there first.
+//! The short way from an address to a service's index: the map `SHORTCUTS`, where a place can hold
+//! the index of one service, plus one. Services that share a place are found by the map `SERVICES`,
+//! but for the one that was there first.
 
 use crate::ServiceKey;
 

@@ -1,11 +1,11 @@
-//! Where the entries of connections are: in the array `CONNECTIONS`, at one of a few places that the
-//! socket's cookie leads to, or else in the hash map `OVERFLOW`.
+//! Where the entries of connections are: in the array `CONNECTIONS`, at one of a few places that
+//! the socket's cookie leads to, or else in the hash map `OVERFLOW`.
 //!
-//! The array takes no search and no allocation; a connection nearly always finds its first place free.
-//! The hash map has memory only for what is in it, and a limit that a busy machine does not meet. What
-//! of it one user may take is limited besides (`shares`). A first place tells how many connections
-//! that begin their search there are elsewhere, so that a socket without an entry is found out in one
-//! step.
+//! The array takes no search and no allocation; a connection nearly always finds its first place
+//! free. The hash map has memory only for what is in it, and a limit that a busy machine does not
+//! meet. What of it one user may take is limited besides (`shares`). A first place tells how many
+//! connections that begin their search there are elsewhere, so that a socket without an entry is
+//! found out in one step.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -34,7 +34,8 @@ static OVERFLOW: HashMap<
     { BPF_F_NO_PREALLOC as usize },
 > = HashMap::new();
 
-/// One less than there are entries in `CONNECTIONS`. The daemon sets it before the programs are loaded.
+/// One less than there are entries in `CONNECTIONS`. The daemon sets it before the programs are
+/// loaded.
 #[unsafe(no_mangle)]
 static CONNECTIONS_MASK: u32 = ENTRIES - 1;
 
@@ -166,8 +167,8 @@ impl Elsewhere {
     }
 }
 
-/// At which of its other places the entry of this cookie's socket is; zero if at none. A function of
-/// its own for the verifier's sake, as those that follow.
+/// At which of its other places the entry of this cookie's socket is; zero if at none. A function
+/// of its own for the verifier's sake, as those that follow.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_lookup_displaced(cookie: u64) -> u32 {
@@ -238,8 +239,8 @@ extern "C" fn sockvs_free_overflow(cookie: u64) -> u32 {
     1
 }
 
-/// Makes an entry one of no socket. The cookie is the last that changes: what takes the entry then finds
-/// the rest as it ought to be.
+/// Makes an entry one of no socket. The cookie is the last that changes: what takes the entry then
+/// finds the rest as it ought to be.
 #[inline(always)]
 fn clear(entry: *mut Connection) {
     // SAFETY: a field of an entry, written whole.

@@ -1,11 +1,11 @@
-//! What is known of the connections that go to services, by the cookies of their sockets. Where that
-//! is kept, `entries` says.
+//! What is known of the connections that go to services, by the cookies of their sockets. Where
+//! that is kept, `entries` says.
 //!
-//! An entry comes with `connect(2)`. One of TCP is freed when the connection has ended (`states`), or with
-//! its socket if it never began; one of UDP with its socket (`release`), or when the socket is connected
-//! to something else. What no program is told the end of, such as a socket of the kernel's own, is found
-//! by `live`. An entry is changed under its socket's lock only, but for what `live` does to it; how
-//! the two keep out of each other's way is told at [`Connection`].
+//! An entry comes with `connect(2)`. One of TCP is freed when the connection has ended (`states`),
+//! or with its socket if it never began; one of UDP with its socket (`release`), or when the socket
+//! is connected to something else. What no program is told the end of, such as a socket of the
+//! kernel's own, is found by `live`. An entry is changed under its socket's lock only, but for what
+//! `live` does to it; how the two keep out of each other's way is told at [`Connection`].
 
 mod entries;
 
@@ -41,8 +41,8 @@ pub(crate) fn cookie(ctx: &impl EbpfContext) -> u64 {
 pub(crate) fn remember(ctx: &SockAddrContext, origin: &Origin) {
     let cookie = cookie(ctx);
     let entry = match of_socket(cookie) {
-        // An earlier attempt that failed. One that is looked at and has ended just now has to stay; then
-        // this is as if there were no room.
+        // An earlier attempt that failed. One that is looked at and has ended just now has to stay;
+        // then this is as if there were no room.
         Some(entry) if counted(entry) == UNCOUNTED => Some(entry),
         Some(_) => None,
         None => entries::alloc(cookie),
@@ -135,8 +135,8 @@ pub(crate) fn remove_unestablished(cookie: u64) {
 /// Whereto it was made and where it goes.
 #[inline(always)]
 pub(crate) fn origin<'a>(connection: *mut Connection) -> &'a Origin {
-    // SAFETY: entries stay where they are, and this one is its socket's until that one's programs, or
-    // who looks at it, free it.
+    // SAFETY: entries stay where they are, and this one is its socket's until that one's programs,
+    // or who looks at it, free it.
     unsafe { &(*connection).origin }
 }
 
@@ -161,8 +161,9 @@ pub(crate) fn counted(connection: *mut Connection) -> u32 {
     unsafe { word(connection).read_volatile() }
 }
 
-/// The address that the socket with this cookie asked for, if `peer` is the server it got for it. What is known may be
-/// of a connection that never began, before the socket was connected to something else.
+/// The address that the socket with this cookie asked for, if `peer` is the server it got for it.
+/// What is known may be of a connection that never began, before the socket was connected to
+/// something else.
 #[inline(always)]
 pub(crate) fn asked_for(cookie: u64, peer: &Endpoint) -> Option<Endpoint> {
     let connection = of_socket(cookie)?;

@@ -1,15 +1,15 @@
-//! The connections that are open, and the flows of datagrams: looks at some of them each time that the
-//! daemon asks. What TCP connections have carried since they were last looked at is
-//! added to the counters, and each connection is told to the daemon.
+//! The connections that are open, and the flows of datagrams: looks at some of them each time that
+//! the daemon asks. What TCP connections have carried since they were last looked at is added to
+//! the counters, and each connection is told to the daemon.
 //!
-//! Entries whose socket is gone, though no program was told, are freed here: those of sockets that the
-//! kernel made for itself (MPTCP, NFS), whose release no program sees. So are the flows of sockets
-//! that do not use them any more.
+//! Entries whose socket is gone, though no program was told, are freed here: those of sockets that
+//! the kernel made for itself (MPTCP, NFS), whose release no program sees. So are the flows of
+//! sockets that do not use them any more.
 //!
-//! The programs are attached to nothing. The daemon runs them itself (`BPF_PROG_TEST_RUN`), which any
-//! kernel allows that loads raw tracepoints; BPF iterators would be for that, but kernels that allow no
-//! tracing programs have none. The sockets go on working meanwhile. What is told of one may be a moment
-//! old.
+//! The programs are attached to nothing. The daemon runs them itself (`BPF_PROG_TEST_RUN`), which
+//! any kernel allows that loads raw tracepoints; BPF iterators would be for that, but kernels that
+//! allow no tracing programs have none. The sockets go on working meanwhile. What is told of one
+//! may be a moment old.
 
 mod templates;
 
@@ -53,7 +53,8 @@ pub(crate) extern "C" fn sockvs_walk_connections(ctx: *mut c_void) -> u32 {
     told
 }
 
-/// Looks at entries of `OVERFLOW`. Arguments: the walker, and how many there are in its `WALK_KEYS`.
+/// Looks at entries of `OVERFLOW`. Arguments: the walker, and how many there are in its
+/// `WALK_KEYS`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp/overflow")]
 pub(crate) extern "C" fn sockvs_walk_overflow(ctx: *mut c_void) -> u32 {
@@ -120,8 +121,8 @@ fn result(walker: u32, nth: u32) -> Option<&'static mut LiveConnection> {
     Some(unsafe { &mut *live })
 }
 
-/// Looks at the entry with this index, and tells of it as the `told`th: the number of connections told. A
-/// function of its own for the verifier's sake, as those that follow.
+/// Looks at the entry with this index, and tells of it as the `told`th: the number of connections
+/// told. A function of its own for the verifier's sake, as those that follow.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_visit(walker: u32, told: u32, index: u32) -> u32 {
@@ -170,8 +171,8 @@ fn visit(walker: u32, told: u32, connection: *mut Connection, cookie: u64) -> u3
     open.into()
 }
 
-/// Frees an entry that is not counted, if its socket is gone. Such a socket never had another cookie,
-/// and none gets this one, so the entry is still its.
+/// Frees an entry that is not counted, if its socket is gone. Such a socket never had another
+/// cookie, and none gets this one, so the entry is still its.
 #[inline(always)]
 fn remove_gone(connection: *mut Connection, cookie: u64, counted: u32) {
     let sk = connections::socket(connection);
@@ -229,7 +230,8 @@ fn look(connection: *mut Connection, cookie: u64, live: &mut LiveConnection) -> 
     true
 }
 
-/// Ends a connection whose socket is gone, though its end was not told. No program runs for it any more.
+/// Ends a connection whose socket is gone, though its end was not told. No program runs for it any
+/// more.
 #[inline(always)]
 fn end_gone(connection: *mut Connection, counted: u32) {
     let origin = connections::origin(connection);

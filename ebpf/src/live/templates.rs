@@ -42,8 +42,8 @@ pub(crate) extern "C" fn sockvs_walk_templates(ctx: *mut c_void) -> u32 {
     told
 }
 
-/// Looks at the `nth` template, and tells of it as the `told`th: the number of templates told. A function
-/// of its own for the verifier's sake.
+/// Looks at the `nth` template, and tells of it as the `told`th: the number of templates told. A
+/// function of its own for the verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_visit_template(told: u32, nth: u32) -> u32 {

@@ -8,8 +8,8 @@
 //!   reports that all was sent;
 //! * a negative error number: the sender's call fails with it.
 //!
-//! `request` tells what is ours, `sender` who asks and what that process may do, `ring` brings it to
-//! the daemon, `kernel` reads the kernel's memory.
+//! `request` tells what is ours, `sender` who asks and what that process may do, `ring` brings it
+//! to the daemon, `kernel` reads the kernel's memory.
 //!
 //! The library for loading knows no section name for this kind of program, so it is declared as the
 //! security hook, whose context is the same; the daemon loads it itself.

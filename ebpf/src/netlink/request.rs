@@ -73,7 +73,8 @@ fn first_that_tells(data: *const u8, end: u32) -> Option<(u32, Headers)> {
     let family = setting!(family);
     let mut at = 0_u32;
     for _ in 0..MESSAGES {
-        // Cannot overflow: a datagram is far shorter than 4 GiB, and `at` is at most 3 past its end.
+        // Cannot overflow: a datagram is far shorter than 4 GiB, and `at` is at most 3 past its
+        // end.
         if at + NLMSG_HDRLEN > end {
             return None;
         }

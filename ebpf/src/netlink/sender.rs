@@ -38,9 +38,9 @@ pub(crate) fn flags(sock: &Sock, skb: &Skb) -> u32 {
     flags
 }
 
-/// The kernel's own question, `netlink_capable(skb, CAP_NET_ADMIN)`: the sender needs the capability
-/// in the initial user namespace, and whoever opened the socket needed it, too, unless the message
-/// names its destination. Other security modules are not asked.
+/// The kernel's own question, `netlink_capable(skb, CAP_NET_ADMIN)`: the sender needs the
+/// capability in the initial user namespace, and whoever opened the socket needed it, too, unless
+/// the message names its destination. Other security modules are not asked.
 #[inline(always)]
 fn may_administer(sock: &Sock, skb: &Skb) -> bool {
     if !skb.names_its_destination() && !sock.opener().is_some_and(has_net_admin) {

@@ -1,7 +1,7 @@
 //! The server at the client's place in a table (`sh`, `mh`).
 //!
-//! While a connection is being made, the client is known by the address that its socket is bound to,
-//! if it is; else by its network namespace.
+//! While a connection is being made, the client is known by the address that its socket is bound
+//! to, if it is; else by its network namespace.
 
 use core::{
     ffi::{c_long, c_void},

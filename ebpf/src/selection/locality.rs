@@ -82,8 +82,8 @@ pub(super) fn find(at: *mut Selection, selection: &Selection, kept: *mut u64) ->
         return None;
     }
     if selection.kind == SelectionKind::Locality as u32 {
-        // SAFETY: an aligned word of the record, written whole. Of two connections that move to another
-        // server at once, the last one decides.
+        // SAFETY: an aligned word of the record, written whole. Of two connections that move to
+        // another server at once, the last one decides.
         unsafe { kept.write_volatile(u64::from(survey.all.index) + 1) };
     } else if survey.all.joined == 0 {
         join(table::destination(survey.all.index)?, kept);

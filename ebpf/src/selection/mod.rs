@@ -37,9 +37,9 @@ const EDITED: u64 = u64::MAX;
 
 /// Zero, but the verifier does not know it: a constant that is added to it is none.
 ///
-/// Until Linux 6.7 the verifier goes through the callback of a loop once, with what its caller has put
-/// on the stack, and takes for dead what is not reached then, though it would be at a later turn. So
-/// whatever a callback compares must come from a record.
+/// Until Linux 6.7 the verifier goes through the callback of a loop once, with what its caller has
+/// put on the stack, and takes for dead what is not reached then, though it would be at a later
+/// turn. So whatever a callback compares must come from a record.
 #[inline(always)]
 fn hidden_zero(at: *mut Selection) -> u32 {
     // SAFETY: a field of a record, which is never freed.
@@ -76,7 +76,8 @@ pub(crate) fn choose(service: *mut Service, client: &Client) -> u32 {
 ///
 /// This is a function of its own, known to the verifier by its types, so that the verifier goes
 /// through all the ways of choosing once for each program and not once for each way that leads here
-/// or on from here. For that it has to have a name, and numbers and pointers to records for arguments.
+/// or on from here. For that it has to have a name, and numbers and pointers to records for
+/// arguments.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_choose(service: *mut Service, client: u32, port: u32) -> u64 {

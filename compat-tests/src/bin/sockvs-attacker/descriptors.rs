@@ -31,8 +31,8 @@ pub(crate) fn exec_connection(path: &str) -> nix::Result<OwnedFd> {
     Ok(made)
 }
 
-/// A request's packet, as `sockvs exec` sends them: version, kind (netlink), thread, number, and what
-/// it is about.
+/// A request's packet, as `sockvs exec` sends them: version, kind (netlink), thread, number, and
+/// what it is about.
 pub(crate) fn packet(number: u64, contents: &[u8]) -> Vec<u8> {
     let mut packet = 1_u16.to_ne_bytes().to_vec();
     packet.extend(0_u16.to_ne_bytes());

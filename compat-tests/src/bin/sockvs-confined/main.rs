@@ -1,5 +1,5 @@
-//! `sockvs-confined UNIT FOLDER COMMAND…`: becomes the command, under what the unit's file takes from
-//! its service by way of mounts and a filter of system calls. `FOLDER` stands for the one of
+//! `sockvs-confined UNIT FOLDER COMMAND…`: becomes the command, under what the unit's file takes
+//! from its service by way of mounts and a filter of system calls. `FOLDER` stands for the one of
 //! `RuntimeDirectory=`. For where systemd itself does not run. Rights and `NoNewPrivileges=` are
 //! `setpriv`'s.
 

@@ -222,8 +222,8 @@ fn lead_elsewhere(fd: RawFd, honest: &OwnedFd, turn: usize) {
             .map_err(|_| Errno::EMFILE),
     };
     if let Ok(other) = other {
-        // SAFETY: whoever calls with this descriptor takes what it finds; nothing else has its number
-        // but for a moment in which it is closed.
+        // SAFETY: whoever calls with this descriptor takes what it finds; nothing else has its
+        // number but for a moment in which it is closed.
         if let Ok(led) = unsafe { dup2_raw(&other, fd) } {
             let _ = led.into_raw_fd();
         }

@@ -1,9 +1,10 @@
 //! A client whose memory changes while it is read: what a call sends, and where it says that this
 //! is, is rewritten by a second thread all the time.
 //!
-//! `sockvs-liar FAMILY MILLISECONDS LIE…` tells each of the lies for so long. For each it prints what
-//! its calls came to and how often, and `wrong …` for what no kernel would answer to any version of
-//! the memory. The message is one that adds a service, and in turn one that everybody may send.
+//! `sockvs-liar FAMILY MILLISECONDS LIE…` tells each of the lies for so long. For each it prints
+//! what its calls came to and how often, and `wrong …` for what no kernel would answer to any
+//! version of the memory. The message is one that adds a service, and in turn one that everybody
+//! may send.
 
 mod lie;
 mod replies;

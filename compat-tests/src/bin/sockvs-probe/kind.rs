@@ -1,6 +1,6 @@
 //! Kinds of sockets: `plain`, `inet6` or `inet6-only`, and after commas `mark=NUMBER`,
-//! `from=ADDRESS`, `port=NUMBER` (with `from`), `device=NAME`; of TCP also `mptcp`, `fastopen` (with
-//! `TCP_FASTOPEN_CONNECT`) and `nonblocking`.
+//! `from=ADDRESS`, `port=NUMBER` (with `from`), `device=NAME`; of TCP also `mptcp`, `fastopen`
+//! (with `TCP_FASTOPEN_CONNECT`) and `nonblocking`.
 
 use std::{
     net::{IpAddr, SocketAddr, SocketAddrV6},

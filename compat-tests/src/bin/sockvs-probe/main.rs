@@ -1,9 +1,9 @@
 //! An application that connects where a test tells it to, and says where it got.
 //!
 //! It uses the socket calls as they are, and knows nothing of sockvs. Requests come line by line:
-//! `open ID KIND ADDRESS`, `say ID`, `peer ID`, `close ID`, `hammer ADDRESS THREADS`, `rest`; and for
-//! UDP `udp ID KIND ADDRESS` (of which only the family counts), `connect ID ADDRESS`,
-//! `ask ID [ADDRESS]`, `ask-many ID ADDRESS NUMBER`. What a KIND is, says `kind`. `sockets` has more.
+//! `open ID KIND ADDRESS`, `say ID`, `peer ID`, `close ID`, `hammer ADDRESS THREADS`, `rest`; and
+//! for UDP `udp ID KIND ADDRESS` (of which only the family counts), `connect ID ADDRESS`, `ask ID
+//! [ADDRESS]`, `ask-many ID ADDRESS NUMBER`. What a KIND is, says `kind`. `sockets` has more.
 
 mod datagrams;
 mod kind;

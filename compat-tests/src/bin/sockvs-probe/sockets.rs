@@ -1,8 +1,8 @@
 //! Sockets one call at a time: `stream ID KIND ADDRESS` makes one of TCP, `connect ID ADDRESS`,
-//! `uring ID ADDRESS` and `fast ID ADDRESS` connect it in three ways (the last sends a line with it),
-//! `finish ID` waits for that, `hello ID` sends a line, `greeting ID` reads one, `unconnect ID` ends
-//! it. `dup ID NEW` copies a socket; `mailbox PATH`, `pass ID PATH` and `take ID` give one to another
-//! process.
+//! `uring ID ADDRESS` and `fast ID ADDRESS` connect it in three ways (the last sends a line with
+//! it), `finish ID` waits for that, `hello ID` sends a line, `greeting ID` reads one, `unconnect
+//! ID` ends it. `dup ID NEW` copies a socket; `mailbox PATH`, `pass ID PATH` and `take ID` give one
+//! to another process.
 
 use std::{
     io::{IoSlice, IoSliceMut},

@@ -1,11 +1,11 @@
 //! Very many connections of all kinds, made on several threads, and an exact account of them.
 //!
-//! Requests come line by line: `server SOURCE ADDRESS`, `service tcp|udp|silent ADDRESS`,
-//! `begin SEED CONNECTIONS THREADS`, `progress`, `end`. A server answers TCP and UDP at its address.
-//! The route to it has to give connections the address SOURCE: by `getsockname` this program knows
+//! Requests come line by line: `server SOURCE ADDRESS`, `service tcp|udp|silent ADDRESS`, `begin
+//! SEED CONNECTIONS THREADS`, `progress`, `end`. A server answers TCP and UDP at its address. The
+//! route to it has to give connections the address SOURCE: by `getsockname` this program knows
 //! which server a connection was given, which nothing else would tell it of connections that fail.
-//! `end` gives the account, see `tally`. Run as `sockvs-storm crowd SEED NUMBER` it opens sockets and
-//! waits to be killed, as `sockvs-storm hold MILLISECONDS` it keeps its standard input open.
+//! `end` gives the account, see `tally`. Run as `sockvs-storm crowd SEED NUMBER` it opens sockets
+//! and waits to be killed, as `sockvs-storm hold MILLISECONDS` it keeps its standard input open.
 
 mod datagrams;
 mod process;

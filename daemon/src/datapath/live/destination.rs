@@ -36,8 +36,8 @@ impl<'a> LiveDestination<'a> {
         })
     }
 
-    /// Prepares a free record for a destination of the service with index `owner`. What is counted there
-    /// stays. The other fields follow; `set_live` ends it.
+    /// Prepares a free record for a destination of the service with index `owner`. What is counted
+    /// there stays. The other fields follow; `set_live` ends it.
     pub(in crate::datapath) fn begin(self, key: &DestinationKey, owner: u32, born: u64) {
         // The record is free: no slot in force leads to it, and a program that still looks at its
         // last use compares generations, or at worst counts one connection of that use.
@@ -122,8 +122,8 @@ impl<'a> LiveDestination<'a> {
     }
 
     /// Sets the thresholds, and whether the destination is overloaded by them
-    /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may find
-    /// the old ones; the next one mends that.
+    /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may
+    /// find the old ones; the next one mends that.
     pub(in crate::datapath) fn set_thresholds(self, upper: u32, lower: u32) {
         field!(self.upper_threshold)
             .atomic()

@@ -74,8 +74,8 @@ macro_rules! atomic {
         $(impl<'a> Field<'a, $number> {
             /// The field as what both sides change at the same time.
             fn atomic(self) -> &'a $atomic {
-                // SAFETY: the field is aligned and mapped for `'a` (`new`); whatever changes it does so
-                // by whole words.
+                // SAFETY: the field is aligned and mapped for `'a` (`new`); whatever changes it
+                // does so by whole words.
                 unsafe { <$atomic>::from_ptr(self.place.as_ptr()) }
             }
         })*

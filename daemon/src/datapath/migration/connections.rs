@@ -1,6 +1,6 @@
-//! Open connections of a version whose records of them look otherwise. The new programs do not know them,
-//! and are not told their end by anything that they keep: so they are not counted any more from when
-//! the new programs are attached. They live on, and go where they went.
+//! Open connections of a version whose records of them look otherwise. The new programs do not know
+//! them, and are not told their end by anything that they keep: so they are not counted any more
+//! from when the new programs are attached. They live on, and go where they went.
 
 use std::io;
 
@@ -15,8 +15,9 @@ use crate::datapath::{
 };
 
 impl Migration<'_> {
-    /// Takes the connections of these maps out of the counters of their destinations. To be done when no
-    /// old program runs any more. What was taken out is zeroed, so that it is done once only.
+    /// Takes the connections of these maps out of the counters of their destinations. To be done
+    /// when no old program runs any more. What was taken out is zeroed, so that it is done once
+    /// only.
     pub(super) fn uncount(&self, old: &Layouts) -> io::Result<()> {
         let Some(destinations) = self.new.map("DESTINATION_RECORDS") else {
             return Ok(());

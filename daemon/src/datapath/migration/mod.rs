@@ -1,19 +1,19 @@
 //! Carrying a table over to maps of another layout, when a daemon of another version takes over.
 //!
-//! The new maps are filled before any program follows them, so every `connect(2)` meets a whole table:
-//! the old one or the new one. Records keep their indexes, so that what sockets remember is true of
-//! both. While programs are replaced one by one, some connections are counted in old records and
-//! some in new ones; the new ones begin at zero, and in the end what the old ones have is added.
-//! A field that the earlier version did not have is zero.
+//! The new maps are filled before any program follows them, so every `connect(2)` meets a whole
+//! table: the old one or the new one. Records keep their indexes, so that what sockets remember is
+//! true of both. While programs are replaced one by one, some connections are counted in old
+//! records and some in new ones; the new ones begin at zero, and in the end what the old ones have
+//! is added. A field that the earlier version did not have is zero.
 //!
-//! A daemon that is killed in the middle leaves a directory whose `layouts` still are the old ones, and
-//! its announcement. The next one carries over again, whatever version it is; in the end it adds what is counted in
-//! all records but its own.
+//! A daemon that is killed in the middle leaves a directory whose `layouts` still are the old ones,
+//! and its announcement. The next one carries over again, whatever version it is; in the end it
+//! adds what is counted in all records but its own.
 //!
-//! What sockets remember, templates and slots are changed by programs in place and cannot be carried
-//! over like this. Slots' layout stays as it is (a test in `layout` sees to it). Where that of connections
-//! changes, those that are open are not counted any more (`connections`), and where that of templates
-//! does, clients may get another server once.
+//! What sockets remember, templates and slots are changed by programs in place and cannot be
+//! carried over like this. Slots' layout stays as it is (a test in `layout` sees to it). Where that
+//! of connections changes, those that are open are not counted any more (`connections`), and where
+//! that of templates does, clients may get another server once.
 
 mod connections;
 
@@ -57,8 +57,8 @@ pub(super) struct Migration<'a> {
 }
 
 impl<'a> Migration<'a> {
-    /// What there is to do before and after the programs are attached, if anything: a new directory only has
-    /// to learn whose it is. It is announced.
+    /// What there is to do before and after the programs are attached, if anything: a new directory
+    /// only has to learn whose it is. It is announced.
     pub(super) fn due(pins: &'a PinDirectory, new: &'a Layouts) -> io::Result<Option<Self>> {
         let pinned = Layouts::pinned(pins)?;
         let table = pinned.clone().filter(|old| old != new);
@@ -99,8 +99,8 @@ impl<'a> Migration<'a> {
         self.each_record_map(table, |old, new, chunks| chunks.carry_over(old, new))
     }
 
-    /// No program follows the old maps any more: adds what is counted there to what is counted in the
-    /// new ones, which are the table from now on.
+    /// No program follows the old maps any more: adds what is counted there to what is counted in
+    /// the new ones, which are the table from now on.
     pub(super) fn settle(&self) -> io::Result<()> {
         await_programs()?;
         for old in &self.counted {
@@ -229,7 +229,8 @@ impl<T: Pod> Records for Both<T> {
             };
             for (at, bytes) in translation.parts(&from) {
                 for (byte, at) in bytes.iter().zip(at..) {
-                    // SAFETY: `Translation` keeps within the new record, whose layout is that of `T`.
+                    // SAFETY: `Translation` keeps within the new record, whose layout is that of
+                    // `T`.
                     let place = unsafe { record.as_ptr().cast::<u8>().add(at) };
                     // SAFETY: as above; no program follows the record yet.
                     unsafe { place.write_volatile(*byte) };
@@ -262,7 +263,8 @@ impl<T: Pod> Records for Both<T> {
 }
 
 impl<T: Pod> Both<T> {
-    /// Takes a word out of each old record and gives it to one of the new record, where both have them.
+    /// Takes a word out of each old record and gives it to one of the new record, where both have
+    /// them.
     fn move_words(
         &self,
         (old, from): (&RecordLayout, &str),

@@ -30,8 +30,8 @@ pub(super) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     (SelectionKind::SourceHash, table)
 }
 
-/// `dh`: one place for each server, round and round. All connections to one address come to the same
-/// place, so that is all there is to lay out.
+/// `dh`: one place for each server, round and round. All connections to one address come to the
+/// same place, so that is all there is to lay out.
 pub(super) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let place = source_hash(address) as usize;
     let server = servers

@@ -1,6 +1,6 @@
 //! The schedulers that look at each server when a connection comes: `lc`, `wlc`, `sed`, `nq`, `fo`,
-//! `ovf`, `twos`, `lblc` and `lblcr` (`ip_vs_lc.c` and so on). Here is decided which servers are looked at, in what
-//! order and with what weight; the looking is the eBPF program's.
+//! `ovf`, `twos`, `lblc` and `lblcr` (`ip_vs_lc.c` and so on). Here is decided which servers are
+//! looked at, in what order and with what weight; the looking is the eBPF program's.
 
 use std::cmp::Reverse;
 
@@ -34,8 +34,8 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
     (kind, looked_at)
 }
 
-/// Where the cursor of `lblc` and `lblcr` goes on when these are the servers that are looked at from
-/// now on (`SelectionKind::Locality`).
+/// Where the cursor of `lblc` and `lblcr` goes on when these are the servers that are looked at
+/// from now on (`SelectionKind::Locality`).
 pub(super) fn kept(kind: SelectionKind, kept: u64, after: &Sequence) -> u64 {
     let stays = |turn: &Turn| u64::from(turn.id.0) + 1 == kept;
     let mut turns = after.runs.iter().flat_map(|run| &run.turns);

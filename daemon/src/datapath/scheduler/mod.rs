@@ -1,4 +1,5 @@
-//! Schedulers: what sequence of servers new connections go through, and where in it the next one is.
+//! Schedulers: what sequence of servers new connections go through, and where in it the next one
+//! is.
 //!
 //! A scheduler here is a compiler. It turns a service's destinations into a [`Sequence`] that the
 //! eBPF program only has to step through, and it says at which place to go on when a service was
@@ -183,9 +184,9 @@ impl Memory {
         }
     }
 
-    /// The plan after a change that leaves the settings as they are. `cursor` is how many choices were
-    /// made in all, counted from `start`, in a sequence of this period; `sequence` reads it. `after` are
-    /// the servers as they are now.
+    /// The plan after a change that leaves the settings as they are. `cursor` is how many choices
+    /// were made in all, counted from `start`, in a sequence of this period; `sequence` reads it.
+    /// `after` are the servers as they are now.
     pub(super) fn after(
         self,
         settings: Settings,

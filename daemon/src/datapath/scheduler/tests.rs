@@ -1,5 +1,5 @@
-//! The schedulers against step-by-step models of the kernel's modules, on random histories. (Sequences
-//! recorded from a real kernel are replayed in `compat-tests`.)
+//! The schedulers against step-by-step models of the kernel's modules, on random histories.
+//! (Sequences recorded from a real kernel are replayed in `compat-tests`.)
 
 use proptest::prelude::*;
 

@@ -5,9 +5,9 @@
 //! the kernel's own IPVS. That happens where the kernel may take the processor from a task at any
 //! point: then every task that sends from there has to do without that program until the first one
 //! goes on. So there are several copies, one behind the other; each takes what the ones before it
-//! missed. (Seen with 300 `ipvsadm`, fifty at a time, on two slow processors: up to 200 messages met
-//! one copy that could not run, up to 24 met two, 4 met three. With two copies, commands went to the
-//! kernel's table.) A copy costs each netlink message about 120 instructions.
+//! missed. (Seen with 300 `ipvsadm`, fifty at a time, on two slow processors: up to 200 messages
+//! met one copy that could not run, up to 24 met two, 4 met three. With two copies, commands went
+//! to the kernel's table.) A copy costs each netlink message about 120 instructions.
 
 use std::fs;
 

@@ -136,8 +136,8 @@ impl Peek {
     }
 
     fn record(&self, at: usize) -> Abridged {
-        // SAFETY: the second copy comes behind the first one, so there is room for a header and this
-        // much of a record.
+        // SAFETY: the second copy comes behind the first one, so there is room for a header and
+        // this much of a record.
         let record = unsafe { self.place(at).add(HEADER) }.cast::<Abridged>();
         // SAFETY: as above. Any bytes make a value.
         unsafe { record.read_unaligned() }

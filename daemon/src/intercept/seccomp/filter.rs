@@ -2,8 +2,8 @@
 //!
 //! Of calls that send it looks at the number only: whether one is about netlink can be seen neither
 //! from its arguments nor from a filter, so that is the supervisor's to find out. Of calls about
-//! socket options it looks at the option, too, so that no other option pays for those of IPVS. Calls
-//! that open files it takes only where that is asked for, as it cannot see which file it is.
+//! socket options it looks at the option, too, so that no other option pays for those of IPVS.
+//! Calls that open files it takes only where that is asked for, as it cannot see which file it is.
 
 use std::mem::offset_of;
 use std::os::fd::OwnedFd;
@@ -107,8 +107,8 @@ impl Program {
     }
 }
 
-/// The program: notify for `calls` of [`ARCHITECTURE`] and for the options of IPVS, allow everything
-/// else. The numbers of x32 calls have a bit of their own and equal none of ours.
+/// The program: notify for `calls` of [`ARCHITECTURE`] and for the options of IPVS, allow
+/// everything else. The numbers of x32 calls have a bit of their own and equal none of ours.
 fn program(calls: &[libc::c_long]) -> Result<Vec<libc::sock_filter>> {
     let number = |n: libc::c_long| u32::try_from(n).map_err(|_| Errno::EINVAL);
     let places = Places::after(calls.len() + 2);

@@ -35,8 +35,8 @@ pub fn request(packet: &[u8]) -> Option<(Asked, Vec<u8>)> {
     Some((asked, request.encode(&same)))
 }
 
-/// The packet that answers the same as this one; none if the supervisor closes the connection because
-/// of it.
+/// The packet that answers the same as this one; none if the supervisor closes the connection
+/// because of it.
 #[must_use]
 pub fn same_answer(packet: &[u8]) -> Option<Vec<u8>> {
     let (answer, contents) = Answer::decode(packet)?;

@@ -116,7 +116,8 @@ impl Link {
         Ok(())
     }
 
-    /// The next answer with its contents, where one is there. What is no answer ends the connection.
+    /// The next answer with its contents, where one is there. What is no answer ends the
+    /// connection.
     pub(super) fn receive(&mut self) -> std::result::Result<Option<(Answer, Vec<u8>)>, Lost> {
         let connection = self.connection.as_ref().ok_or(Lost)?;
         let mut packet = [0; Answer::LENGTH + LARGEST_PIECE + 1];

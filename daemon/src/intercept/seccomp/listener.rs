@@ -1,5 +1,5 @@
-//! The daemon's Unix sockets, where supervisors connect: one for everybody, one for root only, at which
-//! nobody else can be in the way.
+//! The daemon's Unix sockets, where supervisors connect: one for everybody, one for root only, at
+//! which nobody else can be in the way.
 
 use std::fs;
 use std::io;

@@ -13,9 +13,9 @@
 //!   connections and close what comes by them, as that can take for ever.
 //!
 //! While no daemon answers, the command sees a kernel without IPVS: the same ENOENT for the family,
-//! given by the kernel itself, and ENOPROTOOPT for the options. Netlink requests of a command that was
-//! served before wait some seconds for the next daemon first, and a daemon that stays silent for as
-//! long counts as none (`session`).
+//! given by the kernel itself, and ENOPROTOOPT for the options. Netlink requests of a command that
+//! was served before wait some seconds for the next daemon first, and a daemon that stays silent
+//! for as long counts as none (`session`).
 //!
 //! What this module does not do:
 //!
@@ -33,8 +33,8 @@
 //! `call`, cut each `datagram` into ours and theirs, and work through the resulting `job`
 //! (`call_work`) with the daemon behind `session` and `link`; a call about an `option`, or one that
 //! opens a `file`, they hand on as it is (`question`). `wire` is what the two say to each other;
-//! `listener`, `relay`, `connection`, `packet` and `client` are the daemon's end, and `standing` says
-//! what a process may do. `process` and `sys` ask the system.
+//! `listener`, `relay`, `connection`, `packet` and `client` are the daemon's end, and `standing`
+//! says what a process may do. `process` and `sys` ask the system.
 
 mod call;
 mod call_work;
@@ -142,7 +142,8 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The error number, positive, that the client's call is to fail with; nothing was applied then.
+    /// The error number, positive, that the client's call is to fail with; nothing was applied
+    /// then.
     fn datagram(&self, client: Client, bytes: Vec<u8>, done: Done) -> Result<(), i32>;
 
     /// Carries out a call about an option of IPVS. The caller sits in it until this returns.

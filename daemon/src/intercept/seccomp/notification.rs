@@ -85,7 +85,8 @@ impl Notifier {
         unsafe { ioctl::is_valid(self.0.as_raw_fd(), &raw const id) }.is_ok()
     }
 
-    /// Ends the wait: the caller gets a duplicate of a descriptor as its call's result (Linux 5.14).
+    /// Ends the wait: the caller gets a duplicate of a descriptor as its call's result (Linux
+    /// 5.14).
     pub(super) fn give(&self, id: u64, fd: &impl AsFd, close_on_exec: bool) -> Result<()> {
         let number = |n: libc::c_int| u32::try_from(n).map_err(|_| Errno::EINVAL);
         let request = libc::seccomp_notif_addfd {

@@ -71,7 +71,8 @@ impl Question {
         }
     }
 
-    /// Ends the call as the daemon's answer, which is complete, has it. None is for one that is over.
+    /// Ends the call as the daemon's answer, which is complete, has it. None is for one that is
+    /// over.
     pub(super) fn succeed(&self, notifier: &Notifier) -> Option<Verdict> {
         match self {
             Self::Option(call) => Some(call.succeed(notifier)),
@@ -79,8 +80,8 @@ impl Question {
         }
     }
 
-    /// What the caller sees of a kernel without IPVS. It would be asked itself, if an ip_vs that was
-    /// loaded without need could not answer in earnest.
+    /// What the caller sees of a kernel without IPVS. It would be asked itself, if an ip_vs that
+    /// was loaded without need could not answer in earnest.
     pub(super) fn without_daemon(&self) -> Verdict {
         Verdict::Fails(match self {
             Self::Option(_) => Errno::ENOPROTOOPT,

@@ -4,8 +4,9 @@
 //! call ends it; what it cannot understand it lets through. What it holds is bounded.
 //!
 //! One thread listens to the daemon ([`Session`]) and waits for nobody else. Calls are worked on by
-//! others ([`Workers`]): to look at a call can take as long as its caller wants, as its memory may be
-//! a file system's in user space, and its descriptor may linger when our duplicate of it is closed.
+//! others ([`Workers`]): to look at a call can take as long as its caller wants, as its memory may
+//! be a file system's in user space, and its descriptor may linger when our duplicate of it is
+//! closed.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;

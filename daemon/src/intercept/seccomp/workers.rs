@@ -1,10 +1,10 @@
 //! The threads that work on calls.
 //!
-//! Each takes one call from the listener, works on it until it is over, and takes the next. There is
-//! always one more that waits for a call: a caller that keeps a thread busy for ever (with memory
-//! that is never there, or a socket that lingers) keeps nobody else waiting. But there is a limit to
-//! how many threads one process, and all but root, can keep; the calls beyond it go to the kernel
-//! unseen.
+//! Each takes one call from the listener, works on it until it is over, and takes the next. There
+//! is always one more that waits for a call: a caller that keeps a thread busy for ever (with
+//! memory that is never there, or a socket that lingers) keeps nobody else waiting. But there is a
+//! limit to how many threads one process, and all but root, can keep; the calls beyond it go to the
+//! kernel unseen.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -153,8 +153,8 @@ impl Workers {
 }
 
 impl State {
-    /// One more, if there is one to be had. The thread that wanted it to wait for the next call will
-    /// do so itself otherwise, later.
+    /// One more, if there is one to be had. The thread that wanted it to wait for the next call
+    /// will do so itself otherwise, later.
     fn add_thread(&mut self) {
         let Some(work) = self.work.clone() else {
             return;

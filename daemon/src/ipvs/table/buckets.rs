@@ -5,8 +5,8 @@
 //! newest service first in its bucket. So does this. The kernel also hashes the address of the
 //! namespace's structure, which nobody can foresee; here that is 0.
 //!
-//! The buckets are for the order only: services whose addresses end alike share one, perhaps all of a
-//! hundred thousand. A single service is found by its key.
+//! The buckets are for the order only: services whose addresses end alike share one, perhaps all of
+//! a hundred thousand. A single service is found by its key.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -67,8 +67,8 @@ impl Buckets {
         ServiceNumber(self.ever)
     }
 
-    /// Puts a service first in its bucket (`ip_vs_svc_hash`). There must be none of its key, and it has
-    /// the next number.
+    /// Puts a service first in its bucket (`ip_vs_svc_hash`). There must be none of its key, and it
+    /// has the next number.
     pub(super) fn insert(&mut self, service: Service) {
         self.ever += 1;
         let key = *service.key();

@@ -163,8 +163,8 @@ fn again(errno: Errno) -> Result<()> {
     }
 }
 
-/// What the daemon gets in place of a descriptor, and the cookie of the network namespace where that
-/// is to be told of a socket. It is certain to be closed without a wait.
+/// What the daemon gets in place of a descriptor, and the cookie of the network namespace where
+/// that is to be told of a socket. It is certain to be closed without a wait.
 fn vouch(kind: Kind, descriptor: OwnedFd) -> Result<(u64, OwnedFd)> {
     let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     match kind {

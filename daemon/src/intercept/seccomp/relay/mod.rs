@@ -3,17 +3,17 @@
 //! A supervisor sends a descriptor with each request. To close a descriptor of somebody else's can
 //! take for ever: a TCP socket may linger, a file system in user space may never answer a FLUSH. A
 //! thread that sleeps in the latter cannot even be killed. So the daemon never holds one. A process
-//! of its own, the relay, receives each packet, finds out what its descriptor is, and passes on only
-//! what can be closed at once: netlink sockets and network namespaces. Everything else it closes
-//! itself, on the thread that serves this one connection and nothing else.
+//! of its own, the relay, receives each packet, finds out what its descriptor is, and passes on
+//! only what can be closed at once: netlink sockets and network namespaces. Everything else it
+//! closes itself, on the thread that serves this one connection and nothing else.
 //!
-//! There are two relays, one for each of the sockets ([`Audience`]), so that nothing that other users
-//! do is in the way of root. Each thread has a descriptor table of its own: what a thread that is
-//! stuck holds is its connection, and never the listening socket.
+//! There are two relays, one for each of the sockets ([`Audience`]), so that nothing that other
+//! users do is in the way of root. Each thread has a descriptor table of its own: what a thread
+//! that is stuck holds is its connection, and never the listening socket.
 //!
-//! The relay does not look at what is asked, and decides nothing but how many connections a user may
-//! have (`admission`). It has no right but CAP_NET_ADMIN, which it takes to find a socket's network
-//! namespace.
+//! The relay does not look at what is asked, and decides nothing but how many connections a user
+//! may have (`admission`). It has no right but CAP_NET_ADMIN, which it takes to find a socket's
+//! network namespace.
 
 mod admission;
 mod connection;

@@ -1,5 +1,5 @@
-//! What was said to the daemon, and what it has still to answer. The whole of it is behind the session's
-//! lock; nothing here waits.
+//! What was said to the daemon, and what it has still to answer. The whole of it is behind the
+//! session's lock; nothing here waits.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,7 +19,8 @@ use crate::intercept::seccomp::wire::{Answer, Kind, Request, State};
 
 /// The most answers that are read before anything else is looked at.
 const ANSWERS_AT_ONCE: usize = 64;
-/// How long a daemon may be away, or silent. A service manager starts it again in less than a second.
+/// How long a daemon may be away, or silent. A service manager starts it again in less than a
+/// second.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 /// How long it may be silent before it is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -125,7 +126,8 @@ impl Conversation {
         (self.link.descriptor(), self.link.wants_to_send())
     }
 
-    /// Reads what the daemon says, and sends it what had to wait. Gives those whose replies are lost.
+    /// Reads what the daemon says, and sends it what had to wait. Gives those whose replies are
+    /// lost.
     pub(super) fn hear(&mut self) -> Vec<Client> {
         for _ in 0..ANSWERS_AT_ONCE {
             match self.link.receive() {

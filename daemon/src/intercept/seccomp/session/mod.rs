@@ -1,11 +1,12 @@
 //! What is under way between the supervisor and the daemon. No more than a lock is waited for here,
 //! except for the daemon's word ([`Words`]), and for a daemon that is being started again
-//! ([`Patience`]): keepalived says each thing once, so that a server that it removes meanwhile would
-//! stay for good. Where no daemon ever was, and where none comes back, there is nothing to wait for.
+//! ([`Patience`]): keepalived says each thing once, so that a server that it removes meanwhile
+//! would stay for good. Where no daemon ever was, and where none comes back, there is nothing to
+//! wait for.
 //!
 //! A daemon that says nothing for some seconds, not even to a question of our own, counts as gone:
-//! what was asked is given up, and the connection with it, so that it is not carried out later. Until
-//! it answers another question of our own, it is not asked anything else.
+//! what was asked is given up, and the connection with it, so that it is not carried out later.
+//! Until it answers another question of our own, it is not asked anything else.
 
 mod conversation;
 mod waker;

@@ -28,7 +28,8 @@ pub(super) enum Command {
     SetTimeouts(TimeoutsUpdate),
     StartSync(SyncDaemonSpec),
     StopSync(u32),
-    /// Of one of the destinations there are, so many connections are open, and so many more were made.
+    /// Of one of the destinations there are, so many connections are open, and so many more were
+    /// made.
     Connections {
         of: Index,
         active: u32,
@@ -69,8 +70,8 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// Few keys: those that share a bucket, an address or a mark with another, those for all ports, and the
-/// mark that is none.
+/// Few keys: those that share a bucket, an address or a mark with another, those for all ports, and
+/// the mark that is none.
 fn service_key() -> impl Strategy<Value = ServiceKey> {
     let udp = ServiceKey::Address {
         protocol: 17,

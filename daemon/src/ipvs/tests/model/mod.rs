@@ -1,5 +1,5 @@
-//! Any sequence of commands does to the table what it does to a naive IPVS that was written from the
-//! kernel's source: the same errors, and after each step the same listing.
+//! Any sequence of commands does to the table what it does to a naive IPVS that was written from
+//! the kernel's source: the same errors, and after each step the same listing.
 
 mod command;
 mod kernel;

@@ -14,7 +14,8 @@ const IP_VS_CONN_F_TUNNEL_TYPE_GUE: u8 = 1;
 const TRASH_PERIOD: u64 = 120;
 
 impl Kernel {
-    /// `ip_vs_genl_set_cmd` as far as destinations go, then `ip_vs_add_dest`. Gives the serial number.
+    /// `ip_vs_genl_set_cmd` as far as destinations go, then `ip_vs_add_dest`. Gives the serial
+    /// number.
     pub(in super::super) fn add_destination(
         &mut self,
         key: &ServiceKey,

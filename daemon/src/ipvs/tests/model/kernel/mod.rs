@@ -1,9 +1,9 @@
 //! A naive IPVS: what `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1 does, function by function, in
-//! lists that are searched from the front. It is slow, knows no atomicity and shares no code with the
-//! table; only what clients say has the same types.
+//! lists that are searched from the front. It is slow, knows no atomicity and shares no code with
+//! the table; only what clients say has the same types.
 //!
-//! Two things are not the kernel's: memory runs out when the test says so, and a destination carries
-//! a serial number, by which the test tells one from another.
+//! Two things are not the kernel's: memory runs out when the test says so, and a destination
+//! carries a serial number, by which the test tells one from another.
 
 mod address_type;
 mod destinations;
