@@ -19,7 +19,8 @@ use tokio::{
 use crate::{
     control::{self, Facts, exec_socket},
     datapath::{
-        Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Templates, detach_all, find_cgroup2,
+        Chores, Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Reaper, Templates, Usage,
+        detach_all, find_cgroup2,
     },
     descriptors,
     family::{Namespaces, Server, Table},
@@ -126,7 +127,13 @@ async fn serve(options: &Options) -> Result<()> {
     }
     let node_wide = options.node_wide.then_some(own_namespace);
     let mut programs = Programs::attach(pins, &cgroup, node_wide, &options.limits)?;
-    let (mut path, templates) = MapPath::open(&mut programs, options.limits)?;
+    let (mut path, chores) = MapPath::open(&mut programs, options.limits)?;
+    let Chores {
+        templates,
+        reaper,
+        usage,
+    } = chores;
+    let usage = Arc::new(usage);
     let mut ipvs = Ipvs::new();
     let restored = path.restore(&mut ipvs)?;
     if restored > 0 {
@@ -174,10 +181,13 @@ async fn serve(options: &Options) -> Result<()> {
     };
     programs.keep();
     tokio::spawn(listener.serve(gateway));
-    tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures)));
+    tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures), Arc::clone(&usage)));
     tokio::spawn(keep_house(server.clone(), namespaces));
     tokio::spawn(estimate(server.clone()));
     tokio::spawn(sweep(templates));
+    if let Some(reaper) = reaper {
+        tokio::spawn(reap(reaper, Arc::clone(&usage)));
+    }
     tokio::spawn(clear_up(server.clone(), departures));
     tokio::spawn(be_watched(server.clone()));
     privileges::keep_needed();
@@ -271,6 +281,29 @@ async fn sweep(mut templates: Templates) {
             tracing::warn!(%error, "clients of persistent services cannot be counted");
         }
         tokio::time::sleep(SWEEP.max(start.elapsed() * 20)).await;
+    }
+}
+
+/// Frees what is kept of sockets that are gone, in a small part of the time, and tells what gets scarce.
+async fn reap(mut reaper: Reaper, usage: Arc<Usage>) {
+    loop {
+        let start = Instant::now();
+        let usage = Arc::clone(&usage);
+        let reaped = tokio::task::spawn_blocking(move || {
+            if let Err(error) = usage.watch() {
+                tracing::warn!(%error, "it cannot be told how much room is left in the maps");
+            }
+            let result = reaper.reap();
+            (reaper, result)
+        });
+        let Ok((returned, result)) = reaped.await else {
+            return;
+        };
+        reaper = returned;
+        if let Err(error) = result {
+            tracing::warn!(%error, "entries of sockets that are gone are not freed");
+        }
+        tokio::time::sleep(HOUSEKEEPING.max(start.elapsed() * 20)).await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Counting connections at their destination and their service.
 //!
 //! A connection is counted where its destination's record is, which stays that destination's until
-//! no connection is counted there.
+//! no connection is counted there. The service's record may be another's before that; nothing is counted
+//! at the service then.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -9,27 +10,28 @@ use sockvs_ebpf_common::{Carried, Destination, Origin, Service, recovery_thresho
 
 use crate::{counter, persistence, table};
 
-/// A connection begins. False if it cannot be counted: its destination's record is not there.
+/// A connection begins. False if it cannot be counted: its destination's record has become another's.
+/// Should persistence not know its client, that is noted in `origin`.
 #[inline(always)]
-pub(crate) fn begin(origin: &Origin, active: bool) -> bool {
+pub(crate) fn begin(origin: *mut Origin, active: bool) -> bool {
     sockvs_begin(origin, active.into()) != 0
 }
 
 /// `begin`, as a function of its own for the verifier's sake; so `sockvs_end`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_begin(origin: *const Origin, active: u32) -> u32 {
+extern "C" fn sockvs_begin(origin: *mut Origin, active: u32) -> u32 {
     if origin.is_null() {
         return 0;
     }
     // SAFETY: not null, so the caller's.
-    let counted = begin_one(unsafe { &*origin }, active != 0);
+    let counted = begin_one(unsafe { &mut *origin }, active != 0);
     counted.into()
 }
 
 #[inline(always)]
-fn begin_one(origin: &Origin, active: bool) -> bool {
-    let Some(destination) = table::destination(origin.destination) else {
+fn begin_one(origin: &mut Origin, active: bool) -> bool {
+    let Some(destination) = table::destination_of(origin) else {
         return false;
     };
     // SAFETY: a field within the record.
@@ -42,15 +44,13 @@ fn begin_one(origin: &Origin, active: bool) -> bool {
     let total = counter::add(unsafe { addr_of_mut!((*destination).total) }, 1) + 1;
     // SAFETY: as above; the word is read whole.
     let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
-    // While a table is carried over to another layout, connections end in records that they were not
-    // counted in, so that this may be zero.
-    if upper != 0 && total == u64::from(upper) {
+    if upper != 0 && total >= u64::from(upper) {
         set_overloaded(destination, 1);
     }
-    if let Some(service) = table::service_at(origin.service) {
+    if let Some(service) = table::service_of(origin) {
         // SAFETY: as above.
         counter::add(unsafe { addr_of_mut!((*service).conns) }, 1);
-        persistence::control(origin, service);
+        persistence::begin(origin, service);
     }
     true
 }
@@ -58,12 +58,12 @@ fn begin_one(origin: &Origin, active: bool) -> bool {
 /// A datagram got a server that nothing will remember.
 #[inline(always)]
 pub(crate) fn pass(origin: &Origin) {
-    let Some(destination) = table::destination(origin.destination) else {
+    let Some(destination) = table::destination_of(origin) else {
         return;
     };
     // SAFETY: a field within the record.
     counter::add(unsafe { addr_of_mut!((*destination).conns) }, 1);
-    if let Some(service) = table::service_at(origin.service) {
+    if let Some(service) = table::service_of(origin) {
         // SAFETY: as above.
         counter::add(unsafe { addr_of_mut!((*service).conns) }, 1);
     }
@@ -72,7 +72,7 @@ pub(crate) fn pass(origin: &Origin) {
 /// A connection that was active is so no longer.
 #[inline(always)]
 pub(crate) fn inactive(origin: &Origin) {
-    if let Some(destination) = table::destination(origin.destination) {
+    if let Some(destination) = table::destination_of(origin) {
         // SAFETY: a field within the record.
         counter::take_one(unsafe { addr_of_mut!((*destination).active) });
     }
@@ -81,7 +81,7 @@ pub(crate) fn inactive(origin: &Origin) {
 /// A connection that was counted as active, or not, is over; what it has carried is still to be added.
 #[inline(always)]
 pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
-    let Some(destination) = table::destination(origin.destination) else {
+    let Some(destination) = table::destination_of(origin) else {
         return;
     };
     if active {
@@ -90,9 +90,9 @@ pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
     }
     add_to_destination(destination, carried);
     take_one_of(destination);
-    if let Some(service) = table::service_at(origin.service) {
+    if let Some(service) = table::service_of(origin) {
         add_to_service(service, carried);
-        persistence::release(origin, service);
+        persistence::end(origin, service);
     }
 }
 
@@ -114,25 +114,30 @@ extern "C" fn sockvs_end(origin: *const Origin) -> u32 {
 
 #[inline(always)]
 fn end_one(origin: &Origin) {
-    let Some(destination) = table::destination(origin.destination) else {
+    let Some(destination) = table::destination_of(origin) else {
         return;
     };
     take_one_of(destination);
-    if let Some(service) = table::service_at(origin.service) {
-        persistence::release(origin, service);
+    if let Some(service) = table::service_of(origin) {
+        persistence::end(origin, service);
     }
 }
 
-/// The destination has one connection less.
+/// The destination has one connection less (`ip_vs_unbind_dest`).
 #[inline(always)]
 fn take_one_of(destination: *mut Destination) {
     // SAFETY: a field within the record.
-    let total = counter::take_one(unsafe { addr_of_mut!((*destination).total) });
+    let before = counter::take_one(unsafe { addr_of_mut!((*destination).total) });
     // SAFETY: as above; the word is read whole.
+    if unsafe { addr_of!((*destination).overloaded).read_volatile() } == 0 {
+        return;
+    }
+    // SAFETY: as above.
     let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
     // SAFETY: as above.
     let lower = unsafe { addr_of!((*destination).lower_threshold).read_volatile() };
-    if total == u64::from(recovery_threshold(upper, lower)) {
+    let recovery = u64::from(recovery_threshold(upper, lower));
+    if before <= recovery || recovery == 0 {
         set_overloaded(destination, 0);
     }
 }
@@ -140,10 +145,10 @@ fn take_one_of(destination: *mut Destination) {
 /// Adds what a connection has carried, as far as that has not been added yet.
 #[inline(always)]
 pub(crate) fn carried(origin: &Origin, carried: &Carried) {
-    if let Some(destination) = table::destination(origin.destination) {
+    if let Some(destination) = table::destination_of(origin) {
         add_to_destination(destination, carried);
     }
-    if let Some(service) = table::service_at(origin.service) {
+    if let Some(service) = table::service_of(origin) {
         add_to_service(service, carried);
     }
 }

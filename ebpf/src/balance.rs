@@ -10,14 +10,14 @@ use sockvs_ebpf_common::{
 use crate::{
     REFUSE,
     address::{self, Endpoint},
-    persistence::{self, NoMemory},
-    selection,
+    persistence, selection,
     services::Found,
+    table,
 };
 
 /// No destination of the service can be used: as if nobody listened.
 const ECONNREFUSED: i32 = 111;
-/// There is no memory to remember the client's server.
+/// There is no memory to remember the datagram's server.
 pub(crate) const ENOMEM: i32 = 12;
 /// The server has an address that this socket cannot reach.
 pub(crate) const ENETUNREACH: i32 = 101;
@@ -44,6 +44,8 @@ pub(crate) fn unserved(found: &Found, asked: &Endpoint) -> Origin {
         service: found.index,
         counted: UNCOUNTED,
         client: [0; 4],
+        destination_use: 0,
+        service_use: table::service_use(found.record),
     }
 }
 
@@ -63,10 +65,7 @@ pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin)
         };
     }
     let index = if persistent {
-        match persistence::choose(ctx, found, origin) {
-            Ok(index) => index,
-            Err(NoMemory) => return Verdict::Fail(ENOMEM),
-        }
+        persistence::choose(ctx, found, origin)
     } else {
         selection::choose(found.record, &address::client(ctx))
     };
@@ -74,6 +73,7 @@ pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin)
         return Verdict::Fail(ECONNREFUSED);
     };
     origin.destination = index;
+    origin.destination_use = choice.use_number;
     origin.server_address = choice.server.address;
     origin.server_port = choice.server.port;
     if choice.server.port == 0 || (persistent && asked != own) {

@@ -36,6 +36,13 @@ pub(crate) fn exchange(word: *mut u64, number: u64) -> u64 {
     unsafe { atomic_xchg::<u64, { AtomicOrdering::SeqCst }>(word, number) }
 }
 
+/// As `exchange` with a word of half the size.
+#[inline(always)]
+pub(crate) fn exchange_half(word: *mut u32, number: u32) -> u32 {
+    // SAFETY: as in `exchange`.
+    unsafe { atomic_xchg::<u32, { AtomicOrdering::SeqCst }>(word, number) }
+}
+
 /// Adds to a word of half the size; returns what it was. Whatever other processors see of this one's
 /// later steps, they see after it.
 #[inline(always)]

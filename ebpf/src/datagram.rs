@@ -6,7 +6,7 @@
 
 use core::ptr::addr_of;
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::SockAddrContext};
+use aya_ebpf::programs::SockAddrContext;
 use sockvs_ebpf_common::{AF_INET, AF_INET6, COUNTED_INACTIVE, Flow, IPPROTO_UDP, UNCOUNTED};
 
 use crate::{
@@ -44,6 +44,9 @@ pub(crate) fn sendmsg6(ctx: &SockAddrContext) -> i32 {
     PROCEED
 }
 
+/// The socket's flows are being removed at this moment.
+const ENOBUFS: i32 = 105;
+
 /// What becomes of a datagram.
 enum Sent {
     /// It goes to a server.
@@ -68,8 +71,10 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
         connections::end_datagrams(cookie);
     }
     let one_packet = balance::is_one_packet(found.record);
-    // SAFETY: the helper takes nothing.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = persistence::now();
+    if !flows::keep(cookie, now) {
+        return Sent::Not(ENOBUFS);
+    }
     let known = flows::to(cookie, asked);
     if !one_packet
         && let Some(flow) = known
@@ -94,7 +99,7 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
         accounting::pass(&origin);
         flows::from(cookie, &server).filter(|flow| origin::asked(flows::origin_of(*flow)).is(asked))
     } else {
-        if accounting::begin(&origin, false) {
+        if accounting::begin(&raw mut origin, false) {
             origin.counted = COUNTED_INACTIVE;
         }
         known
@@ -118,25 +123,19 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
 fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
     // SAFETY: plain data within an entry.
     let last = unsafe { addr_of!((*flow).last).read_volatile() };
-    // SAFETY: as above.
-    let service = unsafe { addr_of!((*flow).origin.service).read_volatile() };
-    // SAFETY: as above.
-    let counted = unsafe { addr_of!((*flow).origin.counted).read_volatile() };
-    // SAFETY: as above.
-    let destination = unsafe { addr_of!((*flow).origin.destination).read_volatile() };
-    // SAFETY: a field within the record, read whole.
-    let timeout = unsafe { addr_of!((*found.record).udp_timeout).read_volatile() };
-    if counted == UNCOUNTED || service != found.index || now - last > timeout {
+    // SAFETY: plain data within an entry, which is the socket's.
+    let origin = unsafe { &*flows::origin_of(flow) };
+    if origin.counted == UNCOUNTED
+        || origin.service != found.index
+        || origin.service_use != table::service_use(found.record)
+        || now - last > flows::timeout(found.record)
+    {
         return None;
     }
-    let destination = table::destination(destination)?;
-    // SAFETY: a field within the record, read whole.
-    let owner = unsafe { addr_of!((*destination).service).read_volatile() };
-    // A record is not used again while something is counted there, so it is this destination's.
-    if !persistence::is_available(destination) || owner != found.index {
+    if !persistence::is_available(table::destination_of(origin)?) {
         return None;
     }
-    Some(origin::server(flows::origin_of(flow)))
+    Some(origin::server(origin))
 }
 
 /// `recvmsg(2)` of an IPv4 socket.

@@ -2,7 +2,10 @@
 //! each flow, by the socket's cookie and a place among the socket's flows. The places that are taken
 //! are the first ones.
 //!
-//! All calls of one socket that get here run under its lock.
+//! All calls of one socket that get here run under its lock. `live` removes the flows of a socket that has
+//! not used them for long, or that is gone. So that this is never in the way of a datagram, the socket's
+//! first flow says when the socket last sent one (`used`), and that its flows are being removed
+//! (`removing`): of the two that come together, at least one sees the other, and then does nothing.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -11,13 +14,26 @@ use aya_ebpf::{
     btf_maps::HashMap,
     macros::btf_map,
 };
-use sockvs_ebpf_common::{FLOWS as MOST, Flow, FlowKey, MAX_CONNECTIONS, Origin, UNCOUNTED};
+use sockvs_ebpf_common::{
+    FLOWS as MOST, Flow, FlowKey, MAX_FLOWS, Origin, REMOVING, Service, UNCOUNTED,
+};
 
-use crate::{accounting, address::Endpoint, origin, words};
+use crate::{accounting, address::Endpoint, counter, origin, shares, table, words};
 
 #[btf_map]
-static FLOWS: HashMap<FlowKey, Flow, { MAX_CONNECTIONS as usize }, { BPF_F_NO_PREALLOC as usize }> =
+static FLOWS: HashMap<FlowKey, Flow, { MAX_FLOWS as usize }, { BPF_F_NO_PREALLOC as usize }> =
     HashMap::new();
+
+/// How many entries `FLOWS` can have. The daemon sets it before the programs are loaded.
+#[unsafe(no_mangle)]
+static FLOWS_LIMIT: u32 = MAX_FLOWS;
+
+/// What a new entry is.
+// SAFETY: made of integers only.
+static EMPTY: Flow = unsafe { core::mem::zeroed() };
+
+/// How long after its time a flow is left alone.
+const GRACE: u64 = 2_000_000_000;
 
 /// A socket.
 #[derive(Clone, Copy)]
@@ -36,6 +52,26 @@ const NOWHERE: u64 = MOST as u64;
 #[inline(always)]
 pub(crate) fn at(cookie: u64, place: u64) -> Option<*mut Flow> {
     FLOWS.get_ptr_mut(&FlowKey { cookie, place })
+}
+
+/// The socket is about to send a datagram to a service: its flows are in use from now on. False if they
+/// are being removed at this moment.
+#[inline(always)]
+pub(crate) fn keep(cookie: u64, now: u64) -> bool {
+    let Some(first) = at(cookie, 0) else {
+        return true;
+    };
+    // SAFETY: fields of an entry.
+    let (used, removing) = unsafe {
+        (
+            addr_of_mut!((*first).used),
+            addr_of!((*first).removing),
+        )
+    };
+    counter::exchange(used, now);
+    // Only now, as told above.
+    // SAFETY: as above; the word is read whole.
+    unsafe { removing.read_volatile() == 0 }
 }
 
 /// The flow to a virtual address, the one that was used last.
@@ -122,28 +158,40 @@ pub(crate) fn begin(socket: Socket, known: Option<*mut Flow>, origin: &Origin, n
     sockvs_begin_flow(socket, origin, now)
 }
 
-/// A function of its own, because there is no room for an entry beside what its callers have. (Not one
-/// that the verifier goes through by itself: it would not be given where a socket is.)
+/// A function of its own, because its callers have much on the stack. (Not one that the verifier goes
+/// through by itself: it would not be given where a socket is.)
 #[inline(never)]
 fn sockvs_begin_flow(Socket { cookie, address }: Socket, origin: &Origin, now: u64) -> bool {
     let first = at(cookie, 0);
     let before = first.map_or(0, begun);
     let place = before & (NOWHERE - 1);
-    if let Some(flow) = at(cookie, place) {
-        begin_at(flow, origin, now);
-    } else {
-        let flow = Flow {
-            origin: *origin,
-            last: now,
-            begun: 1,
-            socket: address,
-            cookie,
-        };
-        let key = FlowKey { cookie, place };
-        if FLOWS.insert(&key, &flow, BPF_NOEXIST.into()).is_err() {
-            return false;
+    let flow = match at(cookie, place) {
+        Some(flow) => {
+            end_one(flow);
+            flow
         }
-    }
+        None => {
+            if sockvs_alloc_flow(cookie, place) == 0 {
+                return false;
+            }
+            let Some(flow) = at(cookie, place) else {
+                return false;
+            };
+            // SAFETY: a field of an entry.
+            unsafe { addr_of_mut!((*flow).socket).write_volatile(address) };
+            if before == 0 {
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*flow).begun).write_volatile(1) };
+                // SAFETY: as above.
+                unsafe { addr_of_mut!((*flow).used).write_volatile(now) };
+            }
+            flow
+        }
+    };
+    fill_in(flow, origin, now);
+    // Last: an entry without it is not looked at.
+    // SAFETY: as above.
+    counter::exchange(unsafe { addr_of_mut!((*flow).cookie) }, cookie);
     // Only now: a place that was passed over would be the end of all that follow.
     if let Some(first) = first {
         // SAFETY: a field of an entry.
@@ -155,9 +203,37 @@ fn sockvs_begin_flow(Socket { cookie, address }: Socket, origin: &Origin, now: u
 #[inline(always)]
 fn begin_at(flow: *mut Flow, origin: &Origin, now: u64) {
     end_one(flow);
+    fill_in(flow, origin, now);
+}
+
+#[inline(always)]
+fn fill_in(flow: *mut Flow, origin: &Origin, now: u64) {
     // SAFETY: a part of an entry.
     words::copy(unsafe { addr_of_mut!((*flow).origin) }, origin);
     touch(flow, now);
+}
+
+/// Makes an entry at a place; zero if there is no room, or its user has all that may be had. A function
+/// of its own for the verifier's sake.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_alloc_flow(cookie: u64, place: u64) -> u32 {
+    let user = shares::owner();
+    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
+    let limit = unsafe { addr_of!(FLOWS_LIMIT).read_volatile() };
+    if !shares::take(shares::Of::Flows, user, limit) {
+        return 0;
+    }
+    let key = FlowKey { cookie, place };
+    if FLOWS.insert(&key, &EMPTY, BPF_NOEXIST.into()).is_err() {
+        shares::give_back(shares::Of::Flows, user);
+        return 0;
+    }
+    if let Some(flow) = FLOWS.get_ptr_mut(&key) {
+        // SAFETY: a field of an entry.
+        unsafe { addr_of_mut!((*flow).owner).write_volatile(user) };
+    }
+    1
 }
 
 /// A datagram was sent in the flow.
@@ -177,7 +253,7 @@ pub(crate) fn end_all(cookie: u64) {
     }
 }
 
-/// The flow at this place ends, and is forgotten; zero if there is none. A function of its own for the
+/// The flow at this place ends, and is removed; zero if there is none. A function of its own for the
 /// verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -186,21 +262,82 @@ extern "C" fn sockvs_end_flow(cookie: u64, place: u64) -> u32 {
         return 0;
     };
     end_one(flow);
-    let _ = FLOWS.remove(&FlowKey { cookie, place });
+    // SAFETY: a field of an entry.
+    let user = unsafe { addr_of!((*flow).owner).read_volatile() };
+    if FLOWS.remove(&FlowKey { cookie, place }).is_ok() {
+        shares::give_back(shares::Of::Flows, user);
+    }
     1
 }
 
-/// The flow ends, if it was counted.
+/// The flow ends, if it was counted and has not ended yet.
 #[inline(always)]
 fn end_one(flow: *mut Flow) {
-    // SAFETY: plain data within an entry.
-    let origin = unsafe { &*addr_of!((*flow).origin) };
-    if origin.counted == UNCOUNTED {
+    // SAFETY: a field of an entry.
+    let counted = unsafe { addr_of_mut!((*flow).origin.counted) };
+    if counter::exchange_half(counted, UNCOUNTED) != UNCOUNTED {
+        // SAFETY: plain data within an entry.
+        accounting::end(unsafe { &*addr_of!((*flow).origin) });
+    }
+}
+
+/// Removes the flows of the socket that has this one as its first, if none was used for as long as its
+/// service says; of a socket that is gone, in any case.
+#[inline(always)]
+pub(crate) fn remove_idle(cookie: u64, first: *mut Flow, now: u64, gone: bool) {
+    if !gone && !sockvs_is_idle(cookie, now) {
         return;
     }
-    accounting::end(origin);
-    // SAFETY: as above; the reference is not used any more.
-    unsafe { addr_of_mut!((*flow).origin.counted).write_volatile(UNCOUNTED) };
+    // SAFETY: a field of an entry.
+    let removing = unsafe { addr_of_mut!((*first).removing) };
+    if !counter::replace_half(removing, 0, REMOVING) {
+        return;
+    }
+    if !gone && !sockvs_is_idle(cookie, now) {
+        counter::exchange_half(removing, 0);
+        return;
+    }
+    // The first one last: the others are found by way of it.
+    for back in 1..=NOWHERE {
+        sockvs_end_flow(cookie, NOWHERE - back);
+    }
+}
+
+/// Whether the socket has sent no datagram to a service for so long that all its flows are over.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_is_idle(cookie: u64, now: u64) -> bool {
+    let Some(first) = at(cookie, 0) else {
+        return false;
+    };
+    // SAFETY: a field of an entry, read whole.
+    let used = unsafe { addr_of!((*first).used).read_volatile() };
+    for place in 0..NOWHERE {
+        let Some(flow) = at(cookie, place) else {
+            break;
+        };
+        // SAFETY: plain data within an entry.
+        let service = table::service_of(unsafe { &*addr_of!((*flow).origin) });
+        if used + service.map_or(0, timeout) + GRACE > now {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether there are so many flows that room is to be made: half of what there may be.
+#[inline(always)]
+pub(crate) fn are_many() -> bool {
+    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
+    let limit = unsafe { addr_of!(FLOWS_LIMIT).read_volatile() };
+    shares::flows() > limit / 2
+}
+
+/// For how long a service's flow goes on without a datagram, in nanoseconds.
+#[inline(always)]
+pub(crate) fn timeout(service: *mut Service) -> u64 {
+    // SAFETY: a field within the record, read whole.
+    unsafe { addr_of!((*service).udp_timeout).read_volatile() }
 }
 
 /// How many flows the socket has ever begun, as its first one tells.

@@ -5,7 +5,8 @@
 //! connected, `peername` answers with the address that was asked for; `states` and `release` watch over
 //! what becomes of sockets. `services` finds out which service a call is for, `balance` on
 //! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
-//! `accounting` counts, `connections` and `flows` are what is known of sockets, each with its `origin`;
+//! `accounting` counts, `connections` and `flows` are what is known of sockets, each with its `origin`, of
+//! which no user has more than its `shares`;
 //! `table` is the way through the maps, `address` reads and writes the program's context. `live` runs when the daemon asks what
 //! sockets are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
 //!
@@ -36,6 +37,7 @@ mod release;
 mod selection;
 mod services;
 mod settled;
+mod shares;
 mod socket;
 mod states;
 mod table;

@@ -4,58 +4,79 @@
 //! if it is; else by its network namespace. What is remembered is a [`Template`], as long as the
 //! service says after the last connection that it gave a server has begun, and at least as long as
 //! one of them lives.
+//!
+//! A template is entered when the client's connection begins, so that an attempt that never begins leaves
+//! none. How many a service may have is limited (`may_take`). A client beyond that is balanced
+//! without persistence, until the daemon has removed templates that are not in use.
 
 use core::ptr::{addr_of, addr_of_mut};
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::SockAddrContext};
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    btf_maps::HashMap,
+    helpers::bpf_ktime_get_ns,
+    macros::btf_map,
+    programs::SockAddrContext,
+};
 use sockvs_ebpf_common::{
-    AddressWords, Destination, FTP_PORT, Origin, STATE_LIVE, Service, ServiceKey,
-    TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms,
+    AddressWords, Destination, FTP_PORT, MAX_TEMPLATES, Origin, STATE_LIVE, SUPERUSER, Service,
+    ServiceKey, TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms, may_take,
 };
 
 use crate::{
     address, balance, counter,
     selection::{self, NOBODY},
     services::Found,
-    table,
+    shares, table,
 };
+
+#[btf_map]
+static TEMPLATES: HashMap<
+    TemplateKey,
+    Template,
+    { MAX_TEMPLATES as usize },
+    { BPF_F_NO_PREALLOC as usize },
+> = HashMap::new();
+
+/// How many templates there may be. The daemon sets it before the programs are loaded.
+#[unsafe(no_mangle)]
+static TEMPLATES_LIMIT: u32 = MAX_TEMPLATES;
+
+/// How often it is tried to change a number that changes at that moment.
+const TRIES: u32 = 8;
 
 /// A client, as its template knows it.
 #[repr(C)]
 struct Known(AddressWords);
 
-/// The client's server could not be remembered.
-pub(crate) struct NoMemory;
+/// The template of this key.
+#[inline(always)]
+pub(crate) fn template(key: &TemplateKey) -> Option<*mut Template> {
+    TEMPLATES.get_ptr_mut(key)
+}
+
+/// Removes the template of this key. Whether there was one.
+#[inline(always)]
+pub(crate) fn remove(key: &TemplateKey) -> bool {
+    TEMPLATES.remove(key).is_ok()
+}
 
 /// The client's server: the index of its record, or `NOBODY`. The client is noted in `origin`.
 #[inline(always)]
-pub(crate) fn choose(
-    ctx: &SockAddrContext,
-    found: &Found,
-    origin: &mut Origin,
-) -> Result<u32, NoMemory> {
+pub(crate) fn choose(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> u32 {
     origin.client = client(ctx, found.record);
-    let (port, index) = (origin.virtual_port.into(), found.index);
     let client = (&raw const origin.client).cast::<Known>();
-    let known = sockvs_known(client, found.record, index, port);
+    let known = sockvs_known(client, found.record, found.index, origin.virtual_port.into());
     if known != NOBODY {
-        return Ok(known);
+        return known;
     }
-    let chosen = selection::choose(found.record, &address::client(ctx));
-    if chosen == NOBODY {
-        return Ok(NOBODY);
-    }
-    match sockvs_enter(client, found.record, index, port, chosen) {
-        NOBODY => Err(NoMemory),
-        entered => Ok(entered),
-    }
+    selection::choose(found.record, &address::client(ctx))
 }
 
-/// Finds the client's template, if it still holds, and makes it last: the index of its
-/// destination's record, or `NOBODY`.
+/// Finds the client's template, if it still holds: the index of its destination's record, or `NOBODY`.
 ///
-/// This and `sockvs_enter` are functions of their own: the verifier goes through them once, and
-/// what they put on the stack is gone when a server is chosen.
+/// A function of its own: the verifier goes through it once, and what it puts on the stack is gone when
+/// a server is chosen.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_known(
@@ -64,94 +85,180 @@ extern "C" fn sockvs_known(
     index: u32,
     asked: u32,
 ) -> u32 {
-    let Some(key) = template_key(client, service, asked) else {
+    if client.is_null() || service.is_null() {
         return NOBODY;
-    };
-    known(&key, service, index)
-}
-
-#[inline(always)]
-fn known(key: &TemplateKey, service: *mut Service, index: u32) -> u32 {
-    let Some(template) = table::template(key) else {
+    }
+    // SAFETY: not null, so the caller's.
+    let client = unsafe { (*client).0 };
+    let Some(template) = template(&key(client, service, asked as u16)) else {
         return NOBODY;
     };
     // SAFETY: a value of the map; programs change it by whole words or replace it as a whole.
     let known = unsafe { template.read_volatile() };
-    let (now, terms) = (now(), balance::terms(service));
-    // SAFETY: plain data within the record.
-    let flags = unsafe { addr_of!((*terms).flags).read_volatile() };
-    if (known.expires <= now && known.controls == 0) || known.service != index {
+    if !holds(&known, service, index) {
         return NOBODY;
     }
-    let Some(destination) = table::destination(known.destination) else {
-        return NOBODY;
-    };
-    let server = selection::choice_of(destination).server;
-    if !is_available(destination)
-        || server.port != known.port
-        || server.address[0] != known.address[0]
-        || server.address[1] != known.address[1]
-        || server.address[2] != known.address[2]
-        || server.address[3] != known.address[3]
-        || (flags & TERMS_EXPIRE_QUIESCENT != 0 && selection::weight(destination) == 0)
-    {
-        return NOBODY;
-    }
-    refresh(template, now + lasts(service));
     known.destination
 }
 
-/// Enters a template that gives the client this destination. The index of the destination's record;
-/// or another one, if another connection of the client was quicker; or `NOBODY`, if there is no
-/// room.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn sockvs_enter(
-    client: *const Known,
-    service: *mut Service,
-    index: u32,
-    asked: u32,
-    chosen: u32,
-) -> u32 {
-    let Some(key) = template_key(client, service, asked) else {
-        return NOBODY;
+/// Whether a template leads its client to a server still.
+#[inline(always)]
+fn holds(known: &Template, service: *mut Service, index: u32) -> bool {
+    if (known.expires <= now() && known.controls == 0)
+        || known.service != index
+        || known.service_use != table::service_use(service)
+    {
+        return false;
+    }
+    let Some(destination) = table::destination(known.destination) else {
+        return false;
     };
-    let Some(destination) = table::destination(chosen) else {
-        return NOBODY;
+    // SAFETY: plain data within the record.
+    let flags = unsafe { addr_of!((*balance::terms(service)).flags).read_volatile() };
+    known.destination_use == table::destination_use(destination)
+        && is_available(destination)
+        && (flags & TERMS_EXPIRE_QUIESCENT == 0 || selection::weight(destination) != 0)
+}
+
+/// A connection begins to count: its client has a template from now on, that lasts. If it cannot have one
+/// that leads to the connection's server, the client is struck out of `origin`.
+#[inline(always)]
+pub(crate) fn begin(origin: &mut Origin, service: *mut Service) {
+    if has_client(origin) && !enter(origin, service) {
+        origin.client = [0; 4];
+    }
+}
+
+#[inline(always)]
+fn enter(origin: &Origin, service: *mut Service) -> bool {
+    let key = key(origin.client, service, origin.virtual_port);
+    let expires = now() + lasts(service);
+    let before = template(&key);
+    if let Some(template) = before {
+        if is_of(template, origin) {
+            // SAFETY: a field within the template.
+            counter::add(unsafe { addr_of_mut!((*template).controls) }, 1);
+            refresh(template, expires);
+            return true;
+        }
+        // SAFETY: a value of the map; programs change it by whole words or replace it as a whole.
+        let known = unsafe { template.read_volatile() };
+        if holds(&known, service, origin.service) {
+            // Another connection of the client was quicker.
+            return false;
+        }
+    } else if !has_room(service) {
+        return false;
+    }
+    let Some(destination) = table::destination(origin.destination) else {
+        return false;
     };
     let server = selection::choice_of(destination).server;
-    let template = Template {
-        expires: now() + lasts(service),
-        destination: chosen,
-        service: index,
+    let new = Template {
+        expires,
+        destination: origin.destination,
+        service: origin.service,
         address: server.address,
-        controls: 0,
+        controls: 1,
+        destination_use: origin.destination_use,
+        service_use: origin.service_use,
         port: server.port,
         zero: [0; 3],
     };
-    // What is there does not hold any more, unless it has just been entered.
-    let new = table::template(&key).is_none();
-    if table::insert_template(&key, &template, new) {
-        return chosen;
+    let flags = if before.is_some() { BPF_ANY } else { BPF_NOEXIST };
+    if TEMPLATES.insert(&key, &new, flags.into()).is_err() {
+        return false;
     }
-    known(&key, service, index)
+    if before.is_none() {
+        counter::add_half(templates_of(service), 1);
+        if let Some(total) = shares::templates() {
+            counter::add_half(total, 1);
+        }
+    }
+    true
 }
 
-/// A template's key; none if a pointer is null, which the verifier wants to be asked.
+/// Whether the service may have another template.
 #[inline(always)]
-fn template_key(client: *const Known, service: *mut Service, asked: u32) -> Option<TemplateKey> {
-    if client.is_null() || service.is_null() {
-        return None;
+fn has_room(service: *mut Service) -> bool {
+    let Some(total) = shares::templates() else {
+        return false;
+    };
+    // SAFETY: words of maps, read whole.
+    let (own, total) = unsafe {
+        (
+            templates_of(service).read_volatile(),
+            total.read_volatile(),
+        )
+    };
+    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
+    let limit = unsafe { addr_of!(TEMPLATES_LIMIT).read_volatile() };
+    may_take(SUPERUSER + 1, own, total, limit)
+}
+
+/// A connection that a template gave its server, or that entered one, counts no more.
+#[inline(always)]
+pub(crate) fn end(origin: &Origin, service: *mut Service) {
+    if !has_client(origin) {
+        return;
     }
-    Some(TemplateKey {
-        service: template_service(service, asked as u16),
-        // SAFETY: not null, so the caller's.
-        client: unsafe { (*client).0 },
-    })
+    let Some(template) = template(&key(origin.client, service, origin.virtual_port)) else {
+        return;
+    };
+    if !is_of(template, origin) {
+        // It is another template than the one that the connection came by.
+        return;
+    }
+    // SAFETY: a field within the template.
+    let controls = unsafe { addr_of_mut!((*template).controls) };
+    for _ in 0..TRIES {
+        // SAFETY: as above; the word is read whole.
+        let before = unsafe { controls.read_volatile() };
+        if before == 0 {
+            return;
+        }
+        if counter::replace(controls, before, before - 1) {
+            if before == 1 {
+                refresh(template, now() + lasts(service));
+            }
+            return;
+        }
+    }
 }
 
 #[inline(always)]
-fn now() -> u64 {
+fn has_client(origin: &Origin) -> bool {
+    let [a, b, c, d] = origin.client;
+    a | b | c | d != 0
+}
+
+/// Whether a template leads to the server that the connection has, of the same service.
+#[inline(always)]
+fn is_of(template: *mut Template, origin: &Origin) -> bool {
+    /// Reads a field.
+    macro_rules! field {
+        ($field:ident) => {
+            // SAFETY: a field within the template, read whole.
+            unsafe { addr_of!((*template).$field).read_volatile() }
+        };
+    }
+    field!(destination) == origin.destination
+        && field!(destination_use) == origin.destination_use
+        && field!(service) == origin.service
+        && field!(service_use) == origin.service_use
+}
+
+/// The key of a client's template.
+#[inline(always)]
+fn key(client: AddressWords, service: *mut Service, asked: u16) -> TemplateKey {
+    TemplateKey {
+        service: template_service(service, asked),
+        client,
+    }
+}
+
+#[inline(always)]
+pub(crate) fn now() -> u64 {
     // SAFETY: the helper takes nothing.
     unsafe { bpf_ktime_get_ns() }
 }
@@ -164,47 +271,11 @@ fn lasts(service: *mut Service) -> u64 {
     Terms::persistence(ticks)
 }
 
-/// A connection that a template gave its server begins to count.
+/// How many templates the service has.
 #[inline(always)]
-pub(crate) fn control(origin: &Origin, service: *mut Service) {
-    if let Some(template) = template_of(origin, service) {
-        // SAFETY: a field within the template.
-        counter::add(unsafe { addr_of_mut!((*template).controls) }, 1);
-    }
-}
-
-/// Such a connection counts no more.
-#[inline(always)]
-pub(crate) fn release(origin: &Origin, service: *mut Service) {
-    let Some(template) = template_of(origin, service) else {
-        return;
-    };
-    // SAFETY: a field within the template.
-    let controls = unsafe { addr_of_mut!((*template).controls) };
-    // SAFETY: as above; the word is read whole.
-    if unsafe { controls.read_volatile() } == 0 {
-        // It is another template than the one that the connection came by.
-        return;
-    }
-    if counter::take_one(controls) == 1 {
-        refresh(template, now() + lasts(service));
-    }
-}
-
-#[inline(always)]
-fn template_of(origin: &Origin, service: *mut Service) -> Option<*mut Template> {
-    let client = origin.client;
-    if client[0] | client[1] | client[2] | client[3] == 0 {
-        return None;
-    }
-    let key = TemplateKey {
-        service: template_service(service, origin.virtual_port),
-        client,
-    };
-    let template = table::template(&key)?;
-    // SAFETY: a field within the template, read whole.
-    let destination = unsafe { addr_of!((*template).destination).read_volatile() };
-    (destination == origin.destination).then_some(template)
+pub(crate) fn templates_of(service: *mut Service) -> *mut u32 {
+    // SAFETY: a field within the record.
+    unsafe { addr_of_mut!((*service).templates) }
 }
 
 /// The service as a template's key has it: with its port only where the connection goes to that very

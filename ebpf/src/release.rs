@@ -1,4 +1,4 @@
-//! A socket's end. What one of UDP was counted for is over. One of TCP tells by its states
+//! The last close of a socket. What one of UDP was counted for is over. One of TCP tells by its states
 //! (`states`), but not if its connection never began.
 
 use core::ptr::addr_of;
@@ -8,11 +8,6 @@ use sockvs_ebpf_common::{IPPROTO_TCP, IPPROTO_UDP};
 
 use crate::{connections, flows};
 
-/// The states of TCP before a connection has begun (`net/tcp_states.h`): the first packet of TCP fast
-/// open is sent later than the state says.
-const SYN_SENT: u32 = 2;
-const CLOSE: u32 = 7;
-
 /// The last descriptor of a socket is closed.
 #[inline(always)]
 pub(crate) fn release(ctx: &SockContext) {
@@ -20,18 +15,10 @@ pub(crate) fn release(ctx: &SockContext) {
     const UDP: u32 = IPPROTO_UDP as u32;
     // SAFETY: the program's context, whose fields it may read.
     match unsafe { addr_of!((*ctx.sock).protocol).read_volatile() } {
-        TCP => of_tcp(ctx),
+        // In whatever state: nothing begins any more that has not.
+        TCP => connections::remove_unestablished(connections::cookie(ctx)),
         UDP => of_udp(ctx),
         _ => {}
-    }
-}
-
-#[inline(always)]
-fn of_tcp(ctx: &SockContext) {
-    // SAFETY: the program's context, whose fields it may read.
-    let state = unsafe { addr_of!((*ctx.sock).state).read_volatile() };
-    if state == CLOSE || state == SYN_SENT {
-        connections::forget_unbegun(connections::cookie(ctx));
     }
 }
 

@@ -54,6 +54,13 @@ pub(crate) fn cookie(sk: *const u8) -> u64 {
     field(sk, place!(cookie))
 }
 
+/// Whether this still is the socket with this cookie, and not what has its memory now that it is gone.
+#[inline(always)]
+pub(crate) fn is_alive(sk: *const u8, cookie: u64) -> bool {
+    // A socket that is gone keeps its cookie in its memory until that is used again.
+    self::cookie(sk) == cookie && field::<u32>(sk, place!(references)) != 0
+}
+
 /// Tells who has the socket, and what it is, in the record.
 #[inline(always)]
 pub(crate) fn describe(sk: *const u8, live: &mut LiveConnection) {

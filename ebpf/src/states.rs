@@ -67,10 +67,10 @@ fn begin(ctx: &SockOpsContext) {
     // What is known may be of an attempt that failed before it began, and the socket now goes past
     // services. And without word of its end a connection must not be counted.
     if !connections::is_to(connection, &peer(ctx)) || ctx.set_cb_flags(flags as i32).is_err() {
-        connections::forget(cookie);
+        connections::free(cookie);
         return;
     }
-    if accounting::begin(origin(connection), true) {
+    if accounting::begin(connections::origin_of(connection), true) {
         counter::add_half(word(connection), COUNTED_ACTIVE);
     }
 }
@@ -99,7 +99,7 @@ fn change(ctx: &SockOpsContext) {
         accounting::end_carried(origin(connection), active, &rest);
     }
     if counter::add_half(word(connection), OVER) & BEING_READ == 0 {
-        connections::forget(cookie);
+        connections::free(cookie);
     }
 }
 

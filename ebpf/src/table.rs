@@ -3,15 +3,15 @@
 use core::ptr::addr_of;
 
 use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     btf_maps::{Array, ArrayOfMaps, HashMap},
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
     AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Edit, FILTER_WORDS,
-    FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, MAX_TEMPLATES, Namespace,
-    SERVICE_CHUNKS, SERVICES_PER_CHUNK, SHORTCUTS as PLACES, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
-    ServiceKey, SyncDaemon, SyncDaemonKey, Template, TemplateKey, shortcut,
+    FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, Namespace,
+    Origin, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SHORTCUTS as PLACES, SLOT_CHUNKS, SLOTS_PER_CHUNK, STATE_LIVE, Service,
+    ServiceKey, SyncDaemon, SyncDaemonKey, shortcut,
 };
 
 use crate::{address, counter};
@@ -83,14 +83,6 @@ static SYNC_DAEMONS: HashMap<
 #[btf_map]
 static EDIT: Array<Edit, 1> = Array::new();
 
-#[btf_map]
-static TEMPLATES: HashMap<
-    TemplateKey,
-    Template,
-    { MAX_TEMPLATES as usize },
-    { BPF_F_NO_PREALLOC as usize },
-> = HashMap::new();
-
 /// What is known of all services.
 #[inline(always)]
 pub(crate) fn globals() -> Globals {
@@ -99,19 +91,6 @@ pub(crate) fn globals() -> Globals {
         Some(globals) => unsafe { globals.read_volatile() },
         None => Globals::default(),
     }
-}
-
-/// The template of this key.
-#[inline(always)]
-pub(crate) fn template(key: &TemplateKey) -> Option<*mut Template> {
-    TEMPLATES.get_ptr_mut(key)
-}
-
-/// Enters a template; `new` if there must be none of this key yet.
-#[inline(always)]
-pub(crate) fn insert_template(key: &TemplateKey, template: &Template, new: bool) -> bool {
-    let flags = if new { BPF_NOEXIST } else { BPF_ANY };
-    TEMPLATES.insert(key, template, flags.into()).is_ok()
 }
 
 /// Whether there may be services with this address, which is not IPv4-mapped.
@@ -195,6 +174,41 @@ fn has_key(service: *mut Service, key: &ServiceKey) -> bool {
         && field!(port) == key.port
         && field!(protocol) == key.protocol
         && field!(family) == key.family
+}
+
+/// The record of the service that an origin means; none if the record has become another's.
+#[inline(always)]
+pub(crate) fn service_of(origin: &Origin) -> Option<*mut Service> {
+    let service = service_at(origin.service)?;
+    (service_use(service) == origin.service_use).then_some(service)
+}
+
+/// Which use of the record this is.
+#[inline(always)]
+pub(crate) fn service_use(service: *mut Service) -> u32 {
+    // SAFETY: chunks are never freed, and the word is read whole.
+    unsafe { addr_of!((*service).use_number).read_volatile() }
+}
+
+/// Whether a service is in the table.
+#[inline(always)]
+pub(crate) fn is_live(service: *mut Service) -> bool {
+    // SAFETY: chunks are never freed, and the word is read whole.
+    unsafe { addr_of!((*service).state).read_volatile() == STATE_LIVE }
+}
+
+/// The record of the destination that an origin means; none if the record has become another's.
+#[inline(always)]
+pub(crate) fn destination_of(origin: &Origin) -> Option<*mut Destination> {
+    let destination = destination(origin.destination)?;
+    (destination_use(destination) == origin.destination_use).then_some(destination)
+}
+
+/// Which use of the record this is.
+#[inline(always)]
+pub(crate) fn destination_use(destination: *mut Destination) -> u32 {
+    // SAFETY: chunks are never freed, and the word is read whole.
+    unsafe { addr_of!((*destination).use_number).read_volatile() }
 }
 
 /// The destination's record with this index.

@@ -24,5 +24,5 @@ pub fn answer(
         pid: 0,
         namespace: ns,
     };
-    reply::to(Request::of(line), author, facts, server)
+    reply::to(Request::of(line), author, facts, server, &Vec::new)
 }

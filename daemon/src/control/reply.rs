@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Facts, Status, request::Request};
 use crate::{
     connections::Told,
+    datapath::TableUse,
     family::{Server, Table},
     ipvs::{Namespace, Setting},
     journal::{Author, Subject},
@@ -20,10 +21,11 @@ pub(super) fn to(
     author: Author,
     facts: &Facts,
     server: &Server,
+    tables: &dyn Fn() -> Vec<TableUse>,
 ) -> serde_json::Result<String> {
     let ns = author.namespace;
     match request {
-        Some(Request::Status) => serde_json::to_string(&Status::now(facts, server)),
+        Some(Request::Status) => serde_json::to_string(&Status::now(facts, server, tables())),
         Some(Request::Connections) => {
             let connections = server.table().path.connections();
             let told: Vec<_> = connections.iter().map(Told::of).collect();

@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{Facts, reply, request::Request};
 use crate::{
+    datapath::Usage,
     descriptors, family,
     intercept::Departures,
     ipvs::Namespace,
@@ -67,11 +68,18 @@ impl Listener {
     }
 
     /// Answers until the daemon ends. `departures` hears of each namespace whose settings change.
-    pub async fn serve(self, facts: Facts, server: family::Server, departures: Arc<Departures>) {
+    pub async fn serve(
+        self,
+        facts: Facts,
+        server: family::Server,
+        departures: Arc<Departures>,
+        usage: Arc<Usage>,
+    ) {
         let answering = Arc::new(Answering {
             facts,
             server,
             departures,
+            usage,
         });
         let places = Arc::new(Semaphore::new(MOST_CLIENTS));
         loop {
@@ -114,6 +122,7 @@ struct Answering {
     facts: Facts,
     server: family::Server,
     departures: Arc<Departures>,
+    usage: Arc<Usage>,
 }
 
 impl Answering {
@@ -130,7 +139,8 @@ impl Answering {
             let netns = family::namespace_of_socket(stream.as_fd())?;
             self.departures.watch(ns, netns.as_fd())?;
         }
-        let reply = reply::to(request, author, &self.facts, &self.server)?;
+        let tables = || self.usage.read().map(Vec::from).unwrap_or_default();
+        let reply = reply::to(request, author, &self.facts, &self.server, &tables)?;
         stream.write_all(reply.as_bytes()).await?;
         stream.write_all(b"\n").await
     }

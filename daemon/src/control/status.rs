@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::family;
+use crate::{
+    datapath::TableUse,
+    family,
+};
 
 /// What is known when the daemon starts and does not change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct Status {
     /// What does not change.
     #[serde(flatten)]
     pub facts: Facts,
+    /// How much of the room is in use for what the programs keep.
+    #[serde(default)]
+    pub tables: Vec<TableUse>,
     /// Each network namespace that has a table.
     pub namespaces: Vec<NamespaceStatus>,
 }
@@ -50,7 +56,7 @@ pub struct NamespaceStatus {
 
 impl Status {
     /// The status now.
-    pub(super) fn now(facts: &Facts, server: &family::Server) -> Self {
+    pub(super) fn now(facts: &Facts, server: &family::Server, tables: Vec<TableUse>) -> Self {
         let serving = server.table();
         let namespaces = serving
             .ipvs
@@ -72,6 +78,7 @@ impl Status {
             .collect();
         Self {
             facts: facts.clone(),
+            tables,
             namespaces,
         }
     }

@@ -1,10 +1,11 @@
 //! What the eBPF library does not offer of `bpf(2)`: opening a pinned link, replacing the program
-//! behind it, making a map of maps from a given inner map, and walking through the sockets that have
-//! something in a map.
+//! behind it, making a map of maps from a given inner map, reading many entries of a map at once, and
+//! running a program that is attached to nothing.
 
 use std::{
     ffi::CString,
     io,
+    mem::MaybeUninit,
     os::{
         fd::{AsRawFd as _, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt as _,
@@ -12,7 +13,9 @@ use std::{
     path::Path,
 };
 
-use crate::ebpf::call::{bpf, descriptor};
+use aya::Pod;
+
+use crate::ebpf::call::{bpf, bpf_mut, descriptor};
 
 /// Command numbers from `linux/bpf.h`.
 const BPF_MAP_CREATE: libc::c_long = 0;
@@ -21,12 +24,9 @@ const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
-const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_PROG_TEST_RUN: libc::c_long = 10;
+const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_LINK_UPDATE: libc::c_long = 29;
-const BPF_ITER_CREATE: libc::c_long = 33;
-
-/// `BPF_TRACE_ITER`.
-const TRACE_ITER: u32 = 28;
 
 /// `BPF_MAP_TYPE_ARRAY`.
 pub(super) const ARRAY: u32 = 2;
@@ -64,25 +64,36 @@ struct LinkUpdate {
     old_prog_fd: u32,
 }
 
-/// The part of `union bpf_attr` for making a link, up to the last field that we set.
 #[repr(C)]
 #[derive(Default)]
-struct LinkCreate {
-    prog_fd: u32,
-    target_fd: u32,
-    attach_type: u32,
-    flags: u32,
-    iter_info: u64,
-    iter_info_len: u32,
-    /// Zero.
-    padding: u32,
+struct MapBatch {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
 }
 
 #[repr(C)]
 #[derive(Default)]
-struct IterCreate {
-    link_fd: u32,
+struct TestRun {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    ctx_size_in: u32,
+    ctx_size_out: u32,
+    ctx_in: u64,
+    ctx_out: u64,
     flags: u32,
+    cpu: u32,
 }
 
 /// For looking at an entry, changing it, and finding the next one.
@@ -190,25 +201,43 @@ pub(super) fn replace_program(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> 
     bpf(BPF_LINK_UPDATE, &attr).map(drop)
 }
 
-/// Binds a program that looks at what is in a map to this map. Nothing runs yet.
-pub(super) fn link_iterator(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    // The variant for maps of `union bpf_iter_link_info`.
-    let map = map.as_raw_fd().cast_unsigned();
-    let attr = LinkCreate {
-        prog_fd: program.as_raw_fd().cast_unsigned(),
-        attach_type: TRACE_ITER,
-        iter_info: (&raw const map) as u64,
-        iter_info_len: 4,
-        ..LinkCreate::default()
-    };
-    descriptor(BPF_LINK_CREATE, &attr)
+/// Room for entries, as many as there is for keys and values both.
+pub(super) struct Batch<'a, K, V> {
+    pub(super) keys: &'a mut [MaybeUninit<K>],
+    pub(super) values: &'a mut [MaybeUninit<V>],
 }
 
-/// A file: reading it runs the program for one thing after another.
-pub(super) fn open_iterator(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let attr = IterCreate {
-        link_fd: link.as_raw_fd().cast_unsigned(),
-        ..IterCreate::default()
+/// Reads entries of a hash map, from a position on or from the beginning: how many there were, and the
+/// position of the next ones; none at the end. `K` and `V` have the map's sizes.
+pub(super) fn lookup_batch<K: Pod, V: Pod>(
+    map: BorrowedFd<'_>,
+    position: Option<u32>,
+    batch: Batch<'_, K, V>,
+) -> io::Result<(usize, Option<u32>)> {
+    let mut next = 0_u32;
+    let room = batch.keys.len().min(batch.values.len());
+    let mut attr = MapBatch {
+        in_batch: position.as_ref().map_or(0, |position| &raw const *position as u64),
+        out_batch: &raw mut next as u64,
+        keys: batch.keys.as_mut_ptr() as u64,
+        values: batch.values.as_mut_ptr() as u64,
+        count: u32::try_from(room).unwrap_or(u32::MAX),
+        map_fd: map.as_raw_fd().cast_unsigned(),
+        ..MapBatch::default()
     };
-    descriptor(BPF_ITER_CREATE, &attr)
+    let more = found(bpf_mut(BPF_MAP_LOOKUP_BATCH, &mut attr))?;
+    Ok((attr.count as usize, more.then_some(next)))
+}
+
+/// Runs a program that is attached to nothing, with these arguments: what it returns.
+pub(super) fn run(program: BorrowedFd<'_>, arguments: [u32; 2]) -> io::Result<u32> {
+    let arguments = arguments.map(u64::from);
+    let mut attr = TestRun {
+        prog_fd: program.as_raw_fd().cast_unsigned(),
+        ctx_size_in: 16,
+        ctx_in: arguments.as_ptr() as u64,
+        ..TestRun::default()
+    };
+    bpf_mut(BPF_PROG_TEST_RUN, &mut attr)?;
+    Ok(attr.retval)
 }

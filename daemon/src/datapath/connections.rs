@@ -15,7 +15,7 @@ impl MapPath {
     /// Adds what open connections have carried to the counters.
     pub(super) fn add_up(&self) {
         if let Some(walk) = &self.walk {
-            walk.settle();
+            walk.borrow_mut().settle();
         }
     }
 
@@ -24,7 +24,7 @@ impl MapPath {
         let Some(walk) = &self.walk else {
             return Vec::new();
         };
-        match walk.all() {
+        match walk.borrow_mut().all() {
             Ok(all) => all.iter().map(|live| self.connection(live)).collect(),
             Err(error) => {
                 tracing::warn!(%error, "open connections cannot be listed");
@@ -71,7 +71,8 @@ impl MapPath {
     /// namespace hold everywhere, that one. Of a service that was deleted it is not known any more
     /// once another one has its place.
     pub(super) fn service_namespace(&self, live: &LiveConnection) -> Namespace {
-        let record = LiveService::at(&self.service_records, live.origin.service);
+        let record = LiveService::at(&self.service_records, live.origin.service)
+            .filter(|record| record.use_number() == live.origin.service_use);
         record.map_or(Namespace(live.netns), |record| {
             Namespace(record.key().netns)
         })

@@ -14,8 +14,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sockvs_ebpf_common::{
     CONNECTIONS_PER_GROUP, Connection, DESTINATIONS_PER_CHUNK, Destination, Edit, Flow, FlowKey,
-    Globals, MAX_SERVICES, Namespace, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK, Service, ServiceKey,
-    SyncDaemon, SyncDaemonKey, Template, TemplateKey, layout::Layout,
+    Globals, MAX_SERVICES, Namespace, OverflowConnection, SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
+    Service, ServiceKey, Share, SyncDaemon, SyncDaemonKey, Template, TemplateKey, Totals,
+    layout::Layout,
 };
 
 use super::{Limits, PinDirectory, raw_map::RawMap};
@@ -120,7 +121,10 @@ impl Layouts {
             MapLayout::chunks::<u64>("SLOTS", SLOTS_PER_CHUNK),
             MapLayout::of::<TemplateKey, Template>("TEMPLATES"),
             MapLayout::chunks::<Connection>("CONNECTIONS", CONNECTIONS_PER_GROUP),
+            MapLayout::of::<u64, OverflowConnection>("OVERFLOW"),
             MapLayout::of::<FlowKey, Flow>("FLOWS"),
+            MapLayout::of::<u32, Share>("SHARES"),
+            MapLayout::of::<u32, Totals>("TOTALS"),
             MapLayout::of::<u32, u64>("SERVERS"),
         ])
     }

@@ -6,7 +6,8 @@
 //! service's connections go through, which `sequences` writes down; `publish` brings a service's new
 //! state into force, `restore` reads back what an earlier daemon left, which `migration` carries
 //! over where it was of another version's `layout`. `rates` estimates, `templates` is persistence's
-//! memory, `common` and `sync_daemons` what belongs to no service. `walk` looks at the connections
+//! memory, `common` and `sync_daemons` what belongs to no service. `capacity` is how much the programs may
+//! keep, `usage` how much they do. `walk` looks at the connections
 //! that are open, where `socket_layout` says what they look like, and `connections` says it in the
 //! tables' words; `orphans` are those whose server was deleted, which `destroy` may end.
 //!
@@ -15,12 +16,14 @@
 mod addresses;
 mod bpf_call;
 mod bpffs;
+mod capacity;
 mod cgroup;
 mod chunks;
 mod common;
 mod connections;
 mod destroy;
 mod edits;
+mod keys;
 mod layout;
 mod live;
 mod migration;
@@ -40,12 +43,15 @@ mod socket_layout;
 mod sync_daemons;
 mod templates;
 mod translation;
+mod usage;
 mod walk;
 
 pub use bpffs::{PinDirectory, is_bpffs};
 pub use cgroup::{find_cgroup2, open_cgroup};
-pub use open::Limits;
+pub use open::{Chores, Limits};
 pub use path::MapPath;
 pub use programs::{Error, Programs, detach_all};
 pub use rates::PERIOD as RATES_PERIOD;
 pub use templates::Templates;
+pub use usage::{TableUse, Usage};
+pub use walk::Reaper;

@@ -1,5 +1,7 @@
 //! Opening the maps.
 
+use std::cell::RefCell;
+
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{
     CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES,
@@ -16,10 +18,12 @@ use super::{
     room::{Indexes, Limit, Stretches},
     sync_daemons::SyncDaemons,
     templates::Templates,
+    usage::Usage,
+    walk::{Reaper, Ways},
 };
 
-/// How much there may be. A service or a client costs 16 bytes before it is used (the kernel's hash
-/// tables), a connection 128, a destination nothing.
+/// How much there may be. A service, a client or a connection costs 16 bytes before it is used (the
+/// kernel's hash tables), each of the first 65 536 connections 128, a destination nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Services of all namespaces.
@@ -33,8 +37,18 @@ pub struct Limits {
     pub connections: u32,
 }
 
-/// What would take two gigabytes of memory.
+/// What would take two gigabytes of memory, if there were as many.
 const MOST_CONNECTIONS: u32 = 1 << 24;
+
+/// What has to be done with the maps from time to time, beside the table.
+pub struct Chores {
+    /// The clients of persistent services.
+    pub templates: Templates,
+    /// Entries of sockets that are gone; none where the kernel allows no looking.
+    pub reaper: Option<Reaper>,
+    /// How much is in use.
+    pub usage: Usage,
+}
 
 impl Limits {
     /// These numbers, as far as the maps go.
@@ -62,13 +76,18 @@ impl Limits {
 }
 
 impl MapPath {
-    /// Opens the maps of these programs; persistence's templates are for somebody to sweep.
+    /// Opens the maps of these programs. What else there is to be done with them from time to time is
+    /// told at its types.
     ///
     /// # Errors
     ///
     /// When a map is not what it should be, or the kernel refuses to have it mapped.
-    pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Self, Templates), Error> {
-        let templates = Templates::open(programs)?;
+    pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Self, Chores), Error> {
+        let mut ways = programs.take_ways();
+        let walk = ways.as_mut().and_then(Ways::for_the_table);
+        let reaper = ways.as_mut().and_then(Ways::reaper);
+        let templates = Templates::new(programs.take_templates(), programs.capacity().templates);
+        let usage = Usage::open(programs)?;
         let globals = {
             let name = "GLOBALS";
             Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
@@ -104,9 +123,14 @@ impl MapPath {
             lingering: Vec::new(),
             born: 0,
             held: templates.held(),
-            walk: programs.take_walk(),
+            walk: walk.map(RefCell::new),
         };
-        Ok((path, templates))
+        let chores = Chores {
+            templates,
+            reaper,
+            usage,
+        };
+        Ok((path, chores))
     }
 }
 

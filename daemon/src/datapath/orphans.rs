@@ -45,7 +45,7 @@ impl MapPath {
 
     fn end_connections(&self, ns: Namespace, deleted: &[u32]) -> io::Result<()> {
         let walk = self.walk.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        let mut connections = walk.connected()?;
+        let mut connections = walk.borrow_mut().connected()?;
         connections.retain(|live| {
             deleted.contains(&live.origin.destination) && self.service_namespace(live) == ns
         });

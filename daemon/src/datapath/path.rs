@@ -2,6 +2,8 @@
 //!
 //! How a service's new state is brought into force is in `publish`.
 
+use std::cell::RefCell;
+
 use sockvs_ebpf_common::{
     Destination as DestinationRecord, Selection, Service as ServiceRecord, Terms,
 };
@@ -49,7 +51,7 @@ pub struct MapPath {
     /// Numbers records in the order in which they were added.
     pub(super) born: u64,
     /// The way to the sockets, where the kernel allows it.
-    pub(super) walk: Option<Walk>,
+    pub(super) walk: Option<RefCell<Walk>>,
 }
 
 impl DataPath for MapPath {
@@ -65,6 +67,9 @@ impl DataPath for MapPath {
             return Err(full);
         }
         let id = DestinationId(index);
+        if let Some(record) = self.destination(id) {
+            record.use_anew();
+        }
         self.zero_destination(id);
         Ok(id)
     }

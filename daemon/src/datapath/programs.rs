@@ -18,13 +18,13 @@ use aya::{
     },
 };
 use sockvs_ebpf_common::{
-    CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS,
-    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS, SERVICES_PER_CHUNK,
+    SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
 use super::{
-    Limits, PinDirectory, addresses, bpf_call, chunks::Outer, layout::Layouts,
-    migration::Migration, open_cgroup, raw_map::RawMap, socket_layout::Kernel, walk::Walk,
+    Limits, PinDirectory, addresses, bpf_call, capacity::Capacity, chunks::Outer, layout::Layouts,
+    migration::Migration, open_cgroup, socket_layout::socket_layout, templates::Way, walk::Ways,
 };
 use crate::ipvs::Namespace;
 
@@ -140,7 +140,9 @@ pub enum Error {
 pub struct Programs {
     ebpf: Ebpf,
     pins: PinDirectory,
-    walk: Option<Walk>,
+    ways: Option<Ways>,
+    templates: Option<Way>,
+    capacity: Capacity,
 }
 
 impl Programs {
@@ -170,17 +172,22 @@ impl Programs {
             }
         }
         loader.map_max_entries("SERVICES", services);
-        loader.map_max_entries("TEMPLATES", limits.clients.most);
-        let groups = groups_of_connections(&pins, &layouts, limits).map_err(Error::Migration)?;
-        loader.map_max_entries("CONNECTIONS", groups);
-        let mask = groups * CONNECTIONS_PER_GROUP - 1;
+        let capacity = Capacity::of(&pins, &layouts, limits).map_err(Error::Migration)?;
+        let mask = capacity.entries() - 1;
+        loader.map_max_entries("CONNECTIONS", capacity.groups);
         loader.override_global("CONNECTIONS_MASK", &mask, true);
-        loader.map_max_entries("FLOWS", limits.connections / 2);
+        // The kernel makes no map without any room.
+        loader.map_max_entries("OVERFLOW", capacity.overflow.max(1));
+        loader.override_global("OVERFLOW_LIMIT", &capacity.overflow, true);
+        loader.map_max_entries("FLOWS", capacity.flows);
+        loader.override_global("FLOWS_LIMIT", &capacity.flows, true);
+        loader.map_max_entries("TEMPLATES", capacity.templates);
+        loader.override_global("TEMPLATES_LIMIT", &capacity.templates, true);
         let node_wide = node_wide.map_or(0, |ns| ns.0);
         loader.override_global("NODE_WIDE", &node_wide, true);
-        let kernel = Kernel::new();
-        if let Ok(kernel) = &kernel {
-            loader.override_global("LAYOUT", &kernel.layout, true);
+        let layout = socket_layout();
+        if let Ok(layout) = &layout {
+            loader.override_global("LAYOUT", layout, true);
         }
         let mut ebpf = loader
             .load(OBJECT)
@@ -198,15 +205,23 @@ impl Programs {
             migration.settle().map_err(Error::Migration)?;
         }
         drop(migration);
-        let walk = match kernel {
-            Ok(kernel) => Walk::load(OBJECT, &ebpf, kernel.walk).map_err(|error| chain(&error)),
-            Err(error) => Err(chain(&error)),
+        let looking = match &layout {
+            Ok(_) => Ways::load(&mut ebpf, capacity.groups)
+                .and_then(|ways| Ok((ways, Way::load(&mut ebpf)?)))
+                .map_err(|error| chain(&error)),
+            Err(error) => Err(chain(error)),
         };
-        if let Err(error) = &walk {
+        if let Err(error) = &looking {
             tracing::warn!(%error, "open connections will not be listed, and are counted when they end");
         }
-        let walk = walk.ok();
-        Ok(Self { ebpf, pins, walk })
+        let (ways, templates) = looking.ok().unzip();
+        Ok(Self {
+            ebpf,
+            pins,
+            ways,
+            templates,
+            capacity,
+        })
     }
 
     /// From now on the data path outlives the daemon. Until then, what was not there before goes
@@ -231,9 +246,19 @@ impl Programs {
         Ok(())
     }
 
-    /// Takes out the way to the sockets, if there is one.
-    pub(super) fn take_walk(&mut self) -> Option<Walk> {
-        self.walk.take()
+    /// Takes out the ways to the sockets, if there are any.
+    pub(super) fn take_ways(&mut self) -> Option<Ways> {
+        self.ways.take()
+    }
+
+    /// Takes out the way to the templates, if there is one.
+    pub(super) fn take_templates(&mut self) -> Option<Way> {
+        self.templates.take()
+    }
+
+    /// How much room the maps have that the programs fill.
+    pub(super) fn capacity(&self) -> Capacity {
+        self.capacity
     }
 
     /// Takes a map out, to be used.
@@ -244,21 +269,6 @@ impl Programs {
         };
         self.ebpf.take_map(name).ok_or_else(missing)
     }
-}
-
-/// How many values the map of connections has: as many as an earlier daemon gave it, or as are wanted.
-/// (Places of connections depend on it.)
-fn groups_of_connections(
-    pins: &PinDirectory,
-    layouts: &Layouts,
-    limits: &Limits,
-) -> io::Result<u32> {
-    let pinned = match layouts.map("CONNECTIONS") {
-        Some(layout) => RawMap::open(&pins.file(&layout.file()))?,
-        None => None,
-    };
-    let wanted = limits.connections.next_power_of_two() / CONNECTIONS_PER_GROUP;
-    Ok(pinned.map_or(wanted, |map| map.max_entries()))
 }
 
 /// Ends the data path: connections that exist live on, new ones are no longer balanced.

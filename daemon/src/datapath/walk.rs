@@ -1,136 +1,285 @@
-//! Walking through the connections that go to services, and the flows of datagrams: what they are, and
+//! Looking through the connections that go to services, and the flows of datagrams: what they are, and
 //! what they have carried.
 //!
-//! The kernel does the walking (a BPF iterator); the programs in `ebpf/src/live.rs` add what
-//! connections have carried to the counters, and tell of each. Nothing happens unless somebody asks.
+//! The programs in `ebpf/src/live` look at some entries in each run, add what connections have
+//! carried to the counters, and tell of each. The daemon runs them, on all groups of the array, and
+//! on the keys that it finds in the hash maps. Nothing happens unless somebody asks.
 
 use std::{
-    cell::Cell,
-    fs::File,
-    io::{self, Read as _},
+    io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
 use aya::{
-    Ebpf,
-    maps::{Map, MapData},
+    Ebpf, Pod,
+    maps::{Array, Map, MapData, MapError},
+    programs::{Program, ProgramError},
 };
-use sockvs_ebpf_common::LiveConnection;
+use sockvs_ebpf_common::{
+    Flow, FlowKey, LiveConnection, OverflowConnection, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+};
 
-use super::bpf_call;
-use crate::ebpf::{self, Incomplete, Kind, Refused};
+use super::{bpf_call, keys::Keys};
 
 /// For how long counters are as good as new.
 const FRESH: Duration = Duration::from_millis(50);
-/// How much is read at once. The kernel gives no more than 32 KiB.
-const BUFFER: usize = 64 << 10;
+/// How many times as long as bringing them up to date takes, they are good as well.
+const PAUSES: u32 = 4;
 
-/// Why sockets cannot be looked at.
+/// Why connections cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The object in this binary cannot be used.
-    #[error(transparent)]
-    Program(#[from] Incomplete),
+    #[error("there is no {0} in the object")]
+    Lacks(&'static str),
     /// The kernel refuses a program.
-    #[error("the kernel does not load {0}: {1}")]
-    Load(&'static str, Refused),
-    /// The object in this binary cannot be used.
-    #[error("there is no map {0}")]
-    NoMap(&'static str),
-    /// The kernel does not bind the program to the map.
-    #[error("the kernel does not walk through the map {0}: {1}")]
-    Link(&'static str, io::Error),
+    #[error("the kernel does not load {0}")]
+    Load(&'static str, #[source] ProgramError),
+    /// A map cannot be used.
+    #[error("the map {0} cannot be used")]
+    Map(&'static str, #[source] MapError),
+    /// A descriptor cannot be had.
+    #[error(transparent)]
+    Descriptor(#[from] io::Error),
 }
 
-/// The programs, each bound to the map that it goes through.
-pub(super) struct Walk {
-    connected: OwnedFd,
+/// The ways through the maps, for all that look.
+pub(super) struct Ways {
+    connections: OwnedFd,
+    overflow: OwnedFd,
     flows: OwnedFd,
-    settled: Cell<Option<Instant>>,
+    keys: Vec<Array<MapData, WalkKeys>>,
+    results: Vec<Array<MapData, WalkResult>>,
+    groups: u32,
+    overflowed: OwnedFd,
+    flowing: OwnedFd,
 }
 
-impl Walk {
+impl Ways {
     /// Loads the programs of this object.
-    pub(super) fn load(object: &[u8], ebpf: &Ebpf, walk: u32) -> Result<Self, Error> {
-        let bound = |program, map| bind(object, ebpf, walk, program, map);
+    pub(super) fn load(ebpf: &mut Ebpf, groups: u32) -> Result<Self, Error> {
+        let connections = load(ebpf, "sockvs_walk_connections")?;
+        let overflow = load(ebpf, "sockvs_walk_overflow")?;
+        let flows = load(ebpf, "sockvs_walk_flows")?;
         Ok(Self {
-            connected: bound("sockvs_live_connected", "CONNECTIONS")?,
-            flows: bound("sockvs_live_flows", "FLOWS")?,
-            settled: Cell::new(None),
+            connections,
+            overflow,
+            flows,
+            keys: copies(ebpf, "WALK_KEYS")?,
+            results: copies(ebpf, "WALK_RESULT")?,
+            groups,
+            overflowed: descriptor(ebpf, "OVERFLOW")?,
+            flowing: descriptor(ebpf, "FLOWS")?,
         })
     }
 
-    /// Brings the counters up to date, unless they just were.
-    pub(super) fn settle(&self) {
-        let fresh = |at: Instant| at.elapsed() < FRESH;
-        if !self.settled.get().is_some_and(fresh)
-            && let Err(error) = self.connected()
+    /// One of them. Each may look by itself, at the same time as the other.
+    fn walker(&mut self, number: u32) -> Option<Walker> {
+        let again = |descriptor: &OwnedFd| descriptor.try_clone().ok();
+        Some(Walker {
+            number,
+            connections: again(&self.connections)?,
+            overflow: again(&self.overflow)?,
+            flows: again(&self.flows)?,
+            keys: self.keys.pop()?,
+            result: self.results.pop()?,
+            groups: self.groups,
+            overflowed: again(&self.overflowed)?,
+            flowing: again(&self.flowing)?,
+        })
+    }
+
+    /// The one that answers for the table.
+    pub(super) fn for_the_table(&mut self) -> Option<Walk> {
+        let walker = self.walker(0)?;
+        Some(Walk {
+            walker,
+            settled: None,
+        })
+    }
+
+    /// The one that looks for what is not in use any more.
+    pub(super) fn reaper(&mut self) -> Option<Reaper> {
+        self.walker(1).map(Reaper)
+    }
+}
+
+/// As many handles of a map as there are walkers.
+fn copies<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<Array<MapData, V>>, Error> {
+    (0..WALKERS).map(|_| array(ebpf, name)).collect()
+}
+
+/// Another handle of an array.
+pub(super) fn array<V: Pod>(
+    ebpf: &Ebpf,
+    name: &'static str,
+) -> Result<Array<MapData, V>, Error> {
+    MapData::from_fd(descriptor(ebpf, name)?)
+        .and_then(Map::from_map_data)
+        .and_then(Array::try_from)
+        .map_err(|error| Error::Map(name, error))
+}
+
+/// Loads a program that is attached to nothing.
+pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
+    let program = ebpf.program_mut(name).ok_or(Error::Lacks(name))?;
+    let Program::RawTracePoint(program) = program else {
+        return Err(Error::Lacks(name));
+    };
+    let refused = |error| Error::Load(name, error);
+    program.load().map_err(refused)?;
+    let loaded = program.fd().map_err(refused)?;
+    Ok(loaded.as_fd().try_clone_to_owned()?)
+}
+
+/// Another descriptor for a map.
+pub(super) fn descriptor(ebpf: &Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
+    match ebpf.map(name) {
+        Some(Map::Array(map) | Map::HashMap(map)) => Ok(map.fd().as_fd().try_clone_to_owned()?),
+        _ => Err(Error::Lacks(name)),
+    }
+}
+
+/// Looks through the maps.
+struct Walker {
+    number: u32,
+    connections: OwnedFd,
+    overflow: OwnedFd,
+    flows: OwnedFd,
+    keys: Array<MapData, WalkKeys>,
+    result: Array<MapData, WalkResult>,
+    groups: u32,
+    overflowed: OwnedFd,
+    flowing: OwnedFd,
+}
+
+impl Walker {
+    /// The connections of TCP, and the sockets of UDP that are connected.
+    fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        for group in 0..self.groups {
+            self.run(|walker| walker.connections.as_fd(), group, &mut each)?;
+        }
+        let mut keys: Keys<u64, OverflowConnection> = Keys::of(self.overflowed.try_clone()?);
+        while let Some(some) = keys.next()? {
+            for cookies in some.chunks(WALK_AT_ONCE as usize) {
+                let keys = cookies.iter().map(|cookie| FlowKey {
+                    cookie: *cookie,
+                    place: 0,
+                });
+                self.set_keys(keys)?;
+                self.run(|walker| walker.overflow.as_fd(), count(cookies), &mut each)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The flows of sockets that are not connected.
+    fn flows(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        let mut keys: Keys<FlowKey, Flow> = Keys::of(self.flowing.try_clone()?);
+        while let Some(some) = keys.next()? {
+            for keys in some.chunks(WALK_AT_ONCE as usize) {
+                self.set_keys(keys.iter().copied())?;
+                self.run(|walker| walker.flows.as_fd(), count(keys), &mut each)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_keys(&mut self, keys: impl Iterator<Item = FlowKey>) -> io::Result<()> {
+        let mut value = WalkKeys {
+            keys: [FlowKey::default(); WALK_AT_ONCE as usize],
+        };
+        for (to, key) in value.keys.iter_mut().zip(keys) {
+            *to = key;
+        }
+        self.keys
+            .set(self.number, value, 0)
+            .map_err(io::Error::other)
+    }
+
+    fn run(
+        &self,
+        program: impl Fn(&Self) -> BorrowedFd<'_>,
+        which: u32,
+        each: &mut impl FnMut(&LiveConnection),
+    ) -> io::Result<()> {
+        let told = bpf_call::run(program(self), [self.number, which])?;
+        if told > 0 {
+            let result = self.result.get(&self.number, 0).map_err(io::Error::other)?;
+            result.connections.iter().take(told as usize).for_each(each);
+        }
+        Ok(())
+    }
+}
+
+/// How many keys these are, which are not more than are looked at in one run.
+fn count<T>(keys: &[T]) -> u32 {
+    u32::try_from(keys.len()).unwrap_or(WALK_AT_ONCE)
+}
+
+/// Answers for the table what is open.
+pub(super) struct Walk {
+    walker: Walker,
+    settled: Option<Settled>,
+}
+
+/// When the counters were last brought up to date, and how long that took.
+#[derive(Clone, Copy)]
+struct Settled {
+    at: Instant,
+    took: Duration,
+}
+
+impl Walk {
+    /// Brings the counters up to date, unless they just were: with very many connections, that takes a
+    /// while.
+    pub(super) fn settle(&mut self) {
+        let fresh = |Settled { at, took }| at.elapsed() < FRESH.max(took * PAUSES);
+        if !self.settled.is_some_and(fresh)
+            && let Err(error) = self.each_connected(|_| {})
         {
             tracing::warn!(%error, "counters lack what open connections have carried");
         }
     }
 
     /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to date.
-    pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
-        let connected = read(self.connected.as_fd())?;
-        self.settled.set(Some(Instant::now()));
+    pub(super) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
+        let mut connected = Vec::new();
+        self.each_connected(|live| connected.push(*live))?;
         Ok(connected)
     }
 
+    fn each_connected(&mut self, each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        let start = Instant::now();
+        self.walker.connected(each)?;
+        self.settled = Some(Settled {
+            at: Instant::now(),
+            took: start.elapsed(),
+        });
+        Ok(())
+    }
+
     /// These, and the flows of sockets that are not connected.
-    pub(super) fn all(&self) -> io::Result<Vec<LiveConnection>> {
+    pub(super) fn all(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut all = self.connected()?;
-        all.append(&mut read(self.flows.as_fd())?);
+        self.walker.flows(|live| all.push(*live))?;
         Ok(all)
     }
 }
 
-fn bind(
-    object: &[u8],
-    ebpf: &Ebpf,
-    walk: u32,
-    program: &'static str,
-    map: &'static str,
-) -> Result<OwnedFd, Error> {
-    let instructions = ebpf::instructions(object, program, ebpf)?;
-    let loaded = ebpf::load(Kind::Iterator, &instructions, program, walk)
-        .map_err(|refused| Error::Load(program, refused))?;
-    let found: &MapData = match ebpf.map(map) {
-        Some(Map::Array(found) | Map::HashMap(found)) => found,
-        _ => return Err(Error::NoMap(map)),
-    };
-    bpf_call::link_iterator(loaded.as_fd(), found.fd().as_fd())
-        .map_err(|error| Error::Link(map, error))
-}
+/// Frees what the programs keep of sockets that are gone without a program having been told, and the
+/// flows that are not in use while there are many.
+pub struct Reaper(Walker);
 
-fn read(link: BorrowedFd<'_>) -> io::Result<Vec<LiveConnection>> {
-    const RECORD: usize = size_of::<LiveConnection>();
-    let mut file = File::from(bpf_call::open_iterator(link)?);
-    let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
-    let mut connections = Vec::new();
-    loop {
-        let length = match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => return Ok(connections),
-            Ok(length) => length,
-            // The kernel says so when it has gone past very many entries in vain.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error),
-        };
-        filled += length;
-        let whole = filled - filled % RECORD;
-        let records = buffer.get(..whole).unwrap_or_default();
-        connections.extend(records.chunks_exact(RECORD).map(record));
-        buffer.copy_within(whole..filled, 0);
-        filled -= whole;
+impl Reaper {
+    /// Looks through the maps once. Takes about a microsecond for each connection.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not let a map be looked through.
+    pub fn reap(&mut self) -> io::Result<()> {
+        self.0.connected(|_| {})?;
+        self.0.flows(|_| {})
     }
-}
-
-/// One record. `bytes` are as many as it has.
-fn record(bytes: &[u8]) -> LiveConnection {
-    debug_assert_eq!(bytes.len(), size_of::<LiveConnection>());
-    // SAFETY: the caller passes as many bytes as a record has, of which any are one: it is made of
-    // integers.
-    unsafe { bytes.as_ptr().cast::<LiveConnection>().read_unaligned() }
 }

@@ -18,6 +18,24 @@ pub(crate) fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<i32> {
             size_of::<T>(),
         )
     };
+    number(result)
+}
+
+/// The same for a command that says something in `attr`.
+pub(crate) fn bpf_mut<T>(command: libc::c_long, attr: &mut T) -> io::Result<i32> {
+    // SAFETY: as above; the kernel writes within the command's part of `union bpf_attr` only.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attr),
+            size_of::<T>(),
+        )
+    };
+    number(result)
+}
+
+fn number(result: libc::c_long) -> io::Result<i32> {
     i32::try_from(result)
         .ok()
         .filter(|result| *result >= 0)

@@ -28,8 +28,6 @@ const LICENSE: &CStr = c"GPL";
 pub(crate) enum Kind {
     /// It runs in its place.
     ModifyReturn = 26,
-    /// It gets what the function stands for, one thing after another.
-    Iterator = 28,
 }
 
 /// The part of `union bpf_attr` for loading a program, up to the last field that we set.

@@ -94,4 +94,8 @@ pub struct Destination {
     pub state: u8,
     /// Zero.
     pub zero: u8,
+    /// Which use of the record this is: another one for each destination that gets the record. What leads here by the record's index says which use it means. Written by the daemon.
+    pub use_number: u32,
+    /// Zero.
+    pub zero_word: u32,
 }

@@ -22,11 +22,17 @@ pub struct Origin {
     pub service: u32,
     /// As what the connection is counted: [`UNCOUNTED`], [`COUNTED_ACTIVE`], [`COUNTED_INACTIVE`].
     pub counted: u32,
-    /// The client as in the key of the template that gave it this server; zero if none did.
+    /// The client as in the key of the template that gives it this server; zero if the service is
+    /// not persistent.
     pub client: AddressWords,
+    /// The use of the destination's record that is meant ([`crate::Destination::use_number`]).
+    pub destination_use: u32,
+    /// The use of the service's record that is meant ([`crate::Service::use_number`]).
+    pub service_use: u32,
 }
 
-/// A connection that goes to a service, be it one of TCP or of UDP: an entry of `CONNECTIONS`.
+/// A connection that goes to a service, be it one of TCP or of UDP: an entry of `CONNECTIONS`, or of
+/// `OVERFLOW` where that has no room for it.
 ///
 /// Only the program that looks at open connections touches one that is not its own socket's. While it
 /// does, [`BEING_READ`] is set in `origin.counted`, and it is this program that frees the entry if the
@@ -42,8 +48,22 @@ pub struct Connection {
     pub socket: u64,
     /// The socket's cookie; zero if the entry is free.
     pub cookie: u64,
-    /// How many connections have their first place here, but are elsewhere, because it was taken.
-    pub away: u32,
+    /// How many connections have their first place here, but are at another place of `CONNECTIONS`,
+    /// because this one was taken.
+    pub displaced: u32,
+    /// How many connections have their first place here, but are in `OVERFLOW`.
+    pub overflowed: u32,
+}
+
+/// A connection for which `CONNECTIONS` had no room: a value of `OVERFLOW`, whose key is the
+/// socket's cookie.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OverflowConnection {
+    /// The entry. Nothing is at another place because of it.
+    pub connection: Connection,
+    /// Whose share of the map it takes ([`crate::owner_of`]).
+    pub owner: u32,
     /// Zero.
     pub zero: u32,
 }
@@ -115,11 +135,21 @@ pub struct Flow {
     /// In the first place: how many flows the socket has ever begun; the next one goes to place
     /// `begun % FLOWS`.
     pub begun: u64,
+    /// In the first place: when the socket last sent a datagram to a service, by the same clock.
+    pub used: u64,
     /// Where the kernel has the socket.
     pub socket: u64,
-    /// The socket's cookie, once more.
+    /// The socket's cookie, once more; zero until the record is filled in.
     pub cookie: u64,
+    /// Whose share of the map it takes ([`crate::owner_of`]).
+    pub owner: u32,
+    /// In the first place: [`REMOVING`] while the socket's flows are removed, because they are not
+    /// used any more. Else zero.
+    pub removing: u32,
 }
+
+/// The flows of a socket are being removed.
+pub const REMOVING: u32 = 1;
 
 /// How many flows a socket remembers at once; a power of two. When there are more, the oldest are
 /// forgotten: answers of those servers then come from the servers' own addresses.

@@ -7,8 +7,8 @@ use core::mem::offset_of;
 
 use crate::{
     Carried, Connection, Destination, DestinationConfig, Edit, Flow, FlowKey, Globals, Namespace,
-    Origin, Selection, Service, ServiceConfig, ServiceKey, SyncDaemon, SyncDaemonKey, Template,
-    TemplateKey, Terms,
+    Origin, OverflowConnection, Selection, Service, ServiceConfig, ServiceKey, Share, SyncDaemon, SyncDaemonKey, Template,
+    TemplateKey, Terms, Totals,
 };
 
 /// A number within a record.
@@ -106,6 +106,7 @@ structures! {
         #[cfg(feature = "other-layout")] moved
         key generation selections terms udp_timeout conns inpkts outpkts inbytes outbytes
         born scheduler persistence_engine flags timeout netmask protocol state zero
+        use_number templates
     }
     DestinationConfig {
         weight upper_threshold lower_threshold tunnel_port tunnel_flags tunnel_kind forwarding zero
@@ -115,16 +116,20 @@ structures! {
         address port family overloaded service upper_threshold lower_threshold weight joined
         conns active total inpkts outpkts inbytes outbytes
         born tunnel_port tunnel_flags tunnel_kind forwarding state zero
+        use_number zero_word
     }
     Edit { what index service destination }
     TemplateKey { service client }
-    Template { expires destination service address controls port zero }
+    Template { expires destination service address controls destination_use service_use port zero }
     Origin {
         virtual_address server_address virtual_port server_port destination service counted
-        client
+        client destination_use service_use
     }
     FlowKey { cookie place }
-    Flow { origin last begun socket cookie }
+    Flow { origin last begun used socket cookie owner removing }
     Carried { inpkts outpkts inbytes outbytes }
-    Connection { origin settled socket cookie away zero }
+    Connection { origin settled socket cookie displaced overflowed }
+    OverflowConnection { connection owner zero }
+    Share { connections flows }
+    Totals { connections flows templates zero }
 }

@@ -17,8 +17,10 @@
 //!
 //! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being edited, `TEMPLATES` which client
 //! got which server of a persistent service. `CONNECTIONS` are the open connections, found by their sockets'
-//! cookies; `FLOWS` is the same for datagrams of sockets that are not connected, and `SERVERS` tells whether an address
-//! may be that of a server that datagrams went to.
+//! cookies; where that has no room for one, it is in `OVERFLOW`. `FLOWS` is the same for datagrams of
+//! sockets that are not connected, and `SERVERS` tells whether an address may be that of a server that
+//! datagrams went to. `SHARES` and `TOTALS` tell how much of `OVERFLOW` and `FLOWS` each user has,
+//! and all together.
 //!
 //! # How an edit becomes visible at once
 //!
@@ -44,6 +46,7 @@ mod hash;
 pub mod layout;
 mod live;
 pub mod netlink;
+mod owner;
 mod selection;
 mod service;
 mod shortcut;
@@ -55,11 +58,15 @@ pub use edit::{EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit};
 pub use filter::{FILTER_WORDS, FilterPlace};
 pub use flow::{
     BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection,
-    ConnectionGroup, ENDED, FLOWS, Flow, FlowKey, OVER, Origin, PLACES, UNCOUNTED,
-    connection_index,
+    ConnectionGroup, ENDED, FLOWS, Flow, FlowKey, OVER, Origin, OverflowConnection, PLACES, REMOVING,
+    UNCOUNTED, connection_index,
 };
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
-pub use live::{Carried, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, SocketLayout};
+pub use live::{
+    Carried, Eviction, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, LiveTemplate, SocketLayout,
+    TemplateKeys, TemplateResult, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+};
+pub use owner::{OWNERS, SUPERUSER, Share, Totals, may_take, owner_of};
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{
     NAME_LEN, Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK,
@@ -140,8 +147,12 @@ pub struct Namespace {
 pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
-/// Entries of `CONNECTIONS`, and twice those of `FLOWS`, unless the daemon is told otherwise.
-pub const MAX_CONNECTIONS: u32 = 1 << 16;
+/// Entries of `CONNECTIONS`, unless the daemon is told that there are fewer connections than that.
+pub const CONNECTIONS: u32 = 1 << 16;
+/// Most entries of `OVERFLOW`, unless the daemon is told otherwise.
+pub const MAX_OVERFLOW: u32 = 1 << 20;
+/// Most entries of `FLOWS`, unless the daemon is told otherwise.
+pub const MAX_FLOWS: u32 = 1 << 19;
 /// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
 
@@ -174,4 +185,26 @@ mod pod {
     unsafe impl aya::Pod for super::SocketLayout {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::LiveConnection {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::LiveTemplate {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::FlowKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Flow {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::OverflowConnection {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::WalkKeys {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::WalkResult {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::TemplateKeys {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::TemplateResult {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Eviction {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Share {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Totals {}
 }

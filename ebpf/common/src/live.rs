@@ -1,7 +1,7 @@
 //! Connections that are open: what the daemon tells the program that looks at them, and what that
 //! program tells of each.
 
-use crate::{AddressWords, Origin};
+use crate::{AddressWords, CONNECTIONS_PER_GROUP, FlowKey, Origin, TemplateKey};
 
 /// Where the running kernel has what is told of a socket: distances in bytes from the beginning of
 /// the structure that is named first.
@@ -28,6 +28,8 @@ pub struct SocketLayout {
     pub net_inode: u32,
     /// `sock.__sk_common.skc_cookie`, 64 bits.
     pub cookie: u32,
+    /// `sock.__sk_common.skc_refcnt`, 32 bits.
+    pub references: u32,
     /// `sock.sk_protocol`, 16 bits.
     pub protocol: u32,
     /// `sock.sk_cgrp_data.cgroup`, a pointer.
@@ -106,3 +108,70 @@ pub struct LiveConnection {
 pub const LIVE_CONNECTED: u8 = 0;
 /// The socket is not connected; this is one of its flows.
 pub const LIVE_FLOW: u8 = 1;
+
+/// How many entries a program looks at in one run.
+pub const WALK_AT_ONCE: u32 = CONNECTIONS_PER_GROUP;
+
+/// How many may look through the maps at the same time, each with a value of `WALK_KEYS` and
+/// `WALK_RESULT` of its own.
+pub const WALKERS: u32 = 2;
+
+/// Which entries of a hash map a program is to look at: a value of `WALK_KEYS`. Those of `OVERFLOW` have
+/// the cookie only.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct WalkKeys {
+    /// The keys.
+    pub keys: [FlowKey; WALK_AT_ONCE as usize],
+}
+
+/// What a program found: a value of `WALK_RESULT`. How many there are is what the program returns.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct WalkResult {
+    /// The open connections.
+    pub connections: [LiveConnection; WALK_AT_ONCE as usize],
+}
+
+/// Which entries of `TEMPLATES` a program is to look at: the only value of `TEMPLATE_KEYS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct TemplateKeys {
+    /// The keys.
+    pub keys: [TemplateKey; WALK_AT_ONCE as usize],
+}
+
+/// What it found: the only value of `TEMPLATE_RESULT`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct TemplateResult {
+    /// The clients.
+    pub templates: [LiveTemplate; WALK_AT_ONCE as usize],
+}
+
+/// A client that a persistent service remembers, as the program tells that looks through `TEMPLATES`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveTemplate {
+    /// When it is forgotten, by the monotonic clock in nanoseconds.
+    pub expires: u64,
+    /// The index of the destination's record.
+    pub destination: u32,
+    /// The index of the service's record.
+    pub service: u32,
+    /// How many connections there still are, for which it is kept.
+    pub controls: u64,
+}
+
+/// What the program that looks through `TEMPLATES` is to remove, beside those whose time is over or
+/// whose service is gone: the only value of `EVICTION`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Eviction {
+    /// Those without connections that would be forgotten before this time; zero for none.
+    pub before: u64,
+    /// Of the service whose record has this index.
+    pub service: u32,
+    /// Zero.
+    pub zero: u32,
+}

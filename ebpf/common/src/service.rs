@@ -151,6 +151,11 @@ pub struct Service {
     pub state: u8,
     /// Zero.
     pub zero: u8,
+    /// Which use of the record this is; see the destination's field of that name.
+    pub use_number: u32,
+    /// How many clients it has templates of. Counted up by the programs; the daemon, which removes
+    /// templates, counts down.
+    pub templates: u32,
 }
 
 #[cfg(test)]
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     #[cfg(not(feature = "other-layout"))]
     fn records_are_short() {
-        assert_eq!(size_of::<Service>(), 248);
-        assert_eq!(size_of::<crate::Destination>(), 112);
+        assert_eq!(size_of::<Service>(), 256);
+        assert_eq!(size_of::<crate::Destination>(), 120);
     }
 }

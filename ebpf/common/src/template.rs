@@ -29,6 +29,10 @@ pub struct Template {
     /// How many connections that it gave this server there still are: it is not forgotten before
     /// them.
     pub controls: u64,
+    /// The use of the destination's record that is meant ([`crate::Destination::use_number`]).
+    pub destination_use: u32,
+    /// The use of the service's record that is meant ([`crate::Service::use_number`]).
+    pub service_use: u32,
     /// The server's port, network order.
     pub port: u16,
     /// Zero.

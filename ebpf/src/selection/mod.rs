@@ -52,6 +52,8 @@ pub(crate) struct Choice {
     pub(crate) family: u8,
     /// The server's address and port; port zero means the port that was asked for.
     pub(crate) server: Endpoint,
+    /// Which use of the record this is.
+    pub(crate) use_number: u32,
 }
 
 /// Chooses a server: the index of its record, or `NOBODY` if no destination of the service can be
@@ -151,6 +153,7 @@ pub(crate) fn choice_of(destination: *mut Destination) -> Choice {
     Choice {
         family,
         server: Endpoint { address, port },
+        use_number: table::destination_use(destination),
     }
 }
 

@@ -58,6 +58,13 @@ impl<'a> LiveDestination<'a> {
         write(unsafe { addr_of_mut!((*record).born) }, born);
     }
 
+    /// From now on the record is for another destination than before.
+    pub(in crate::datapath) fn use_anew(self) {
+        // SAFETY: the field is within the record.
+        let number = word32(unsafe { addr_of_mut!((*self.record.as_ptr()).use_number) });
+        number.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Nothing was counted yet.
     pub(in crate::datapath) fn zero(self) {
         let record = self.record.as_ptr();

@@ -11,7 +11,7 @@ use sockvs_ebpf_common::{
     ServiceKey as RecordKey, Terms,
 };
 
-use super::{byte, read, word64, write};
+use super::{byte, read, word32, word64, write};
 use crate::{datapath::chunks::Chunks, ipvs::Stats};
 
 /// A service's record.
@@ -34,8 +34,14 @@ impl<'a> LiveService<'a> {
     /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
     pub(in crate::datapath) fn begin(self, key: RecordKey, protocol: u16, born: u64) {
         let record = self.record.as_ptr();
+        // SAFETY: the field is within the record.
+        let number = word32(unsafe { addr_of_mut!((*record).use_number) });
+        number.fetch_add(1, Ordering::AcqRel);
+        // SAFETY: as above.
+        let templates = word32(unsafe { addr_of_mut!((*record).templates) });
+        templates.store(0, Ordering::Relaxed);
         // The record is free: no entry leads to it, and a program that still looks at its last use
-        // compares key and generation, or at worst counts one connection of that use.
+        // compares key, generation and use.
         // SAFETY: the field is within the record.
         write(unsafe { addr_of_mut!((*record).key) }, key);
         // SAFETY: as above.
@@ -81,6 +87,12 @@ impl<'a> LiveService<'a> {
     pub(in crate::datapath) fn born(self) -> u64 {
         // SAFETY: the field is within the record.
         read(unsafe { addr_of!((*self.record.as_ptr()).born) })
+    }
+
+    /// Which use of the record this is.
+    pub(in crate::datapath) fn use_number(self) -> u32 {
+        // SAFETY: the field is within the record.
+        read(unsafe { addr_of!((*self.record.as_ptr()).use_number) })
     }
 
     /// The configuration.

@@ -1,0 +1,99 @@
+//! Whose share of a map an entry takes: `OVERFLOW` and `FLOWS` are there for every user of the machine,
+//! and no user may fill them.
+//!
+//! An owner may take as much as is still free. So one that takes all it can get leaves half, two leave
+//! a third, and there is always room for the next. The superuser may take all that is free. The same holds
+//! for `TEMPLATES` and the services that they are of.
+
+/// The owner that has no limit: the superuser of the initial user namespace.
+pub const SUPERUSER: u32 = 0;
+
+/// The users that are owners by themselves. Above are users of directories, containers and user
+/// namespaces, which one person may have many of.
+const SINGLE: u32 = 1 << 16;
+
+/// Where ranges of subordinate users begin (`SUB_UID_MIN` of `login.defs`), each of [`SINGLE`] users.
+const FIRST_RANGE: u32 = 100_000;
+
+/// How many owners there can be: the values of `SHARES`.
+pub const OWNERS: u32 = 2 * SINGLE;
+
+/// The owner that a user of the initial user namespace is or belongs to: a user below 65 536 is one;
+/// all users of a range of subordinate users are one together.
+#[must_use]
+#[inline(always)]
+pub const fn owner_of(user: u32) -> u32 {
+    if user < SINGLE {
+        user
+    } else {
+        SINGLE + ((user - (FIRST_RANGE - SINGLE)) >> 16)
+    }
+}
+
+/// What an owner has: a value of `SHARES`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Entries of `OVERFLOW`.
+    pub connections: u32,
+    /// Entries of `FLOWS`.
+    pub flows: u32,
+}
+
+/// What all have together: the only value of `TOTALS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Entries of `OVERFLOW`.
+    pub connections: u32,
+    /// Entries of `FLOWS`.
+    pub flows: u32,
+    /// Entries of `TEMPLATES`.
+    pub templates: u32,
+    /// Zero.
+    pub zero: u32,
+}
+
+/// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may have
+/// another one.
+#[must_use]
+#[inline(always)]
+pub const fn may_take(owner: u32, own: u32, total: u32, limit: u32) -> bool {
+    let free = limit.saturating_sub(total);
+    own < free || (owner == SUPERUSER && free > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_subordinate_users_is_one_owner() {
+        assert_eq!(owner_of(0), SUPERUSER);
+        assert_eq!(owner_of(65_535), 65_535);
+        assert_eq!(owner_of(100_000), owner_of(165_535));
+        assert_ne!(owner_of(165_535), owner_of(165_536));
+        assert_ne!(owner_of(99_999), owner_of(100_000));
+        assert!(owner_of(u32::MAX) < OWNERS);
+    }
+
+    /// However many take all that they can get, there is room for the next one.
+    #[test]
+    fn there_is_always_room_for_another_owner() {
+        const LIMIT: u32 = 1000;
+        let mut shares = [0; 10];
+        let mut total = 0;
+        for _ in 0..LIMIT {
+            for (owner, own) in (1..).zip(&mut shares) {
+                if may_take(owner, *own, total, LIMIT) {
+                    *own += 1;
+                    total += 1;
+                }
+            }
+        }
+        assert!(total >= 900 && may_take(11, 0, total, LIMIT), "{total}");
+        assert!(shares.iter().all(|own| *own >= 90), "{shares:?}");
+        assert!(may_take(SUPERUSER, total, total, LIMIT));
+        assert!(!may_take(SUPERUSER, 0, LIMIT, LIMIT));
+    }
+}
