@@ -181,7 +181,12 @@ async fn serve(options: &Options) -> Result<()> {
     };
     programs.keep();
     tokio::spawn(listener.serve(gateway));
-    tokio::spawn(control.serve(facts, server.clone(), Arc::clone(&departures), Arc::clone(&usage)));
+    tokio::spawn(control.serve(
+        facts,
+        server.clone(),
+        Arc::clone(&departures),
+        Arc::clone(&usage),
+    ));
     tokio::spawn(keep_house(server.clone(), namespaces));
     tokio::spawn(estimate(server.clone()));
     tokio::spawn(sweep(templates));

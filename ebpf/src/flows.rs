@@ -62,12 +62,7 @@ pub(crate) fn keep(cookie: u64, now: u64) -> bool {
         return true;
     };
     // SAFETY: fields of an entry.
-    let (used, removing) = unsafe {
-        (
-            addr_of_mut!((*first).used),
-            addr_of!((*first).removing),
-        )
-    };
+    let (used, removing) = unsafe { (addr_of_mut!((*first).used), addr_of!((*first).removing)) };
     counter::exchange(used, now);
     // Only now, as told above.
     // SAFETY: as above; the word is read whole.

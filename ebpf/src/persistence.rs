@@ -66,7 +66,12 @@ pub(crate) fn remove(key: &TemplateKey) -> bool {
 pub(crate) fn choose(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> u32 {
     origin.client = client(ctx, found.record);
     let client = (&raw const origin.client).cast::<Known>();
-    let known = sockvs_known(client, found.record, found.index, origin.virtual_port.into());
+    let known = sockvs_known(
+        client,
+        found.record,
+        found.index,
+        origin.virtual_port.into(),
+    );
     if known != NOBODY {
         return known;
     }
@@ -165,7 +170,11 @@ fn enter(origin: &Origin, service: *mut Service) -> bool {
         port: server.port,
         zero: [0; 3],
     };
-    let flags = if before.is_some() { BPF_ANY } else { BPF_NOEXIST };
+    let flags = if before.is_some() {
+        BPF_ANY
+    } else {
+        BPF_NOEXIST
+    };
     if TEMPLATES.insert(&key, &new, flags.into()).is_err() {
         return false;
     }
@@ -185,12 +194,7 @@ fn has_room(service: *mut Service) -> bool {
         return false;
     };
     // SAFETY: words of maps, read whole.
-    let (own, total) = unsafe {
-        (
-            templates_of(service).read_volatile(),
-            total.read_volatile(),
-        )
-    };
+    let (own, total) = unsafe { (templates_of(service).read_volatile(), total.read_volatile()) };
     // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
     let limit = unsafe { addr_of!(TEMPLATES_LIMIT).read_volatile() };
     may_take(SUPERUSER + 1, own, total, limit)

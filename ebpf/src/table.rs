@@ -9,9 +9,9 @@ use aya_ebpf::{
 };
 use sockvs_ebpf_common::{
     AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Edit, FILTER_WORDS,
-    FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, Namespace,
-    Origin, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SHORTCUTS as PLACES, SLOT_CHUNKS, SLOTS_PER_CHUNK, STATE_LIVE, Service,
-    ServiceKey, SyncDaemon, SyncDaemonKey, shortcut,
+    FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, Namespace, Origin,
+    SERVICE_CHUNKS, SERVICES_PER_CHUNK, SHORTCUTS as PLACES, SLOT_CHUNKS, SLOTS_PER_CHUNK,
+    STATE_LIVE, Service, ServiceKey, SyncDaemon, SyncDaemonKey, shortcut,
 };
 
 use crate::{address, counter};

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    datapath::TableUse,
-    family,
-};
+use crate::{datapath::TableUse, family};
 
 /// What is known when the daemon starts and does not change.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -217,7 +217,9 @@ pub(super) fn lookup_batch<K: Pod, V: Pod>(
     let mut next = 0_u32;
     let room = batch.keys.len().min(batch.values.len());
     let mut attr = MapBatch {
-        in_batch: position.as_ref().map_or(0, |position| &raw const *position as u64),
+        in_batch: position
+            .as_ref()
+            .map_or(0, |position| &raw const *position as u64),
         out_batch: &raw mut next as u64,
         keys: batch.keys.as_mut_ptr() as u64,
         values: batch.values.as_mut_ptr() as u64,

@@ -35,14 +35,11 @@ impl Capacity {
     }
 
     /// What there is with these limits, in this directory.
-    pub(super) fn of(
-        pins: &PinDirectory,
-        layouts: &Layouts,
-        limits: &Limits,
-    ) -> io::Result<Self> {
+    pub(super) fn of(pins: &PinDirectory, layouts: &Layouts, limits: &Limits) -> io::Result<Self> {
         let pinned = |name| match layouts.map(name) {
-            Some(layout) => RawMap::open(&pins.file(&layout.file()))
-                .map(|map| map.map(|map| map.max_entries())),
+            Some(layout) => {
+                RawMap::open(&pins.file(&layout.file())).map(|map| map.map(|map| map.max_entries()))
+            }
             None => Ok(None),
         };
         let wanted = Self::wanted(limits);

@@ -111,10 +111,7 @@ fn copies<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<Array<MapData, 
 }
 
 /// Another handle of an array.
-pub(super) fn array<V: Pod>(
-    ebpf: &Ebpf,
-    name: &'static str,
-) -> Result<Array<MapData, V>, Error> {
+pub(super) fn array<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Array<MapData, V>, Error> {
     MapData::from_fd(descriptor(ebpf, name)?)
         .and_then(Map::from_map_data)
         .and_then(Array::try_from)

@@ -7,8 +7,8 @@ use core::mem::offset_of;
 
 use crate::{
     Carried, Connection, Destination, DestinationConfig, Edit, Flow, FlowKey, Globals, Namespace,
-    Origin, OverflowConnection, Selection, Service, ServiceConfig, ServiceKey, Share, SyncDaemon, SyncDaemonKey, Template,
-    TemplateKey, Terms, Totals,
+    Origin, OverflowConnection, Selection, Service, ServiceConfig, ServiceKey, Share, SyncDaemon,
+    SyncDaemonKey, Template, TemplateKey, Terms, Totals,
 };
 
 /// A number within a record.

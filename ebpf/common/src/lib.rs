@@ -58,8 +58,8 @@ pub use edit::{EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit};
 pub use filter::{FILTER_WORDS, FilterPlace};
 pub use flow::{
     BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection,
-    ConnectionGroup, ENDED, FLOWS, Flow, FlowKey, OVER, Origin, OverflowConnection, PLACES, REMOVING,
-    UNCOUNTED, connection_index,
+    ConnectionGroup, ENDED, FLOWS, Flow, FlowKey, OVER, Origin, OverflowConnection, PLACES,
+    REMOVING, UNCOUNTED, connection_index,
 };
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
 pub use live::{

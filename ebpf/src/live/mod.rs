@@ -20,9 +20,9 @@ use core::{
 
 use aya_ebpf::{btf_maps::Array, macros::btf_map, programs::RawTracePointContext};
 use sockvs_ebpf_common::{
-    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, Carried, Connection, ENDED, FlowKey,
-    IPPROTO_TCP, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED, WALK_AT_ONCE,
-    WALKERS, WalkKeys, WalkResult,
+    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, Carried, Connection, ENDED,
+    FlowKey, IPPROTO_TCP, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED,
+    WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
 };
 
 use crate::{accounting, connections, counter, flows, persistence, settled, socket, words};
@@ -44,7 +44,11 @@ pub(crate) extern "C" fn sockvs_walk_connections(ctx: *mut c_void) -> u32 {
     let (walker, group) = arguments(ctx);
     let mut told = 0;
     for nth in 0..CONNECTIONS_PER_GROUP {
-        told += sockvs_visit(walker, told, group.wrapping_mul(CONNECTIONS_PER_GROUP) + nth);
+        told += sockvs_visit(
+            walker,
+            told,
+            group.wrapping_mul(CONNECTIONS_PER_GROUP) + nth,
+        );
     }
     told
 }

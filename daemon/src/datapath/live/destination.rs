@@ -165,6 +165,21 @@ impl<'a> LiveDestination<'a> {
         }
     }
 
+    /// One of the connections that are counted there, an active one or another, is so no longer.
+    pub(in crate::datapath) fn uncount(self, active: bool) {
+        let record = self.record.as_ptr();
+        // SAFETY: the field is within the record.
+        let all = unsafe { addr_of_mut!((*record).total) };
+        // SAFETY: as above.
+        let actives = active.then(|| unsafe { addr_of_mut!((*record).active) });
+        for counter in [Some(all), actives].into_iter().flatten() {
+            // Programs change it at the same time.
+            let _ = word64(counter).fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| {
+                number.checked_sub(1)
+            });
+        }
+    }
+
     /// Whether the destination is in the table.
     pub(in crate::datapath) fn is_live(self) -> bool {
         self.state().load(Ordering::Acquire) == STATE_LIVE

@@ -11,7 +11,11 @@
 //! all records but its own.
 //!
 //! What sockets remember, templates and slots are changed by programs in place and cannot be carried
-//! over like this. Their layouts stay as they are (a test in `layout` sees to it).
+//! over like this. Slots' layout stays as it is (a test in `layout` sees to it). Where that of connections
+//! changes, those that are open are not counted any more (`connections`), and where that of templates
+//! does, clients may get another server once.
+
+mod connections;
 
 use std::{
     io,
@@ -104,6 +108,9 @@ impl<'a> Migration<'a> {
         }
         if let Some(table) = &self.table {
             self.each_record_map(table, |old, new, chunks| chunks.zero(old, new))?;
+        }
+        for old in &self.counted {
+            self.uncount(old)?;
         }
         if self.table.is_some() {
             tracing::info!("the table of another version was carried over");
