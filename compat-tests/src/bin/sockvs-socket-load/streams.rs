@@ -1,0 +1,81 @@
+//! Very many connections of TCP, from very many addresses: each address has only some thousands of
+//! ports for each server.
+
+use std::{
+    net::SocketAddr,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
+
+use nix::{
+    errno::Errno,
+    poll::PollFlags,
+    sys::socket::{SockaddrStorage, getpeername, getsockopt, sockopt},
+};
+
+use crate::{sockets, tally::Tally};
+
+/// How many connections an address has.
+const PER_ADDRESS: u32 = 10_000;
+
+/// Connects from so many addresses, and closes each time.
+pub(crate) fn clients(number: u32, to: SocketAddr, tally: &mut Tally) -> Result<(), Errno> {
+    for nth in 0..number {
+        let stream = sockets::stream(to)?;
+        sockets::reset_when_closed(&stream)?;
+        sockets::bind_to(&stream, sockets::client(nth))?;
+        let connected = sockets::connect_to(&stream, to);
+        match connected {
+            Ok(()) | Err(Errno::EINPROGRESS) => {
+                sockets::wait(&stream, PollFlags::POLLOUT)?;
+                tally.result(&outcome(&stream));
+            }
+            refused => tally.result(&refused),
+        }
+    }
+    Ok(())
+}
+
+/// Makes so many connections, which stay.
+pub(crate) fn open(
+    number: u32,
+    to: SocketAddr,
+    open: &mut Vec<OwnedFd>,
+    tally: &mut Tally,
+) -> Result<(), Errno> {
+    for nth in 0..number {
+        let stream = sockets::stream(to)?;
+        sockets::reset_when_closed(&stream)?;
+        if to.is_ipv4() {
+            sockets::bind_to(&stream, sockets::client(nth / PER_ADDRESS))?;
+        }
+        match sockets::connect_to(&stream, to) {
+            Ok(()) | Err(Errno::EINPROGRESS) => {
+                sockets::wait(&stream, PollFlags::POLLOUT)?;
+                let made = outcome(&stream);
+                tally.result(&made);
+                if made.is_ok() {
+                    open.push(stream);
+                }
+            }
+            refused => tally.result(&refused),
+        }
+    }
+    Ok(())
+}
+
+/// The peers of some of the connections, evenly spread.
+pub(crate) fn peers(number: usize, open: &[OwnedFd], tally: &mut Tally) -> Result<(), Errno> {
+    for stream in open.iter().step_by((open.len() / number.max(1)).max(1)) {
+        let peer: SockaddrStorage = getpeername(stream.as_raw_fd())?;
+        tally.note(peer.to_string());
+    }
+    Ok(())
+}
+
+/// What came of a connection.
+fn outcome(stream: &OwnedFd) -> Result<(), Errno> {
+    match getsockopt(stream, sockopt::SocketError)? {
+        0 => Ok(()),
+        error => Err(Errno::from_raw(error)),
+    }
+}

@@ -1,0 +1,93 @@
+//! A user without rights has as many flows of datagrams as can be had. All others go on sending, and
+//! are answered from the virtual address.
+
+use std::time::Duration;
+
+use compat_tests::{
+    Census, SocketLoad, Testbed,
+    eventually::eventually,
+    socket_load::{NOBODY, SOMEBODY},
+};
+
+const ONE: &str = "10.9.0.1:53";
+const OTHER: &str = "10.9.0.2:53";
+
+/// Two services, whose servers answer.
+fn with_services(testbed: &Testbed) -> [compat_tests::DatagramServer; 2] {
+    testbed.client().restore(&format!(
+        "-A -u {ONE} -s rr
+         -a -u {ONE} -r 127.0.0.11:5301 -m
+         -A -u {OTHER} -s rr
+         -a -u {OTHER} -r 127.0.0.12:5301 -m
+"
+    ));
+    [("A", 11), ("B", 12)].map(|(name, host)| {
+        testbed.datagram_server(name, &format!("127.0.0.{host}:5301"))
+    })
+}
+
+/// A new socket of this user is answered from the address that it asked.
+#[track_caller]
+fn is_answered(user: &mut SocketLoad, whose: &str) {
+    for (service, name) in [(ONE, "A"), (OTHER, "B")] {
+        let answer = user.ask(service);
+        assert_eq!(answer, Ok(format!("{name} {service}")), "{whose} asks");
+    }
+}
+
+#[test]
+fn one_users_sockets_take_no_room_from_others() {
+    let testbed = Testbed::new();
+    let _servers = with_services(&testbed);
+    let mut load = SocketLoad::start(&testbed, NOBODY);
+    let mut somebody = SocketLoad::start(&testbed, SOMEBODY);
+    let mut root = SocketLoad::start(&testbed, 0);
+    let mut flows = 0;
+    // As many as the array had room for, and then all that can be had.
+    for (number, last) in [(16_384, false), (350_000, true)] {
+        let sent = load.run(&format!("unconnected {number} {ONE} {OTHER}"));
+        flows += sent.get("ok").copied().unwrap_or_default();
+        is_answered(&mut somebody, "another user");
+        is_answered(&mut root, "root");
+        let refused = sent.get("ENOMEM").copied().unwrap_or_default();
+        assert_eq!(refused > 0, last, "of {number} sockets: {sent:?}");
+        if last {
+            break;
+        }
+    }
+    assert_eq!(load.ask(ONE), Err(nix::errno::Errno::ENOMEM));
+    let listed = compat_tests::listing::read(&testbed.ipvsadm("-Ln"));
+    let counted: u64 = listed
+        .iter()
+        .filter(|line| line.server.is_some())
+        .map(|line| line.numbers[2])
+        .sum();
+    assert!(counted >= flows, "{flows} flows, counted: {listed:?}");
+    drop((load, somebody, root));
+    eventually(Duration::from_secs(60), || {
+        Census::of(testbed.daemon.pin_dir()).is_empty()
+    });
+}
+
+#[test]
+fn users_that_take_all_they_can_get_leave_room_for_the_next() {
+    // Room for 1000 flows.
+    let testbed = Testbed::with_options(&["--max-connections", "2000"]);
+    let _servers = with_services(&testbed);
+    let mut greedy: Vec<SocketLoad> = Vec::new();
+    for user in 1001..=1004 {
+        let mut load = SocketLoad::start(&testbed, user);
+        is_answered(&mut load, &format!("user {user}"));
+        let sent = load.run(&format!("unconnected 1000 {ONE}"));
+        assert!(sent.contains_key("ENOMEM"), "{user}: {sent:?}");
+        greedy.push(load);
+    }
+    let mut root = SocketLoad::start(&testbed, 0);
+    is_answered(&mut root, "root");
+    let mut next = SocketLoad::start(&testbed, NOBODY);
+    is_answered(&mut next, "the next user");
+    drop((greedy, root, next));
+    eventually(Duration::from_secs(60), || {
+        Census::of(testbed.daemon.pin_dir()).is_empty()
+    });
+}
