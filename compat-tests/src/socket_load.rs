@@ -17,9 +17,48 @@ pub const SOMEBODY: u32 = 4242;
 /// How often each thing came of it.
 pub type Counts = BTreeMap<String, u64>;
 
+/// How many sockets one process has at most: fewer than it may have descriptors.
+const PER_PROCESS: u64 = 18_000;
+
+/// A user with more sockets than one process may have. All are closed when this is dropped.
+#[derive(Debug)]
+pub struct Crowd(Vec<SocketLoad>);
+
+impl Crowd {
+    /// Starts as many processes as so many sockets need.
+    #[must_use]
+    pub fn start(testbed: &Testbed, user: u32, sockets: u64) -> Self {
+        let processes = 0..sockets.div_ceil(PER_PROCESS);
+        Self(
+            processes
+                .map(|_| SocketLoad::start(testbed, user))
+                .collect(),
+        )
+    }
+
+    /// Requests something of so many sockets, and tells what came of it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be done at all.
+    #[track_caller]
+    pub fn run(&mut self, verb: &str, sockets: u64, rest: &str) -> Counts {
+        let mut left = sockets;
+        let mut all = Counts::new();
+        for load in &mut self.0 {
+            let some = left.min(PER_PROCESS);
+            left -= some;
+            for (name, number) in load.run(&format!("{verb} {some} {rest}")) {
+                *all.entry(name).or_default() += number;
+            }
+        }
+        all
+    }
+}
+
 /// Such a user. All that it has is closed when this is dropped.
 #[derive(Debug)]
-pub struct SocketLoad(Conversation);
+pub struct SocketLoad(Option<Conversation>);
 
 impl SocketLoad {
     /// Starts one in the testbed's namespace.
@@ -35,7 +74,7 @@ impl SocketLoad {
         let mut command = place.command(binaries::ours("sockvs-socket-load"));
         command.arg(user.to_string());
         let talk = Conversation::start(command, "sockvs-socket-load", &testbed.folder);
-        Self(talk.with_limit(LIMIT))
+        Self(Some(talk.with_limit(LIMIT)))
     }
 
     /// Requests something, and tells what came of it.
@@ -45,7 +84,7 @@ impl SocketLoad {
     /// When it cannot be done at all.
     #[track_caller]
     pub fn run(&mut self, request: &str) -> Counts {
-        let lines = self.0.must(request);
+        let lines = self.talk().must(request);
         lines.iter().map(|line| count(line)).collect()
     }
 
@@ -56,19 +95,34 @@ impl SocketLoad {
     /// The errno of the call that failed.
     #[track_caller]
     pub fn ask(&mut self, service: &str) -> Result<String, Errno> {
-        let answer = self.0.ask(&format!("ask {service}"))?;
+        let answer = self.talk().ask(&format!("ask {service}"))?;
         Ok(answer.concat())
     }
 
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.0.pid()
+    /// Ends it without warning.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be ended.
+    pub fn kill(mut self) {
+        if let Some(talk) = self.0.take() {
+            talk.kill();
+        }
     }
 
-    /// Ends it without warning.
-    pub fn kill(self) {
-        self.0.kill();
+    fn talk(&mut self) -> &mut Conversation {
+        self.0.as_mut().expect("there until it is killed")
+    }
+}
+
+impl Drop for SocketLoad {
+    fn drop(&mut self) {
+        // What takes longer than a program may take to end.
+        if !std::thread::panicking()
+            && let Some(talk) = &mut self.0
+        {
+            talk.must("close");
+        }
     }
 }
 

@@ -50,9 +50,8 @@ impl World {
         let servers = [("N", 11), ("A", 12), ("B", 13)];
         Self {
             load: SocketLoad::start(&testbed, NOBODY),
-            _servers: servers.map(|(name, host)| {
-                testbed.server(name, &format!("127.0.0.{host}:80"))
-            }),
+            _servers: servers
+                .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80"))),
             testbed,
         }
     }
@@ -183,9 +182,8 @@ fn where_clients_take_all_room_that_a_service_has_the_log_and_the_status_say_so(
     const CROWDED: &str = "10.9.0.5:80";
     const OTHER: &str = "10.9.0.4:80";
     let testbed = Testbed::with_options(&["--max-clients", "2000"]);
-    let _servers = [("C", 14), ("N", 11)].map(|(name, host)| {
-        testbed.server(name, &format!("127.0.0.{host}:80"))
-    });
+    let _servers = [("C", 14), ("N", 11)]
+        .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80")));
     testbed.client().restore(&format!(
         "-A -t {CROWDED} -s rr -p 600
          -a -t {CROWDED} -r 127.0.0.99:80 -m

@@ -56,9 +56,8 @@ fn a_connection_that_begins_after_its_service_is_gone_is_nobody_elses() {
 #[test]
 fn what_a_connection_carries_after_its_service_is_gone_is_nobody_elses() {
     let testbed = Testbed::new();
-    let _servers = [("O", 11), ("N", 12)].map(|(name, host)| {
-        testbed.server(name, &format!("127.0.0.{host}:80"))
-    });
+    let _servers = [("O", 11), ("N", 12)]
+        .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80")));
     add(&testbed, OLD, 11);
     let mut application = testbed.application();
     for id in ["a", "b", "c"] {

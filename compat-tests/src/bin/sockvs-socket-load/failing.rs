@@ -1,7 +1,10 @@
 //! Connections of TCP that fail before they begin, and whose sockets are used for something else
 //! after that.
 
-use std::{net::{Ipv4Addr, SocketAddr}, os::fd::OwnedFd};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    os::fd::OwnedFd,
+};
 
 use compat_tests::unconnected::unconnect;
 use nix::errno::Errno;

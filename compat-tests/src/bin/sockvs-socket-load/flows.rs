@@ -23,7 +23,7 @@ pub(crate) fn send(
     let first = *services.first().ok_or(Errno::EDESTADDRREQ)?;
     for nth in 0..number {
         let socket = sockets::datagram(first)?;
-        sockets::bind_to(&socket, sockets::client(nth / 10_000))?;
+        sockets::bind_to(&socket, sockets::own_client(nth / 10_000))?;
         for service in services {
             tally.result(&send_to(&socket, *service));
         }

@@ -50,7 +50,13 @@ pub(crate) fn by_message(socket: OwnedFd) -> Result<(), Errno> {
     let rights = [socket.as_raw_fd()];
     let message = [ControlMessage::ScmRights(&rights)];
     let content = [IoSlice::new(b"x")];
-    sendmsg::<()>(here.as_raw_fd(), &content, &message, MsgFlags::empty(), None)?;
+    sendmsg::<()>(
+        here.as_raw_fd(),
+        &content,
+        &message,
+        MsgFlags::empty(),
+        None,
+    )?;
     drop(socket);
     drop(here);
     drop(there);

@@ -13,7 +13,7 @@
 //! | `unsent NUMBER ADDRESS` | the same with a connect that is deferred and taken back |
 //! | `clients NUMBER ADDRESS` | `streams`: connects from so many addresses, and closes |
 //! | `streams NUMBER ADDRESS` | connections that stay |
-//! | `peers NUMBER` | the addresses that `getpeername` tells for so many of them |
+//! | `peers NUMBER` | the addresses that `getpeername` tells for one in a hundred of them |
 //! | `unconnected NUMBER ADDRESS...` | `flows`: UDP sockets that send to each address |
 //! | `ask ADDRESS` | a datagram of one more socket, and where the answer came from |
 //! | `deferred NUMBER ADDRESS` | `deferred`: connections that begin when they first send |

@@ -322,7 +322,13 @@ impl Cycle<'_> {
     /// A socket of UDP that is connected, here and there.
     fn connected_datagrams(&mut self) -> Result<(), Errno> {
         let is_v6 = self.random.once_in(3);
-        let form = |address| if is_v6 { sockets::mapped(address) } else { address };
+        let form = |address| {
+            if is_v6 {
+                sockets::mapped(address)
+            } else {
+                address
+            }
+        };
         let services = self.same_family(is_v6);
         let first = form(self.random.one_of(&services));
         let socket = sockets::datagram(first)?;

@@ -1,17 +1,16 @@
-//! What root gives the user before it becomes that user: descriptors, and long queues of connections in
-//! this network namespace.
+//! What root gives the user before it becomes that user: all the descriptors that there may be, and long
+//! queues of connections in this network namespace.
 
 use std::{fs, io};
 
 use nix::{
-    sys::resource::{Resource, setrlimit},
+    sys::resource::{Resource, getrlimit, setrlimit},
     unistd::{Gid, Uid, setgroups, setresgid, setresuid},
 };
 
 /// Becomes a user without rights, if it is not root that is meant.
 pub(crate) fn become_user(user: u32) -> io::Result<()> {
-    let most = fs::read_to_string("/proc/sys/fs/nr_open")?;
-    let most = most.trim().parse().map_err(io::Error::other)?;
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     // Of the network namespace that this runs in.
     fs::write("/proc/sys/net/core/somaxconn", "2000000")?;

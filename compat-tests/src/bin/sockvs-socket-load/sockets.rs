@@ -32,6 +32,11 @@ pub(crate) fn client(nth: u32) -> Ipv4Addr {
     Ipv4Addr::from(0x7f10_0000 + nth)
 }
 
+/// The same, of a process that others run beside: each has addresses of its own.
+pub(crate) fn own_client(nth: u32) -> Ipv4Addr {
+    client((std::process::id() << 3 & 0x1f_ffff) + nth)
+}
+
 /// A socket for this address that waits for nothing.
 pub(crate) fn stream(to: SocketAddr) -> Result<OwnedFd, Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;

@@ -46,7 +46,7 @@ pub(crate) fn open(
         let stream = sockets::stream(to)?;
         sockets::reset_when_closed(&stream)?;
         if to.is_ipv4() {
-            sockets::bind_to(&stream, sockets::client(nth / PER_ADDRESS))?;
+            sockets::bind_to(&stream, sockets::own_client(nth / PER_ADDRESS))?;
         }
         match sockets::connect_to(&stream, to) {
             Ok(()) | Err(Errno::EINPROGRESS) => {
@@ -63,9 +63,9 @@ pub(crate) fn open(
     Ok(())
 }
 
-/// The peers of some of the connections, evenly spread.
+/// The peers of one in a hundred of so many connections.
 pub(crate) fn peers(number: usize, open: &[OwnedFd], tally: &mut Tally) -> Result<(), Errno> {
-    for stream in open.iter().step_by((open.len() / number.max(1)).max(1)) {
+    for stream in open.iter().take(number).step_by(100) {
         let peer: SockaddrStorage = getpeername(stream.as_raw_fd())?;
         tally.note(peer.to_string());
     }

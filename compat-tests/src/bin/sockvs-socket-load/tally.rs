@@ -30,6 +30,8 @@ impl Tally {
     /// The lines.
     pub(crate) fn lines(&self) -> Vec<String> {
         let lines = self.0.iter();
-        lines.map(|(name, number)| format!("{name} {number}")).collect()
+        lines
+            .map(|(name, number)| format!("{name} {number}"))
+            .collect()
     }
 }
