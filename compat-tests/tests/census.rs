@@ -190,7 +190,9 @@ fn sockets_of_a_namespace_that_ends_leave_nothing() {
         prepare(&namespace);
         testbed.client_in(&namespace).restore(RULES);
         let mut server = SocketLoad::start_in(&testbed, &namespace, 0);
-        server.run("listen 127.0.0.11:80");
+        for host in [11, 12] {
+            server.run(&format!("listen 127.0.0.{host}:80"));
+        }
         let mut load = SocketLoad::start_in(&testbed, &namespace, NOBODY);
         load.run("streams 500 10.9.0.1:80");
         load.run("unconnected 300 10.9.0.1:53 10.9.0.2:53");

@@ -38,7 +38,8 @@ fn is_answered(user: &mut SocketLoad, whose: &str) {
 
 #[test]
 fn one_users_sockets_take_no_room_from_others() {
-    let testbed = Testbed::new();
+    // Room for 131 072 flows.
+    let testbed = Testbed::with_options(&["--max-connections", "262144"]);
     let _servers = with_services(&testbed);
     // A socket has up to 16 flows.
     let mut more = Vec::new();

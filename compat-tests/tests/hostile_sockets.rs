@@ -16,8 +16,8 @@ const MANY: u64 = 70_000;
 /// How long what is left may stay: the daemon looks every few seconds.
 const CLEARED: Duration = Duration::from_secs(60);
 
-/// A service with a server on another machine, which no socket that is bound to 127.0.0.1 reaches, and
-/// one with the servers A and B, of which A takes two connections.
+/// A service with a server on another machine, which no socket that is bound to 127.0.0.1 reaches; one
+/// with one server; and one with the servers A and B, where B has what is too much for A.
 struct World {
     load: SocketLoad,
     _servers: [Server; 3],
@@ -42,8 +42,8 @@ impl World {
              -a -t {REMOTE} -r 10.1.0.9:80 -m
              -A -t {NEAR} -s rr
              -a -t {NEAR} -r 127.0.0.11:80 -m
-             -A -t {LIMITED} -s wrr
-             -a -t {LIMITED} -r 127.0.0.12:80 -m -w 10000 -x 4 -y 2
+             -A -t {LIMITED} -s fo
+             -a -t {LIMITED} -r 127.0.0.12:80 -m -w 2 -x 4 -y 2
              -a -t {LIMITED} -r 127.0.0.13:80 -m
 "
         ));

@@ -123,6 +123,17 @@ fn limits_of(testbed: &Testbed, option: &str) -> Vec<u64> {
 }
 
 #[test]
+fn by_default_there_is_room_for_a_million_connections_of_one_user() {
+    let testbed = Testbed::new();
+    let [overflow, flows] = limits_of(&testbed, "--max-connections")[..] else {
+        panic!("the status tells of other tables");
+    };
+    // One who is not root may have half of what is beyond the array.
+    assert!(overflow / 2 + 65_536 >= 1_000_000, "{overflow}");
+    assert!(flows / 2 >= 250_000, "{flows}");
+}
+
+#[test]
 fn limits_that_fit_into_the_maps_of_an_earlier_daemon_are_applied_and_the_others_are_told() {
     let options = ["--max-clients", "2000", "--max-connections", "100000"];
     let mut testbed = Testbed::with_options(&options);

@@ -102,7 +102,10 @@ fn very_many_connections_and_flows_at_once_are_counted_and_known() {
     println!("ipvsadm -Ln --stats took {:?}", start.elapsed());
     let peers = proxy.run("peers", open, "");
     let wrong: Vec<_> = peers.keys().filter(|peer| **peer != STREAMS).collect();
-    assert!(wrong.is_empty() && peers[STREAMS] >= open / 100, "{peers:?}");
+    assert!(
+        wrong.is_empty() && peers[STREAMS] >= open / 100,
+        "{peers:?}"
+    );
 
     let start = Instant::now();
     drop((proxy, resolver));
