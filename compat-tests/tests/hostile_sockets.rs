@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use compat_tests::{
-    Census, Server, SocketLoad, Testbed,
+    Census, Namespace, Server, SocketLoad, Testbed,
     application::Socket,
     eventually::eventually,
     listing,
@@ -206,5 +206,34 @@ fn where_clients_take_all_room_that_a_service_has_the_log_and_the_status_say_so(
         matches!(told[..], [(Some(1..=1000), Some(2000))]),
         "a service has half at most: {told:?} in {status:#}"
     );
+    others_are_persistent(&testbed, OTHER);
+}
+
+/// A user may have services in network namespaces of its own, and connections that stay.
+#[test]
+fn clients_of_many_services_take_no_room_from_those_of_others() {
+    const OTHER: &str = "10.9.0.4:80";
+    let testbed = Testbed::with_options(&["--max-clients", "4000"]);
+    let _servers = [("C", 14), ("N", 11)]
+        .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80")));
+    testbed.client().restore(&format!(
+        "-A -t {OTHER} -s rr -p 600
+         -a -t {OTHER} -r 127.0.0.14:80 -m
+         -a -t {OTHER} -r 127.0.0.11:80 -m
+"
+    ));
+    let own = Namespace::new();
+    let mut server = SocketLoad::start_in(&testbed, &own, 0);
+    server.run("listen 127.0.0.11:80");
+    let mut load = SocketLoad::start_in(&testbed, &own, NOBODY);
+    for host in 1..=14 {
+        let service = format!("10.9.1.{host}:80");
+        testbed.client_in(&own).restore(&format!(
+            "-A -t {service} -s rr -p 600
+             -a -t {service} -r 127.0.0.11:80 -m
+"
+        ));
+        load.run(&format!("guests {} {service}", 4000 >> host.min(8)));
+    }
     others_are_persistent(&testbed, OTHER);
 }

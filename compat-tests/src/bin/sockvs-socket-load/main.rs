@@ -12,7 +12,8 @@
 //! | `mptcp NUMBER ADDRESS` | the same with multipath TCP |
 //! | `unsent NUMBER ADDRESS` | the same with a connect that is deferred and taken back |
 //! | `clients NUMBER ADDRESS` | `streams`: connects from so many addresses, and closes |
-//! | `streams NUMBER ADDRESS` | connections that stay |
+//! | `guests NUMBER ADDRESS` | the same, and they stay |
+//! | `streams NUMBER ADDRESS` | connections that stay, from few addresses |
 //! | `peers NUMBER` | the addresses that `getpeername` tells for one in a hundred of them |
 //! | `unconnected NUMBER ADDRESS...` | `flows`: UDP sockets that send to each address |
 //! | `ask ADDRESS` | a datagram of one more socket, and where the answer came from |
@@ -72,7 +73,11 @@ impl Load {
                 failing::unsent(parse(number)?, parse(address)?, &mut tally)?;
             }
             ("clients", &[number, address]) => {
-                streams::clients(parse(number)?, parse(address)?, &mut tally)?;
+                streams::clients(parse(number)?, parse(address)?, None, &mut tally)?;
+            }
+            ("guests", &[number, address]) => {
+                let (number, open) = (parse(number)?, Some(&mut self.streams));
+                streams::clients(number, parse(address)?, open, &mut tally)?;
             }
             ("streams", &[number, address]) => {
                 let to = parse(address)?;

@@ -17,8 +17,13 @@ use crate::{sockets, tally::Tally};
 /// How many connections an address has.
 const PER_ADDRESS: u32 = 10_000;
 
-/// Connects from so many addresses, and closes each time.
-pub(crate) fn clients(number: u32, to: SocketAddr, tally: &mut Tally) -> Result<(), Errno> {
+/// Connects from so many addresses. What is made stays in `open`, if there is such a list.
+pub(crate) fn clients(
+    number: u32,
+    to: SocketAddr,
+    mut open: Option<&mut Vec<OwnedFd>>,
+    tally: &mut Tally,
+) -> Result<(), Errno> {
     for nth in 0..number {
         let stream = sockets::stream(to)?;
         sockets::reset_when_closed(&stream)?;
@@ -28,6 +33,9 @@ pub(crate) fn clients(number: u32, to: SocketAddr, tally: &mut Tally) -> Result<
             Ok(()) | Err(Errno::EINPROGRESS) => {
                 sockets::wait(&stream, PollFlags::POLLOUT)?;
                 tally.result(&outcome(&stream));
+                if let Some(open) = &mut open {
+                    open.push(stream);
+                }
             }
             refused => tally.result(&refused),
         }
