@@ -80,8 +80,8 @@ fn prepare(namespace: &Namespace) {
 }
 
 /// A testbed with all services, and servers for them.
-fn world() -> (Testbed, Conversation) {
-    let testbed = Testbed::new();
+fn world(options: &[&str]) -> (Testbed, Conversation) {
+    let testbed = Testbed::with_options(options);
     prepare(&testbed.namespace);
     testbed.client().restore(RULES);
     let servers = testbed.place().command(binaries::ours("sockvs-storm"));
@@ -181,7 +181,7 @@ fn nothing_is_left(testbed: &Testbed) {
 
 #[test]
 fn whatever_becomes_of_sockets_nothing_of_them_is_left() {
-    let (testbed, servers) = world();
+    let (testbed, servers) = world(&[]);
     let expected = storm(&testbed, number_from("SOCKVS_TEST_CYCLES", 100_000));
     drop(servers);
     nothing_is_left(&testbed);
@@ -191,7 +191,7 @@ fn whatever_becomes_of_sockets_nothing_of_them_is_left() {
 #[test]
 fn nor_is_it_where_the_array_is_full() {
     const HELD: u64 = 90_000;
-    let (testbed, servers) = world();
+    let (testbed, servers) = world(&["--max-connections", "1048576"]);
     testbed.client().restore(
         "-A -t 10.9.0.9:80 -s rr
          -a -t 10.9.0.9:80 -r 127.0.0.19:80 -m
