@@ -203,8 +203,8 @@ fn where_clients_take_all_room_that_a_service_has_the_log_and_the_status_say_so(
         .map(|table| (table["used"].as_u64(), table["limit"].as_u64()))
         .collect();
     assert!(
-        matches!(told[..], [(Some(1..=1000), Some(2000))]),
-        "a service has half at most: {told:?} in {status:#}"
+        matches!(told[..], [(Some(1..2000), Some(2000))]),
+        "a service leaves some: {told:?} in {status:#}"
     );
     others_are_persistent(&testbed, OTHER);
 }
@@ -233,7 +233,10 @@ fn clients_of_many_services_take_no_room_from_those_of_others() {
              -a -t {service} -r 127.0.0.11:80 -m
 "
         ));
-        load.run(&format!("guests {} {service}", 4000 >> host.min(8)));
+        load.run(&format!(
+            "guests {} {service}",
+            4000_u32.checked_shr(host - 1).unwrap_or(0) + 10
+        ));
     }
     others_are_persistent(&testbed, OTHER);
 }

@@ -56,11 +56,7 @@ fn very_many_connections_and_flows_at_once_are_counted_and_known() {
     let open = number_from("SOCKVS_TEST_OPEN", 100_000);
     let flows = number_from("SOCKVS_TEST_FLOWS", 30_000);
     println!("SOCKVS_TEST_OPEN={open} SOCKVS_TEST_FLOWS={flows}");
-    // What there is room for by default, or more: one user may have half of it.
-    let most = (2 * open.max(2 * flows)).to_string();
-    let options = ["--max-connections", &most];
-    let is_usual = open <= 500_000 && flows <= 200_000;
-    let testbed = Testbed::with_options(if is_usual { &[] } else { &options });
+    let testbed = Testbed::new();
     testbed.client().restore(&format!(
         "-A -t {STREAMS} -s rr
          -a -t {STREAMS} -r 127.0.0.11:80 -m

@@ -94,7 +94,7 @@ impl Cycle<'_> {
     }
 
     /// Sometimes gives the socket an address of its own.
-    fn from_anywhere(&mut self, socket: &OwnedFd, to: SocketAddr) -> Result<(), Errno> {
+    fn bind_anywhere(&mut self, socket: &OwnedFd, to: SocketAddr) -> Result<(), Errno> {
         if to.is_ipv4() && !self.random.once_in(8) {
             let from = sockets::client(self.random.below(CLIENTS).into());
             sockets::bind_to(socket, from)?;
@@ -118,7 +118,7 @@ impl Cycle<'_> {
         let service = self.random.one_of(&self.targets.streams);
         let to = self.form(service);
         let stream = sockets::stream(to)?;
-        self.from_anywhere(&stream, to)?;
+        self.bind_anywhere(&stream, to)?;
         if self.random.once_in(2) {
             sockets::reset_when_closed(&stream)?;
         }
@@ -192,7 +192,7 @@ impl Cycle<'_> {
     fn handed_to_a_process(&mut self) -> Result<(), Errno> {
         let service = self.random.one_of(&self.targets.streams);
         let stream = sockets::stream(service)?;
-        self.from_anywhere(&stream, service)?;
+        self.bind_anywhere(&stream, service)?;
         if self.begin(&stream, service, service) {
             self.tally.note("process");
             let child_is_last = self.random.once_in(2);
@@ -206,7 +206,7 @@ impl Cycle<'_> {
         let service = self.random.one_of(&self.targets.closed);
         let to = self.form(service);
         let stream = sockets::stream(to)?;
-        self.from_anywhere(&stream, to)?;
+        self.bind_anywhere(&stream, to)?;
         if self.begin(&stream, service, to) {
             self.tally.note("refused");
             sockets::wait(&stream, PollFlags::POLLOUT)?;
@@ -267,7 +267,7 @@ impl Cycle<'_> {
     fn mptcp(&mut self) -> Result<(), Errno> {
         let service = self.random.one_of(&self.targets.streams);
         let stream = sockets::mptcp(service)?;
-        self.from_anywhere(&stream, service)?;
+        self.bind_anywhere(&stream, service)?;
         if self.random.once_in(2) {
             sockets::reset_when_closed(&stream)?;
         }
