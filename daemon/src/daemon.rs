@@ -6,6 +6,7 @@ use std::{
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use tokio::{
 use crate::{
     control::{self, Facts, exec_socket},
     datapath::{
-        Chores, Limits, MapPath, PinDirectory, Programs, RATES_PERIOD, Reaper, Templates, Usage,
+        Chores, Limits, MapPath, MapUsage, PinDirectory, Programs, RATES_PERIOD, Reaper, Templates,
         detach_all, find_cgroup2,
     },
     descriptors,
@@ -35,6 +36,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How long a thread that waited for something is kept for the next time. Longer than a `SWEEP`, or
 /// there would be a new one for each.
 const IDLE_THREAD: Duration = Duration::from_secs(2);
+
+/// How long requests that are being carried out may take when the daemon is to end.
+const END: Duration = Duration::from_millis(500);
 
 /// How often persistence's memory is looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -77,7 +81,8 @@ pub struct Options {
 /// When a daemon runs on the pin directory, or a file cannot be removed.
 pub fn detach(pin_dir: &Path, socket: &Path) -> Result<()> {
     detach_all(pin_dir)?;
-    for path in [socket, &exec_socket(socket)] {
+    let exec = exec_socket(socket);
+    for path in [socket, &exec, &seccomp::root_socket(&exec)] {
         socket_file::clear(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
@@ -100,7 +105,10 @@ pub fn run(options: &Options) -> Result<()> {
         })
         .build()
         .context("cannot start")?;
-    runtime.block_on(serve(options))
+    let outcome = runtime.block_on(serve(options));
+    // A thread that waits for somebody is none to wait for.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(options: &Options) -> Result<()> {
@@ -153,9 +161,11 @@ async fn serve(options: &Options) -> Result<()> {
         Departures::listen(own_namespace).context("cannot watch network namespaces")?;
     let departures = Arc::new(departures);
     let restored: Vec<_> = server.table().ipvs.namespaces().collect();
-    for namespace in departures.adopt(restored) {
+    let adopted = departures.adopt(restored);
+    for namespace in adopted.lost {
         server.forget(namespace);
     }
+    server.belong(adopted.owners);
     let gateway = Gateway::new(
         server.clone(),
         Arc::clone(&namespaces),
@@ -180,7 +190,10 @@ async fn serve(options: &Options) -> Result<()> {
         None => None,
     };
     programs.keep();
-    tokio::spawn(listener.serve(gateway));
+    let gateway: Arc<dyn seccomp::Handler> = gateway;
+    let exec_service = listener
+        .serve(&gateway)
+        .context("cannot serve sockvs exec")?;
     tokio::spawn(control.serve(
         facts,
         server.clone(),
@@ -209,9 +222,15 @@ async fn serve(options: &Options) -> Result<()> {
     }
     service_manager::stopping();
     drop(interceptor);
+    // Not from within a runtime.
+    let _ = thread::spawn(|| exec_service.end_within(END)).join();
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
     // Nobody shall find a socket at which nobody listens.
-    for path in [&options.socket, &exec_path] {
+    for path in [
+        &options.socket,
+        &exec_path,
+        &seccomp::root_socket(&exec_path),
+    ] {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
@@ -289,8 +308,8 @@ async fn sweep(mut templates: Templates) {
     }
 }
 
-/// Frees what is kept of sockets that are gone, in a small part of the time, and tells what gets scarce.
-async fn reap(mut reaper: Reaper, usage: Arc<Usage>) {
+/// Frees what is kept of sockets that are gone, in a fifth of the time at most, and tells what gets scarce.
+async fn reap(mut reaper: Reaper, usage: Arc<MapUsage>) {
     loop {
         let start = Instant::now();
         let usage = Arc::clone(&usage);
@@ -308,7 +327,7 @@ async fn reap(mut reaper: Reaper, usage: Arc<Usage>) {
         if let Err(error) = result {
             tracing::warn!(%error, "entries of sockets that are gone are not freed");
         }
-        tokio::time::sleep(HOUSEKEEPING.max(start.elapsed() * 20)).await;
+        tokio::time::sleep(HOUSEKEEPING.max(start.elapsed() * 4)).await;
     }
 }
 

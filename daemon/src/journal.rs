@@ -1,19 +1,25 @@
 //! The log of changes: one line for each, with who made it.
 //!
 //! A client that makes very many gets so many lines in a period, and at the period's end one that
-//! says how many more there were; so no client fills the log or hides what another one does.
+//! says how many more there were; so no client fills the log or hides what another one does. The
+//! lines are shared out by owners of network namespaces: those of the initial user namespace have
+//! lines of their own, which others cannot use up, and each of the others has a few.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt, fs,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::ipvs::{DestinationKey, Namespace, ServiceKey};
+use crate::ipvs::{DestinationKey, Namespace, Owner, ServiceKey, Usage};
 
-/// The most lines of one process in a period, and of all.
+/// The most lines of one process in a period, and of all in the initial user namespace's network
+/// namespaces.
 const MOST_OF_ONE: u64 = 100;
 const MOST: usize = 1000;
+/// The most lines of another owner in a period, and for how many such owners there are any.
+const MOST_OF_OWNER: usize = 50;
+const MOST_OWNERS: usize = 20;
 
 /// Who makes a change.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +28,8 @@ pub(crate) struct Author {
     pub(crate) pid: i32,
     /// The network namespace that is changed.
     pub(crate) namespace: Namespace,
+    /// Whose that is.
+    pub(crate) owner: Owner,
 }
 
 /// What a change is about, beyond the namespace as a whole.
@@ -55,6 +63,14 @@ pub(crate) struct Journal(Mutex<Period>);
 
 #[derive(Default)]
 struct Period {
+    owners: HashMap<Owner, Page>,
+    /// Changes for owners that came when there was no room to remember more of them.
+    left_out: u64,
+}
+
+/// An owner's part of a period.
+struct Page {
+    most: usize,
     lines: usize,
     processes: HashMap<i32, Process>,
     /// Changes of processes that came when there was no room to remember more of them.
@@ -70,11 +86,12 @@ struct Process {
 impl Journal {
     /// Tells of a change, `what` was done to `subject`.
     pub(crate) fn changed(&self, author: Author, what: &dyn fmt::Debug, subject: Subject) {
-        if let Some(command) = self.admit(author.pid) {
+        if let Some(command) = self.admit(author) {
             tracing::info!(
                 pid = author.pid,
                 command,
                 namespace = author.namespace.0,
+                owner = (!author.owner.is_host()).then(|| tracing::field::display(author.owner)),
                 change = ?what,
                 service = subject.service.map(tracing::field::display),
                 server = subject.server.map(tracing::field::display),
@@ -84,18 +101,77 @@ impl Journal {
     }
 
     /// The command of a process whose change is to be told; none if there were too many.
-    fn admit(&self, pid: i32) -> Option<String> {
-        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Period {
-            lines,
-            processes,
-            others,
-        } = &mut *period;
-        let known = processes.len();
-        let process = match processes.entry(pid) {
+    fn admit(&self, author: Author) -> Option<String> {
+        let mut period = self.period();
+        let Period { owners, left_out } = &mut *period;
+        let known = owners.keys().filter(|owner| !owner.is_host()).count();
+        let page = match owners.entry(author.owner) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(_) if known >= MOST => {
-                *others += 1;
+            Entry::Vacant(_) if !author.owner.is_host() && known >= MOST_OWNERS => {
+                *left_out += 1;
+                return None;
+            }
+            Entry::Vacant(unknown) => unknown.insert(Page::of(author.owner)),
+        };
+        page.admit(author.pid)
+    }
+
+    /// How many lines this period has, and how many it may have, for people.
+    pub(crate) fn usage(&self) -> Usage {
+        let period = self.period();
+        let lines = |others: bool| -> u64 {
+            let pages = period.owners.iter();
+            let pages = pages.filter(|(owner, _)| !others || !owner.is_host());
+            pages.map(|(_, page)| page.lines as u64).sum()
+        };
+        Usage {
+            of: "lines of the log in five seconds",
+            used: lines(false),
+            most: (MOST + MOST_OF_OWNER * MOST_OWNERS) as u64,
+            others: lines(true),
+        }
+    }
+
+    /// Ends a period: tells how many changes were not told, and whose.
+    pub(crate) fn turn_page(&self) {
+        let period = std::mem::take(&mut *self.period());
+        for (owner, page) in period.owners {
+            if owner.is_host() {
+                page.tell_of_processes();
+            } else {
+                page.tell_of_owner(owner);
+            }
+        }
+        if period.left_out > 0 {
+            let changes = period.left_out;
+            tracing::info!(
+                changes,
+                "further owners of network namespaces changed more than is told one by one"
+            );
+        }
+    }
+
+    fn period(&self) -> MutexGuard<'_, Period> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Page {
+    fn of(owner: Owner) -> Self {
+        Self {
+            most: if owner.is_host() { MOST } else { MOST_OF_OWNER },
+            lines: 0,
+            processes: HashMap::new(),
+            others: 0,
+        }
+    }
+
+    fn admit(&mut self, pid: i32) -> Option<String> {
+        let known = self.processes.len();
+        let process = match self.processes.entry(pid) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if known >= self.most => {
+                self.others += 1;
                 return None;
             }
             Entry::Vacant(unknown) => unknown.insert(Process {
@@ -104,19 +180,17 @@ impl Journal {
                 left_out: 0,
             }),
         };
-        if process.told >= MOST_OF_ONE || *lines >= MOST {
+        if process.told >= MOST_OF_ONE || self.lines >= self.most {
             process.left_out += 1;
             return None;
         }
         process.told += 1;
-        *lines += 1;
+        self.lines += 1;
         Some(process.command.clone())
     }
 
-    /// Ends a period: tells how many changes were not told, and whose.
-    pub(crate) fn turn_page(&self) {
-        let period = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (pid, process) in period.processes {
+    fn tell_of_processes(self) {
+        for (pid, process) in self.processes {
             if process.left_out > 0 {
                 let (command, changes) = (process.command, process.left_out);
                 tracing::info!(
@@ -127,9 +201,17 @@ impl Journal {
                 );
             }
         }
-        if period.others > 0 {
-            let changes = period.others;
+        if self.others > 0 {
+            let changes = self.others;
             tracing::info!(changes, "others changed more than is told one by one");
+        }
+    }
+
+    fn tell_of_owner(&self, owner: Owner) {
+        let left_out = self.processes.values().map(|process| process.left_out);
+        let changes = self.others + left_out.sum::<u64>();
+        if changes > 0 {
+            tracing::info!(%owner, changes, "changed more than is told one by one");
         }
     }
 }
@@ -144,26 +226,50 @@ fn command(pid: i32) -> String {
 mod tests {
     use super::*;
 
-    fn admitted(journal: &Journal, pid: i32, changes: u64) -> u64 {
-        let admitted = (0..changes).filter(|_| journal.admit(pid).is_some());
+    fn admitted(journal: &Journal, owner: Owner, pid: i32, changes: u64) -> u64 {
+        let author = Author {
+            pid,
+            namespace: Namespace(1),
+            owner,
+        };
+        let admitted = (0..changes).filter(|_| journal.admit(author).is_some());
         u64::try_from(admitted.count()).unwrap()
     }
 
     #[test]
     fn who_changes_much_does_not_hide_who_changes_little() {
         let journal = Journal::default();
-        assert_eq!(admitted(&journal, 1, 100_000), MOST_OF_ONE);
-        assert_eq!(admitted(&journal, 2, 3), 3);
+        assert_eq!(admitted(&journal, Owner::Host, 1, 100_000), MOST_OF_ONE);
+        assert_eq!(admitted(&journal, Owner::Host, 2, 3), 3);
         journal.turn_page();
-        assert_eq!(admitted(&journal, 1, 1), 1);
+        assert_eq!(admitted(&journal, Owner::Host, 1, 1), 1);
     }
 
     #[test]
     fn there_is_an_end_to_what_is_told_and_remembered() {
         let journal = Journal::default();
-        let admitted: u64 = (1..5000).map(|pid| admitted(&journal, -pid, 2)).sum();
-        assert_eq!(usize::try_from(admitted), Ok(MOST));
-        assert_eq!(journal.0.lock().unwrap().processes.len(), MOST);
+        let all = |owner| -> u64 {
+            (1..5000)
+                .map(|pid| admitted(&journal, owner, -pid, 2))
+                .sum()
+        };
+        assert_eq!(usize::try_from(all(Owner::Host)), Ok(MOST));
+        assert_eq!(journal.period().owners[&Owner::Host].processes.len(), MOST);
+        let others: u64 = (0..100).map(|uid| all(Owner::User(uid))).sum();
+        assert_eq!(usize::try_from(others), Ok(MOST_OF_OWNER * MOST_OWNERS));
+        assert_eq!(journal.usage().used, journal.usage().most);
+    }
+
+    #[test]
+    fn what_users_change_hides_neither_what_root_changes_nor_what_other_users_do() {
+        let journal = Journal::default();
+        let user = Owner::User(7);
+        for pid in 1..10_000 {
+            admitted(&journal, user, -pid, 1);
+        }
+        assert_eq!(admitted(&journal, Owner::Host, 1, 24), 24);
+        assert_eq!(admitted(&journal, Owner::User(8), 1, 10), 10);
+        assert_eq!(admitted(&journal, user, 1, 1), 0);
     }
 
     #[test]

@@ -27,21 +27,25 @@ pub fn suffice() -> bool {
 /// Gives up what the daemon does not need. It holds for the calling thread, and those that it starts
 /// from now on.
 pub(crate) fn keep_needed() {
-    if let Err(error) = try_to_keep_needed() {
+    keep_only(&NEEDED);
+}
+
+/// The same for a process that needs less.
+pub(crate) fn keep_only(needed: &[Capability]) {
+    if let Err(error) = try_to_keep(&needed.iter().copied().collect()) {
         tracing::warn!(%error, "rights that are not needed cannot be given up");
     }
 }
 
-fn try_to_keep_needed() -> Result<(), CapsError> {
-    let needed: CapsHashSet = NEEDED.into();
+fn try_to_keep(needed: &CapsHashSet) -> Result<(), CapsError> {
     // Programs that are started get no more either. This itself takes a right.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
-        for right in caps::read(None, CapSet::Bounding)?.difference(&needed) {
+        for right in caps::read(None, CapSet::Bounding)?.difference(needed) {
             caps::drop(None, CapSet::Bounding, *right)?;
         }
     }
     let held = caps::read(None, CapSet::Permitted)?;
-    let kept = held.intersection(&needed).copied().collect();
+    let kept = held.intersection(needed).copied().collect();
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;
     caps::set(None, CapSet::Effective, &kept)?;

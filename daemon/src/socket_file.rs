@@ -1,15 +1,33 @@
-//! The files of Unix sockets: one that its daemon left behind is in the way of the next one.
+//! The files of Unix sockets: who may connect, and that one that its daemon left behind is in the way
+//! of the next one.
 
 use std::{
-    fs, io,
-    os::{fd::AsRawFd as _, unix::fs::FileTypeExt as _},
+    fs::{self, Permissions},
+    io,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    },
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
     errno::Errno,
-    sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
+    sys::{
+        socket::{
+            AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+        },
+        stat::{Mode, fchmod},
+    },
 };
+
+/// How long a daemon may take to end, and how often it is looked whether it has.
+const ENDING: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
+/// How many clients may wait until they are accepted.
+const BACKLOG: i32 = 1024;
 
 /// What there is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +63,39 @@ pub(crate) fn clear(path: &Path) -> io::Result<Place> {
         // Connected, too busy, or a socket of another type: somebody is there.
         _ => Ok(Place::Taken),
     }
+}
+
+/// The same for a daemon that starts: one that is just ending, it waits for.
+///
+/// # Errors
+///
+/// Those of [`clear`].
+pub(crate) fn claim(path: &Path) -> io::Result<Place> {
+    let deadline = Instant::now() + ENDING;
+    loop {
+        let place = clear(path)?;
+        if place != Place::Taken || Instant::now() >= deadline {
+            return Ok(place);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Listens at a path, which must be free. The file has these permissions before anybody can connect,
+/// and never more.
+///
+/// # Errors
+///
+/// When the file cannot be made.
+pub(crate) fn open(path: &Path, kind: SockType, permissions: u32) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, kind, flags, None)?;
+    // A file gets the permissions of its socket, but for the umask.
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(permissions))?;
+    listen(&socket, Backlog::new(BACKLOG)?)?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use sockvs::{
-    ipvs::{Family, Scheduler, Table, fake::FakeHost},
+    ipvs::{Family, Owner, Scheduler, Table, fake::FakeHost},
     sockopt::{BASE, Call, Caller, Direction, Value, argument_length, carry_out},
 };
 use sockvs_fuzz::{
@@ -236,6 +236,7 @@ fn wanted(number: i32, argument: &mut [u8], room: u8) -> usize {
 fn ask(bench: &Bench, call: &Call, may_administer: bool) -> std::result::Result<Value, i32> {
     let caller = Caller {
         namespace: NAMESPACES[0],
+        owner: Owner::Host,
         host: &FakeHost,
         pid: 0,
         may_administer,

@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use sockvs::{
     intercept::seccomp::fuzzing::{Asked, request, same_answer, same_value},
-    ipvs::fake::FakeHost,
+    ipvs::{Owner, fake::FakeHost},
     sockopt::{Caller, carry_out},
 };
 use sockvs_fuzz::{
@@ -51,6 +51,7 @@ fn carry_out_for(bench: &Bench, unprivileged: bool, asked: &Asked) {
         Asked::Option(call) => {
             let caller = Caller {
                 namespace: NAMESPACES[0],
+                owner: Owner::Host,
                 host: &FakeHost,
                 pid: 0,
                 may_administer: !unprivileged,

@@ -10,7 +10,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use nix::errno::Errno;
 use sockvs::{
     family::{Client, ClientNamespace, Wait},
-    ipvs::{Host, Namespace, RouteType, fake::FakeHost},
+    ipvs::{Host, Namespace, Owner, RouteType, fake::FakeHost},
 };
 
 /// The network namespace of a client. It takes every reply at once.
@@ -37,6 +37,10 @@ impl Mailbox {
 impl ClientNamespace for Mailbox {
     fn namespace(&self) -> Namespace {
         self.namespace
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Host
     }
 
     fn send(&self, _: u32, datagram: &[u8], _: Wait) -> Result<(), Errno> {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use sockvs::ipvs::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Service,
-    ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, fake::FakePath,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner,
+    Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, fake::FakePath,
 };
 
 /// A fake with two owners.
@@ -54,12 +54,16 @@ impl Followed {
 }
 
 impl DataPath for SharedPath {
-    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
-        self.lock().fake.name_service()
+    fn begin_namespace(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull> {
+        self.lock().fake.begin_namespace(ns, owner)
     }
 
-    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
-        self.lock().fake.name_destination()
+    fn name_service(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull> {
+        self.lock().fake.name_service(ns)
+    }
+
+    fn name_destination(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull> {
+        self.lock().fake.name_destination(ns)
     }
 
     fn publish(

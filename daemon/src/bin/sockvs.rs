@@ -302,6 +302,9 @@ fn print_status(status: &Status) {
     };
     println!("connections  of cgroup {}{scope}", facts.cgroup.display());
     println!("pinned       {}", facts.pin_dir.display());
+    for room in &status.room {
+        println!("room         {} of {} {}", room.used, room.most, room.of);
+    }
     if status.namespaces.is_empty() {
         println!("no services yet");
         return;

@@ -7,7 +7,7 @@ use sockvs::{
     control::{DEFAULT_PIN_DIR, DEFAULT_SOCKET},
     daemon::{Netns, Options, detach, run},
     datapath::Limits,
-    intercept::{Intercept, bpf},
+    intercept::{Intercept, bpf, seccomp},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -36,14 +36,17 @@ struct Arguments {
     /// The most servers of all services. They cost nothing before they are used.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 23)]
     max_servers: u32,
-    /// The most clients of persistent services. Each costs 16 bytes before it is used. Counts where
-    /// nothing is pinned yet.
+    /// The most clients of persistent services. A service may have sixteen times as many as are still
+    /// free; further clients are balanced without persistence. Each costs 16 bytes before it is used. Maps that are
+    /// pinned already do not become larger.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 17)]
     max_clients: u32,
-    /// About how many open connections are counted; more are balanced all the same. Half as many flows of
-    /// datagrams are remembered of sockets that are not connected. A connection takes 128 bytes of memory
-    /// from the start. Counts where nothing is pinned yet.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 16)]
+    /// How many open connections are counted; more are balanced all the same. Half as many flows of
+    /// datagrams are remembered of sockets that are not connected. A user other than root may have
+    /// sixteen times as many as are still free, beyond the first 65536 connections of all. Each of those
+    /// takes 128 bytes of memory from the start, the others 16 before they are used. Maps that are
+    /// pinned already do not become larger.
+    #[arg(long, value_name = "NUMBER", default_value_t = (1 << 20) + (1 << 16))]
     max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]
@@ -58,6 +61,9 @@ struct Arguments {
     /// Be the guard of this process. Not for people.
     #[arg(long, hide = true, value_name = "PID")]
     guard: Option<u32>,
+    /// Accept the supervisors of sockvs exec for the process that started this one. Not for people.
+    #[arg(long, hide = true, value_name = "AUDIENCE")]
+    relay: Option<seccomp::Audience>,
     /// Write the log as JSON.
     #[arg(long)]
     log_json: bool,
@@ -76,6 +82,8 @@ fn main() -> ExitCode {
     }
     let outcome = if let Some(daemon) = arguments.guard {
         bpf::guard(daemon).map_err(anyhow::Error::from)
+    } else if let Some(audience) = arguments.relay {
+        seccomp::relay(audience).map_err(anyhow::Error::from)
     } else if arguments.detach_all {
         detach(&arguments.pin_dir, &arguments.socket)
     } else {

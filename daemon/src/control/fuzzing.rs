@@ -1,7 +1,11 @@
 //! What clients say and are told, without a socket in between. For the fuzz targets.
 
 use super::{Facts, reply, request::Request};
-use crate::{family::Server, ipvs::Namespace, journal::Author};
+use crate::{
+    family::Server,
+    ipvs::{Namespace, Owner},
+    journal::Author,
+};
 
 /// The line that asks the same as this one, if it asks anything.
 #[must_use]
@@ -23,6 +27,7 @@ pub fn answer(
     let author = Author {
         pid: 0,
         namespace: ns,
+        owner: Owner::Host,
     };
     reply::to(Request::of(line), author, facts, server, &Vec::new)
 }

@@ -7,9 +7,8 @@ use serde_json::json;
 use super::{Facts, Status, request::Request};
 use crate::{
     connections::Told,
-    datapath::TableUse,
     family::{Server, Table},
-    ipvs::{Namespace, Setting},
+    ipvs::{Namespace, Setting, Usage},
     journal::{Author, Subject},
     procfs::Place,
 };
@@ -21,11 +20,11 @@ pub(super) fn to(
     author: Author,
     facts: &Facts,
     server: &Server,
-    tables: &dyn Fn() -> Vec<TableUse>,
+    maps: &dyn Fn() -> Vec<Usage>,
 ) -> serde_json::Result<String> {
     let ns = author.namespace;
     match request {
-        Some(Request::Status) => serde_json::to_string(&Status::now(facts, server, tables())),
+        Some(Request::Status) => serde_json::to_string(&Status::now(facts, server, maps())),
         Some(Request::Connections) => {
             let connections = server.table().path.connections();
             let told: Vec<_> = connections.iter().map(Told::of).collect();
@@ -50,7 +49,8 @@ fn shown(server: &Server, ns: Namespace, setting: Setting) -> String {
 fn change(server: &Server, author: Author, setting: Setting, given: &str) -> Result<(), String> {
     let mut serving = server.table();
     let Table { ipvs, path } = &mut *serving;
-    ipvs.table_mut(author.namespace)
+    ipvs.changing(author.namespace, author.owner, path.as_mut())
+        .map_err(|error| error.to_string())?
         .set_setting(setting, given, path.as_mut())
         .map_err(|error| error.to_string())?;
     drop(serving);

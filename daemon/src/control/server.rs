@@ -1,14 +1,14 @@
 //! The daemon's end of the control socket.
 
 use std::{
-    fs::{self, Permissions},
-    io,
-    os::{fd::AsFd as _, unix::fs::PermissionsExt as _},
+    fs, io,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use nix::sys::socket::SockType;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -18,10 +18,10 @@ use tokio::{
 
 use super::{Facts, reply, request::Request};
 use crate::{
-    datapath::Usage,
+    datapath::MapUsage,
     descriptors, family,
-    intercept::Departures,
-    ipvs::Namespace,
+    intercept::{Departures, owner_of},
+    ipvs::{Namespace, Owner},
     journal::Author,
     rate_limit::RateLimit,
     socket_file::{self, Place},
@@ -52,17 +52,16 @@ impl Listener {
             fs::create_dir_all(folder)?;
         }
         // A socket that answers belongs to a daemon with another pin directory.
-        match socket_file::clear(path)? {
+        match socket_file::claim(path)? {
             Place::Free => {}
             Place::Taken => return Err(io::ErrorKind::AddrInUse.into()),
             Place::NotASocket => {
                 return Err(io::Error::other("there is something else of that name"));
             }
         }
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let socket = socket_file::open(path, SockType::Stream, 0o600)?;
         Ok(Self {
-            listener,
+            listener: UnixListener::from_std(socket.into())?,
             path: path.to_owned(),
         })
     }
@@ -73,7 +72,7 @@ impl Listener {
         facts: Facts,
         server: family::Server,
         departures: Arc<Departures>,
-        usage: Arc<Usage>,
+        usage: Arc<MapUsage>,
     ) {
         let answering = Arc::new(Answering {
             facts,
@@ -122,7 +121,7 @@ struct Answering {
     facts: Facts,
     server: family::Server,
     departures: Arc<Departures>,
-    usage: Arc<Usage>,
+    usage: Arc<MapUsage>,
 }
 
 impl Answering {
@@ -133,14 +132,20 @@ impl Answering {
         // The socket's namespace is that of the client who made the connection.
         let ns = Namespace(family::namespace_cookie(stream.as_fd())?);
         let pid = stream.peer_cred()?.pid().unwrap_or(0);
-        let author = Author { pid, namespace: ns };
         let request = Request::of(&line);
+        let mut owner = Owner::Host;
         if let Some(Request::Setting(_, Some(_))) = &request {
             let netns = family::namespace_of_socket(stream.as_fd())?;
             self.departures.watch(ns, netns.as_fd())?;
+            owner = owner_of(netns.as_fd())?;
         }
-        let tables = || self.usage.read().map(Vec::from).unwrap_or_default();
-        let reply = reply::to(request, author, &self.facts, &self.server, &tables)?;
+        let author = Author {
+            pid,
+            namespace: ns,
+            owner,
+        };
+        let maps = || self.usage.read().unwrap_or_default();
+        let reply = reply::to(request, author, &self.facts, &self.server, &maps)?;
         stream.write_all(reply.as_bytes()).await?;
         stream.write_all(b"\n").await
     }

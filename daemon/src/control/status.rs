@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{datapath::TableUse, family};
+use crate::{family, ipvs::Usage};
 
 /// What is known when the daemon starts and does not change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,11 +31,35 @@ pub struct Status {
     /// What does not change.
     #[serde(flatten)]
     pub facts: Facts,
-    /// How much of the room is in use for what the programs keep.
-    #[serde(default)]
-    pub tables: Vec<TableUse>,
     /// Each network namespace that has a table.
     pub namespaces: Vec<NamespaceStatus>,
+    /// How much is in use of what there is a limit to.
+    #[serde(default)]
+    pub room: Vec<Room>,
+}
+
+/// How much of something is in use.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Room {
+    /// Of what.
+    pub of: String,
+    /// How many are in use.
+    pub used: u64,
+    /// How many there may be.
+    pub most: u64,
+    /// How many of those in use belong to others than the initial user namespace.
+    pub others: u64,
+}
+
+impl From<Usage> for Room {
+    fn from(usage: Usage) -> Self {
+        Self {
+            of: usage.of.to_owned(),
+            used: usage.used,
+            most: usage.most,
+            others: usage.others,
+        }
+    }
 }
 
 /// One network namespace's table.
@@ -53,7 +77,9 @@ pub struct NamespaceStatus {
 
 impl Status {
     /// The status now.
-    pub(super) fn now(facts: &Facts, server: &family::Server, tables: Vec<TableUse>) -> Self {
+    pub(super) fn now(facts: &Facts, server: &family::Server, maps: Vec<Usage>) -> Self {
+        let mut usage = server.usage();
+        usage.extend(maps);
         let serving = server.table();
         let namespaces = serving
             .ipvs
@@ -75,8 +101,8 @@ impl Status {
             .collect();
         Self {
             facts: facts.clone(),
-            tables,
             namespaces,
+            room: usage.into_iter().map(Room::from).collect(),
         }
     }
 }

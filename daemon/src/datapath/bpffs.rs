@@ -4,7 +4,10 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -18,6 +21,11 @@ use super::Error;
 
 /// Where the BPF file system is, by custom.
 const BPFFS: &str = "/sys/fs/bpf";
+
+/// How long a daemon may take to end: the next one waits for it.
+const DYING: Duration = Duration::from_secs(1);
+/// How often it is looked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A pin directory that is ours for as long as this value lives.
 pub struct PinDirectory {
@@ -43,7 +51,8 @@ impl PinDirectory {
     ///
     /// # Errors
     ///
-    /// When another daemon has it, or it is not in a BPF file system.
+    /// When another daemon has it and does not end within a second, or it is not in a BPF file
+    /// system.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error::PinDirectory {
             path: path.to_owned(),
@@ -57,18 +66,21 @@ impl PinDirectory {
         if !is_bpffs(existing.unwrap_or(path)).map_err(failed)? {
             return Err(failed(io::Error::other("it is not in a BPF file system")));
         }
-        fs::create_dir_all(path).map_err(failed)?;
-        let directory = File::open(path).map_err(failed)?;
-        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self {
-                path: path.to_owned(),
-                temporary,
-                _lock: lock,
-            }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(Error::Taken {
-                path: path.to_owned(),
-            }),
-            Err((_, errno)) => Err(failed(errno.into())),
+        let deadline = Instant::now() + DYING;
+        loop {
+            if let Some(lock) = lock(path).map_err(failed)? {
+                return Ok(Self {
+                    path: path.to_owned(),
+                    temporary,
+                    _lock: lock,
+                });
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Taken {
+                    path: path.to_owned(),
+                });
+            }
+            thread::sleep(PAUSE);
         }
     }
 
@@ -103,6 +115,23 @@ impl PinDirectory {
             fs::remove_file(entry?.path())?;
         }
         fs::remove_dir(&self.path)
+    }
+}
+
+/// Locks the directory, which is made where it is missing. None if another daemon has it, or has
+/// just removed it.
+fn lock(path: &Path) -> io::Result<Option<Flock<File>>> {
+    fs::create_dir_all(path)?;
+    let directory = File::open(path)?;
+    match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => {
+            let ours = lock.metadata()?;
+            let there = fs::metadata(path).ok();
+            let same = there.is_some_and(|there| there.ino() == ours.ino());
+            Ok(same.then_some(lock))
+        }
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
     }
 }
 

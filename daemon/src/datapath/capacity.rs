@@ -26,10 +26,12 @@ impl Capacity {
     /// What is wanted, without regard to what there is.
     pub(super) fn wanted(limits: &Limits) -> Self {
         let entries = limits.connections.next_power_of_two().min(CONNECTIONS);
+        let overflow = limits.connections.saturating_sub(entries);
         Self {
             groups: entries / CONNECTIONS_PER_GROUP,
-            overflow: limits.connections.saturating_sub(entries),
-            flows: limits.connections / 2,
+            overflow,
+            // A power of two where that is one: hash tables have so many places.
+            flows: overflow.max(entries) / 2,
             templates: limits.clients.most,
         }
     }
@@ -53,9 +55,18 @@ impl Capacity {
             }
             io::Result::Ok(room.min(most))
         };
+        // Where entries are depends on it, so that it cannot change.
+        let groups = pinned("CONNECTIONS")?.unwrap_or(wanted.groups);
+        if groups != wanted.groups {
+            tracing::warn!(
+                "--max-connections: the map CONNECTIONS of an earlier daemon has {} entries, not {}; to \
+                 have another one, stop sockvsd, run sockvsd --detach-all and start it",
+                groups * CONNECTIONS_PER_GROUP,
+                wanted.entries()
+            );
+        }
         Ok(Self {
-            // Where entries are depends on it, so that it cannot change.
-            groups: pinned("CONNECTIONS")?.unwrap_or(wanted.groups),
+            groups,
             overflow: fit("OVERFLOW", "--max-connections", wanted.overflow)?,
             flows: fit("FLOWS", "--max-connections", wanted.flows)?,
             templates: fit("TEMPLATES", "--max-clients", wanted.templates)?,
@@ -78,8 +89,8 @@ mod tests {
 
     #[test]
     fn what_the_array_has_no_room_for_overflows() {
-        let usual = wanted(1 << 20);
-        assert_eq!((usual.entries(), usual.overflow), (1 << 16, 15 << 16));
+        let usual = wanted((1 << 20) + (1 << 16));
+        assert_eq!((usual.entries(), usual.overflow), (1 << 16, 1 << 20));
         assert_eq!(usual.flows, 1 << 19);
         let few = wanted(64);
         assert_eq!((few.entries(), few.overflow, few.flows), (64, 0, 32));

@@ -1,8 +1,8 @@
 //! The data path: the table's services in eBPF maps, where `connect(2)` finds them.
 //!
 //! [`MapPath`] is the [`DataPath`](crate::ipvs::DataPath) of a running system. `programs` loads the
-//! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room` and
-//! `records` are the maps' contents; `addresses` the way to them; `scheduler` decides what a
+//! eBPF object, attaches it to a cgroup and pins what must outlive the daemon; `chunks`, `room`,
+//! `stretches` and `records` are the maps' contents, of which `owners` have `shares`; `addresses` the way to them; `scheduler` decides what a
 //! service's connections go through, which `sequences` writes down; `publish` brings a service's new
 //! state into force, `restore` reads back what an earlier daemon left, which `migration` carries
 //! over where it was of another version's `layout`. `rates` estimates, `templates` is persistence's
@@ -29,6 +29,7 @@ mod live;
 mod migration;
 mod open;
 mod orphans;
+mod owners;
 mod path;
 mod programs;
 mod publish;
@@ -39,7 +40,9 @@ mod restore;
 mod room;
 mod scheduler;
 mod sequences;
+mod shares;
 mod socket_layout;
+mod stretches;
 mod sync_daemons;
 mod templates;
 mod translation;
@@ -53,5 +56,5 @@ pub use path::MapPath;
 pub use programs::{Error, Programs, detach_all};
 pub use rates::PERIOD as RATES_PERIOD;
 pub use templates::Templates;
-pub use usage::{TableUse, Usage};
+pub use usage::MapUsage;
 pub use walk::Reaper;

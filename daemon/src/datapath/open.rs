@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
 use sockvs_ebpf_common::{
     CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES,
-    SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
+    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK,
 };
 
 use super::{
@@ -14,11 +14,14 @@ use super::{
     chunks::Chunks,
     common::Common,
     edits::Edits,
+    owners::Owners,
     rates::Rates,
-    room::{Indexes, Limit, Stretches},
+    room::Indexes,
+    shares::Limit,
+    stretches::Stretches,
     sync_daemons::SyncDaemons,
     templates::Templates,
-    usage::Usage,
+    usage::MapUsage,
     walk::{Reaper, Ways},
 };
 
@@ -37,6 +40,13 @@ pub struct Limits {
     pub connections: u32,
 }
 
+/// The words that say which server is next.
+const SLOTS: Limit = Limit {
+    of: "places in the services' schedules",
+    option: None,
+    most: SLOT_CHUNKS * SLOTS_PER_CHUNK,
+};
+
 /// What would take two gigabytes of memory, if there were as many.
 const MOST_CONNECTIONS: u32 = 1 << 24;
 
@@ -47,7 +57,7 @@ pub struct Chores {
     /// Entries of sockets that are gone; none where the kernel allows no looking.
     pub reaper: Option<Reaper>,
     /// How much is in use.
-    pub usage: Usage,
+    pub usage: MapUsage,
 }
 
 impl Limits {
@@ -57,17 +67,17 @@ impl Limits {
         Self {
             services: Limit {
                 of: "services",
-                option: "--max-services",
+                option: Some("--max-services"),
                 most: services.min(MAX_SERVICES),
             },
             destinations: Limit {
                 of: "servers",
-                option: "--max-servers",
+                option: Some("--max-servers"),
                 most: destinations.min(DESTINATION_CHUNKS * DESTINATIONS_PER_CHUNK),
             },
             clients: Limit {
                 of: "clients of persistent services",
-                option: "--max-clients",
+                option: Some("--max-clients"),
                 most: clients.max(1),
             },
             connections: connections.clamp(CONNECTIONS_PER_GROUP, MOST_CONNECTIONS),
@@ -87,7 +97,7 @@ impl MapPath {
         let walk = ways.as_mut().and_then(Ways::for_the_table);
         let reaper = ways.as_mut().and_then(Ways::reaper);
         let templates = Templates::new(programs.take_templates(), programs.capacity().templates);
-        let usage = Usage::open(programs)?;
+        let usage = MapUsage::open(programs)?;
         let globals = {
             let name = "GLOBALS";
             Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
@@ -116,7 +126,8 @@ impl MapPath {
             slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,
             service_room: Indexes::new(limits.services),
             destination_room: Indexes::new(limits.destinations),
-            slot_room: Stretches::default(),
+            slot_room: Stretches::new(SLOTS),
+            owners: Owners::new(),
             memories: Vec::new(),
             service_rates: Rates::default(),
             destination_rates: Rates::default(),

@@ -30,7 +30,7 @@ impl MapPath {
         if let Err(error) = self.end_connections(ns, &deleted) {
             if error.kind() == io::ErrorKind::Unsupported {
                 UNSUPPORTED.call_once(|| {
-                    tracing::warn!("expire_nodest_conn has no effect: this kernel cannot end connections (CONFIG_INET_DIAG_DESTROY, and BPF iterators)");
+                    tracing::warn!("expire_nodest_conn has no effect: this kernel cannot end connections (it takes CONFIG_INET_DIAG_DESTROY)");
                 });
             } else {
                 tracing::warn!(namespace = ns.0, %error, "connections to deleted servers live on");

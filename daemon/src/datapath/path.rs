@@ -14,18 +14,20 @@ use super::{
     common::Common,
     edits::Edits,
     live::{LiveDestination, LiveService},
+    owners::Owners,
     rates::Rates,
     records,
-    room::{Indexes, Stretches},
+    room::Indexes,
     scheduler::Memory,
     sequences::stretch,
+    stretches::Stretches,
     sync_daemons::SyncDaemons,
     templates::Held,
     walk::Walk,
 };
 use crate::ipvs::{
-    Cause, Connection, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace,
-    Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts,
+    Cause, Connection, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner,
+    Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, Usage,
 };
 
 /// The maps that the programs follow, and what this daemon knows of their contents.
@@ -40,6 +42,8 @@ pub struct MapPath {
     pub(super) service_room: Indexes,
     pub(super) destination_room: Indexes,
     pub(super) slot_room: Stretches,
+    /// Whose the namespaces are.
+    pub(super) owners: Owners,
     /// What the services' schedulers remember, by index.
     pub(super) memories: Vec<Memory>,
     pub(super) service_rates: Rates<ServiceId>,
@@ -55,13 +59,17 @@ pub struct MapPath {
 }
 
 impl DataPath for MapPath {
-    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
-        self.service_room.take().map(ServiceId)
+    fn begin_namespace(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull> {
+        self.begin(ns, owner)
     }
 
-    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+    fn name_service(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull> {
+        self.service_room.take(self.owners.of(ns)).map(ServiceId)
+    }
+
+    fn name_destination(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull> {
         self.reclaim();
-        let index = self.destination_room.take()?;
+        let index = self.destination_room.take(self.owners.of(ns))?;
         if let Err(full) = self.destination_records.ensure(index) {
             self.destination_room.give_back(index);
             return Err(full);
@@ -100,7 +108,8 @@ impl DataPath for MapPath {
             let stretch = stretch(&record.selection());
             record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
-            self.slot_room.give_back(stretch);
+            self.slot_room
+                .give_back(stretch, self.service_room.owner(service.id().0));
         }
         self.service_room.give_back(service.id().0);
         self.service_rates.forget(&service.id());
@@ -186,6 +195,7 @@ impl DataPath for MapPath {
     fn forget_namespace(&mut self, ns: Namespace) {
         self.common.forget(ns);
         self.sync_daemons.forget(ns);
+        self.owners.forget(ns);
     }
 
     fn forget(&mut self, id: DestinationId) {
@@ -212,6 +222,15 @@ impl DataPath for MapPath {
             stats: self.destination_rates.with_rates(&id, reading.stats),
             ..reading
         }
+    }
+
+    fn usage(&self) -> Vec<Usage> {
+        vec![
+            self.service_room.usage(),
+            self.destination_room.usage(),
+            self.slot_room.usage(),
+            self.owners.usage(),
+        ]
     }
 
     fn connections(&self) -> Vec<Connection> {

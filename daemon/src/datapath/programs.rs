@@ -23,8 +23,15 @@ use sockvs_ebpf_common::{
 };
 
 use super::{
-    Limits, PinDirectory, addresses, bpf_call, capacity::Capacity, chunks::Outer, layout::Layouts,
-    migration::Migration, open_cgroup, socket_layout::socket_layout, templates::Way, walk::Ways,
+    Limits, PinDirectory, addresses, bpf_call,
+    capacity::Capacity,
+    chunks::Outer,
+    layout::Layouts,
+    migration::Migration,
+    open_cgroup,
+    socket_layout::socket_layout,
+    templates::Way,
+    walk::{self, Ways},
 };
 use crate::ipvs::Namespace;
 
@@ -113,6 +120,9 @@ pub enum Error {
         /// The kernel's answer, in one line.
         says: String,
     },
+    /// The programs that look at open connections cannot be used.
+    #[error("open connections cannot be looked at: {0}")]
+    Looking(String),
     /// A link or a map cannot be pinned or opened.
     #[error("cannot use {}", path.display())]
     Pin {
@@ -243,7 +253,13 @@ impl Programs {
         for (name, _) in PROGRAMS {
             load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
         }
-        Ok(())
+        Ways::load(&mut ebpf, 1)
+            .and_then(|_| Way::load(&mut ebpf))
+            .map(drop)
+            .map_err(|error| match error {
+                walk::Error::Load(name, error) => refused(name, &error),
+                other => Error::Looking(chain(&other)),
+            })
     }
 
     /// Takes out the ways to the sockets, if there are any.

@@ -161,12 +161,13 @@ impl MapPath {
         service: &Service,
         plan: Plan,
     ) -> Result<(), DataPathFull> {
-        let selection = self.lay_out(&plan)?;
+        let owner = self.service_room.owner(service.id().0);
+        let selection = self.lay_out(&plan, owner)?;
         let terms = self.terms(ns, service);
         let record = self.service(service.id()).ok_or(DataPathFull::NoSpace)?;
         let old = stretch(&record.selection());
         record.bring_into_force(selection, terms);
-        self.slot_room.give_back(old);
+        self.slot_room.give_back(old, owner);
         tracing::trace!(service = %service.key(), period = selection.period, "published");
         self.remember(service.id(), plan.memory);
         Ok(())

@@ -16,12 +16,13 @@ use super::{
     Error, MapPath,
     live::{LiveDestination, LiveService},
     records,
-    room::{Indexes, Stretches},
+    room::Indexes,
     scheduler::{Plan, Server},
     sequences::{sequence, stretch},
+    stretches::Stretches,
 };
 use crate::ipvs::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace, Owner,
     RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,
     Timeouts,
 };
@@ -53,7 +54,8 @@ impl MapPath {
             self.service(ServiceId(*index))
                 .map(|record| stretch(&record.selection()))
         };
-        self.slot_room = Stretches::with_used(services.iter().filter_map(in_force).collect());
+        let in_force = services.iter().filter_map(in_force).collect();
+        self.slot_room = Stretches::with_used(self.slot_room.limit(), in_force);
 
         let mut restored = 0;
         for index in &services {
@@ -89,6 +91,9 @@ impl MapPath {
                     .is_some_and(|record| record.is_live() || record.is_lingering())
             },
         );
+        for ns in ipvs.namespaces() {
+            self.owners.restored(ns);
+        }
         self.mend_addresses()?;
         Ok(restored)
     }
@@ -291,11 +296,15 @@ struct Adopting<'p> {
 }
 
 impl DataPath for Adopting<'_> {
-    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+    fn begin_namespace(&mut self, _ns: Namespace, _owner: Owner) -> Result<(), DataPathFull> {
+        Ok(())
+    }
+
+    fn name_service(&mut self, _ns: Namespace) -> Result<ServiceId, DataPathFull> {
         Ok(ServiceId(self.service))
     }
 
-    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+    fn name_destination(&mut self, _ns: Namespace) -> Result<DestinationId, DataPathFull> {
         Ok(DestinationId(self.destination))
     }
 

@@ -7,14 +7,15 @@ use super::{
     chunks::Chunks,
     live::{set_slot, slot},
     path::MapPath,
-    room::Stretch,
     scheduler::{Plan, Run, Sequence, Turn},
+    stretches::Stretch,
 };
-use crate::ipvs::DataPathFull;
+use crate::ipvs::{DataPathFull, Owner};
 
 impl MapPath {
-    /// Writes a plan's sequence into slots that nobody uses: the selection that leads there.
-    pub(super) fn lay_out(&mut self, plan: &Plan) -> Result<Selection, DataPathFull> {
+    /// Writes a plan's sequence into slots that nobody uses, and that are this owner's from now on:
+    /// the selection that leads there.
+    pub(super) fn lay_out(&mut self, plan: &Plan, owner: Owner) -> Result<Selection, DataPathFull> {
         let sequence = &plan.sequence;
         let segments = sequence.runs.len();
         let table = if segments > 1 {
@@ -23,11 +24,11 @@ impl MapPath {
             0
         };
         let turns: usize = sequence.runs.iter().map(|run| run.turns.len()).sum();
-        let stretch = self.slot_room.take(table + turns)?;
+        let stretch = self.slot_room.take(table + turns, owner)?;
         if let Some(last) = stretch.end().checked_sub(1)
             && let Err(full) = self.slots.ensure(last)
         {
-            self.slot_room.give_back(stretch);
+            self.slot_room.give_back(stretch, owner);
             return Err(full);
         }
         let table = u32::try_from(table).map_err(|_| DataPathFull::NoSpace)?;

@@ -21,7 +21,8 @@ use aya::{
     maps::{Array, MapData},
 };
 use sockvs_ebpf_common::{
-    Eviction, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult, WALK_AT_ONCE,
+    Eviction, LiveTemplate, TIMES_FREE, Template, TemplateKey, TemplateKeys, TemplateResult,
+    WALK_AT_ONCE,
 };
 
 use super::{bpf_call, keys::Keys, walk};
@@ -192,8 +193,9 @@ impl Idle {
     /// Up to which time templates have to go, if the service has four fifths of what it may have where
     /// there are `total` and may be `limit`: then it is left with three fifths.
     fn to_evict(mut self, limit: u32, total: u32) -> Option<u64> {
-        // It may have as many as are free: half of what the others leave.
-        let most = limit.saturating_sub(total.saturating_sub(self.all)) / 2;
+        // It may have so many times what is free: that part of what the others leave.
+        let left = limit.saturating_sub(total.saturating_sub(self.all));
+        let most = left / (TIMES_FREE + 1) * TIMES_FREE;
         if u64::from(self.all) * 5 < u64::from(most) * 4 {
             return None;
         }
@@ -222,21 +224,21 @@ mod tests {
 
     #[test]
     fn a_service_with_few_clients_keeps_them() {
-        assert_eq!(idle(39, 0).to_evict(100, 39), None);
-        assert_eq!(idle(0, 0).to_evict(100, 100), None);
+        assert_eq!(idle(127, 0).to_evict(170, 127), None);
+        assert_eq!(idle(0, 0).to_evict(170, 170), None);
     }
 
     #[test]
     fn the_oldest_go_first_and_those_with_connections_stay() {
-        // 50 may be had; 30 stay.
-        assert_eq!(idle(40, 0).to_evict(100, 40), Some(10));
-        assert_eq!(idle(40, 5).to_evict(100, 40), Some(15));
-        assert_eq!(idle(40, 40).to_evict(100, 40), None);
+        // 160 may be had; 96 stay.
+        assert_eq!(idle(128, 0).to_evict(170, 128), Some(32));
+        assert_eq!(idle(128, 5).to_evict(170, 128), Some(37));
+        assert_eq!(idle(128, 128).to_evict(170, 128), None);
     }
 
     #[test]
     fn a_service_leaves_room_where_others_have_much() {
-        assert_eq!(idle(20, 0).to_evict(100, 60), None);
-        assert_eq!(idle(24, 0).to_evict(100, 64), Some(6));
+        assert_eq!(idle(60, 0).to_evict(170, 145), None);
+        assert_eq!(idle(64, 0).to_evict(170, 149), Some(16));
     }
 }

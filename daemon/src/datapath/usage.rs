@@ -6,34 +6,29 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use aya::maps::{Array, MapData};
-use serde::{Deserialize, Serialize};
-use sockvs_ebpf_common::Totals;
+use aya::maps::{Array, MapData, MapError};
+use sockvs_ebpf_common::{SUPERUSER, Share, Totals};
 
 use super::{Error, Programs, capacity::Capacity};
+use crate::ipvs::Usage;
 
-/// How much of a table is in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableUse {
-    /// Of what, for people.
-    pub of: String,
-    /// How many there are.
-    pub used: u32,
-    /// How many there may be.
-    pub limit: u32,
-    /// The daemon's option that says so.
-    pub option: String,
-}
+/// Of what the maps have room, and the daemon's option that says for how many.
+const ROOM: [(&str, &str); 3] = [
+    ("connections beyond the first 65536", "--max-connections"),
+    ("flows of datagrams", "--max-connections"),
+    ("clients of persistent services", "--max-clients"),
+];
 
 /// What is in use.
-pub struct Usage {
+pub struct MapUsage {
     totals: Array<MapData, Totals>,
+    shares: Array<MapData, Share>,
     capacity: Capacity,
-    /// What was told of each table.
+    /// What was told of each map.
     told: Mutex<[Told; 3]>,
 }
 
-/// What was told of a table.
+/// What was told of a map.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     #[default]
@@ -42,51 +37,47 @@ enum Told {
     Full,
 }
 
-impl Usage {
+impl MapUsage {
     pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
-        let name = "TOTALS";
-        let totals = Array::try_from(programs.take_map(name)?)
-            .map_err(|error| Error::Map { name, error })?;
+        let failed = |name| move |error| Error::Map { name, error };
+        let totals = programs.take_map("TOTALS")?;
+        let shares = programs.take_map("SHARES")?;
         Ok(Self {
-            totals,
+            totals: Array::try_from(totals).map_err(failed("TOTALS"))?,
+            shares: Array::try_from(shares).map_err(failed("SHARES"))?,
             capacity: programs.capacity(),
             told: Mutex::default(),
         })
     }
 
-    /// What is in use now.
+    /// What is in use now, in the order of [`ROOM`].
     ///
     /// # Errors
     ///
     /// When the kernel does not tell.
-    pub fn read(&self) -> io::Result<[TableUse; 3]> {
-        let totals = self.totals.get(&0, 0).map_err(io::Error::other)?;
-        let table = |of: &str, used, limit, option: &str| TableUse {
-            of: of.to_owned(),
-            used,
-            limit,
-            option: option.to_owned(),
+    pub fn read(&self) -> io::Result<Vec<Usage>> {
+        let failed = |error: MapError| io::Error::other(error);
+        let totals = self.totals.get(&0, 0).map_err(failed)?;
+        let own = self.shares.get(&SUPERUSER, 0).map_err(failed)?;
+        let Capacity {
+            overflow,
+            flows,
+            templates,
+            ..
+        } = self.capacity;
+        let numbers = [
+            (totals.connections, overflow, own.connections),
+            (totals.flows, flows, own.flows),
+            // A service's, not a user's.
+            (totals.templates, templates, totals.templates),
+        ];
+        let usage = |((of, _), (used, most, own)): ((&'static str, _), (u32, u32, u32))| Usage {
+            of,
+            used: used.into(),
+            most: most.into(),
+            others: used.saturating_sub(own).into(),
         };
-        Ok([
-            table(
-                "connections beyond the first 65536",
-                totals.connections,
-                self.capacity.overflow,
-                "--max-connections",
-            ),
-            table(
-                "flows of datagrams",
-                totals.flows,
-                self.capacity.flows,
-                "--max-connections",
-            ),
-            table(
-                "clients of persistent services",
-                totals.templates,
-                self.capacity.templates,
-                "--max-clients",
-            ),
-        ])
+        Ok(ROOM.into_iter().zip(numbers).map(usage).collect())
     }
 
     /// Tells of what has become scarce, or plentiful again, since it was last told.
@@ -95,25 +86,20 @@ impl Usage {
     ///
     /// When the kernel does not tell.
     pub fn watch(&self) -> io::Result<()> {
-        let tables = self.read()?;
+        let all = self.read()?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (table, told) in tables.iter().zip(told.iter_mut()) {
-            let now = Told::of(table);
-            let TableUse {
-                of,
-                used,
-                limit,
-                option,
-            } = table;
+        for ((usage, told), (_, option)) in all.iter().zip(told.iter_mut()).zip(ROOM) {
+            let now = Told::of(usage);
+            let Usage { of, used, most, .. } = usage;
             match now {
                 Told::Full if *told < Told::Full => tracing::warn!(
-                    "all room for {of} is used: {used} of {limit}; start sockvsd with a larger {option}"
+                    "all room for {of} is used: {used} of {most}; start sockvsd with a larger {option}"
                 ),
                 Told::Scarce if *told < Told::Scarce => tracing::warn!(
-                    "four fifths of the room for {of} are used: {used} of {limit} ({option})"
+                    "four fifths of the room for {of} are used: {used} of {most} ({option})"
                 ),
                 Told::Nothing if *told > Told::Nothing => {
-                    tracing::info!("there is room for {of} again: {used} of {limit} are used");
+                    tracing::info!("there is room for {of} again: {used} of {most} are used");
                 }
                 _ => continue,
             }
@@ -124,13 +110,12 @@ impl Usage {
 }
 
 impl Told {
-    /// What there is to be told of a table. What users may not have any more of, though there is some
-    /// left, is not told.
-    fn of(table: &TableUse) -> Self {
-        let (used, limit) = (u64::from(table.used), u64::from(table.limit));
-        if limit > 0 && used >= limit {
+    /// What there is to be told.
+    fn of(usage: &Usage) -> Self {
+        let Usage { used, most, .. } = *usage;
+        if most > 0 && used >= most {
             Self::Full
-        } else if limit > 0 && used * 5 >= limit * 4 {
+        } else if most > 0 && used * 5 >= most * 4 {
             Self::Scarce
         } else {
             Self::Nothing
@@ -144,12 +129,12 @@ mod tests {
 
     #[test]
     fn four_fifths_are_scarce_and_all_is_full() {
-        let told = |used, limit| {
-            Told::of(&TableUse {
-                of: String::new(),
+        let told = |used, most| {
+            Told::of(&Usage {
+                of: "",
                 used,
-                limit,
-                option: String::new(),
+                most,
+                others: 0,
             })
         };
         assert!(told(79, 100) == Told::Nothing && told(80, 100) == Told::Scarce);

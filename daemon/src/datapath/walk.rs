@@ -8,6 +8,7 @@
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,8 +25,8 @@ use super::{bpf_call, keys::Keys};
 
 /// For how long counters are as good as new.
 const FRESH: Duration = Duration::from_millis(50);
-/// How many times as long as bringing them up to date takes, they are good as well.
-const PAUSES: u32 = 4;
+/// What takes longer than this is not done while somebody waits, but by the reaper.
+const LONG: Duration = Duration::from_millis(100);
 
 /// Why connections cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,16 @@ pub(super) struct Ways {
     groups: u32,
     overflowed: OwnedFd,
     flowing: OwnedFd,
+    last: Last,
+}
+
+/// When all connections were last looked at, by any walker, and how long that took.
+type Last = Arc<Mutex<Option<Settled>>>;
+
+#[derive(Clone, Copy)]
+struct Settled {
+    at: Instant,
+    took: Duration,
 }
 
 impl Ways {
@@ -71,6 +82,7 @@ impl Ways {
             groups,
             overflowed: descriptor(ebpf, "OVERFLOW")?,
             flowing: descriptor(ebpf, "FLOWS")?,
+            last: Last::default(),
         })
     }
 
@@ -87,16 +99,13 @@ impl Ways {
             groups: self.groups,
             overflowed: again(&self.overflowed)?,
             flowing: again(&self.flowing)?,
+            last: Arc::clone(&self.last),
         })
     }
 
     /// The one that answers for the table.
     pub(super) fn for_the_table(&mut self) -> Option<Walk> {
-        let walker = self.walker(0)?;
-        Some(Walk {
-            walker,
-            settled: None,
-        })
+        self.walker(0).map(Walk)
     }
 
     /// The one that looks for what is not in use any more.
@@ -149,11 +158,13 @@ struct Walker {
     groups: u32,
     overflowed: OwnedFd,
     flowing: OwnedFd,
+    last: Last,
 }
 
 impl Walker {
-    /// The connections of TCP, and the sockets of UDP that are connected.
+    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to date.
     fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        let start = Instant::now();
         for group in 0..self.groups {
             self.run(|walker| walker.connections.as_fd(), group, &mut each)?;
         }
@@ -168,7 +179,16 @@ impl Walker {
                 self.run(|walker| walker.overflow.as_fd(), count(cookies), &mut each)?;
             }
         }
+        let at = Instant::now();
+        *self.last() = Some(Settled {
+            at,
+            took: at - start,
+        });
         Ok(())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Settled>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The flows of sockets that are not connected.
@@ -216,25 +236,16 @@ fn count<T>(keys: &[T]) -> u32 {
 }
 
 /// Answers for the table what is open.
-pub(super) struct Walk {
-    walker: Walker,
-    settled: Option<Settled>,
-}
-
-/// When the counters were last brought up to date, and how long that took.
-#[derive(Clone, Copy)]
-struct Settled {
-    at: Instant,
-    took: Duration,
-}
+pub(super) struct Walk(Walker);
 
 impl Walk {
-    /// Brings the counters up to date, unless they just were: with very many connections, that takes a
-    /// while.
+    /// Brings the counters up to date, unless they just were. Where there are so many connections that it
+    /// takes long, the reaper does it every few seconds.
     pub(super) fn settle(&mut self) {
-        let fresh = |Settled { at, took }| at.elapsed() < FRESH.max(took * PAUSES);
-        if !self.settled.is_some_and(fresh)
-            && let Err(error) = self.each_connected(|_| {})
+        let fresh = |Settled { at, took }| took > LONG || at.elapsed() < FRESH;
+        let last = *self.0.last();
+        if !last.is_some_and(fresh)
+            && let Err(error) = self.0.connected(|_| {})
         {
             tracing::warn!(%error, "counters lack what open connections have carried");
         }
@@ -243,24 +254,14 @@ impl Walk {
     /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to date.
     pub(super) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut connected = Vec::new();
-        self.each_connected(|live| connected.push(*live))?;
+        self.0.connected(|live| connected.push(*live))?;
         Ok(connected)
-    }
-
-    fn each_connected(&mut self, each: impl FnMut(&LiveConnection)) -> io::Result<()> {
-        let start = Instant::now();
-        self.walker.connected(each)?;
-        self.settled = Some(Settled {
-            at: Instant::now(),
-            took: start.elapsed(),
-        });
-        Ok(())
     }
 
     /// These, and the flows of sockets that are not connected.
     pub(super) fn all(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut all = self.connected()?;
-        self.walker.flows(|live| all.push(*live))?;
+        self.0.flows(|live| all.push(*live))?;
         Ok(all)
     }
 }
@@ -270,7 +271,8 @@ impl Walk {
 pub struct Reaper(Walker);
 
 impl Reaper {
-    /// Looks through the maps once. Takes about a microsecond for each connection.
+    /// Looks through the maps once. Takes about a microsecond for each connection. What comes first brings
+    /// the counters up to date.
     ///
     /// # Errors
     ///

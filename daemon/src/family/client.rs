@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
 use super::Wait;
-use crate::ipvs::{Host, Namespace};
+use crate::ipvs::{Host, Namespace, Owner};
 
 /// The socket that a datagram came from.
 #[derive(Clone)]
@@ -38,6 +38,9 @@ impl Client {
 pub trait ClientNamespace: Host + Send + Sync {
     /// Which namespace it is.
     fn namespace(&self) -> Namespace;
+
+    /// Whose it is.
+    fn owner(&self) -> Owner;
 
     /// Sends a datagram to a port.
     ///

@@ -10,23 +10,24 @@ use netlink_packet_ipvs::{
     policy::CommandAttrs,
 };
 
-use super::{encode, refusal::Refusal, reply::Answering, request, server::Table as Serving};
+use super::{
+    ClientNamespace, encode, refusal::Refusal, reply::Answering, request, server::Table as Serving,
+};
 use crate::{
-    ipvs::{Error, Host, Namespace, ServiceKey, Table, TimeoutsUpdate},
+    ipvs::{Error, Namespace, ServiceKey, Table, TimeoutsUpdate},
     journal::Subject,
 };
 
 /// Carries out a command that changes something, and says what that was about.
 pub(super) fn change(
     serving: &mut Serving,
-    ns: Namespace,
-    host: &dyn Host,
+    client: &dyn ClientNamespace,
     command: IpvsCommand,
     attrs: &CommandAttrs<'_>,
 ) -> Result<Subject, Refusal> {
     let Serving { ipvs, path } = serving;
-    let table = ipvs.table_mut(ns);
     let path = path.as_mut();
+    let table = ipvs.changing(client.namespace(), client.owner(), path)?;
     let mut subject = Subject::default();
     match command {
         IpvsCommand::Flush => table.flush(path),
@@ -63,7 +64,7 @@ pub(super) fn change(
             let service = existing_service(table, attrs)?;
             let spec = request::destination(attrs.dest, service.family())?;
             subject = (service, spec.key).into();
-            table.add_destination(&service, spec, host, path)?;
+            table.add_destination(&service, spec, client, path)?;
         }
         IpvsCommand::SetDest => {
             let service = existing_service(table, attrs)?;
@@ -78,7 +79,7 @@ pub(super) fn change(
             table.delete_destination(&service, &key, path)?;
         }
         IpvsCommand::NewDaemon => {
-            table.start_sync_daemon(request::sync_daemon(attrs.daemon)?, host, path)?;
+            table.start_sync_daemon(request::sync_daemon(attrs.daemon)?, client, path)?;
         }
         IpvsCommand::DelDaemon => {
             table.stop_sync_daemon(request::sync_daemon_state(attrs.daemon)?, path)?;
@@ -105,14 +106,14 @@ fn existing_service(table: &Table, attrs: &CommandAttrs<'_>) -> Result<ServiceKe
 
 /// Carries out a command that reads one thing, and gives the reply.
 pub(super) fn read(
-    serving: &mut Serving,
+    serving: &Serving,
     ns: Namespace,
     command: IpvsCommand,
     attrs: &CommandAttrs<'_>,
     answering: Answering,
 ) -> Result<Vec<u8>, Refusal> {
     let Serving { ipvs, path } = serving;
-    let table = ipvs.table_mut(ns);
+    let table = ipvs.reading(ns);
     let mut reply = Vec::new();
     match command {
         IpvsCommand::GetService => {

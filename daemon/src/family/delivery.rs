@@ -25,6 +25,17 @@ const THREADS: usize = 32;
 /// How many requests of a client's may have replies waiting. Those to further ones are lost.
 const MOST_WAITING: usize = 512;
 
+/// What waits for the replies to a datagram. It is dropped when the last one is delivered or given
+/// up.
+pub trait Waiting: Send {
+    /// Whether they are still to be delivered. Somebody else may have answered meanwhile.
+    fn wants_replies(&self) -> bool {
+        true
+    }
+}
+
+impl Waiting for () {}
+
 /// Replies on their way to one client.
 pub(super) struct Delivery {
     shared: Arc<Shared>,
@@ -33,7 +44,7 @@ pub(super) struct Delivery {
     /// A datagram that was made but not taken yet.
     unsent: Option<Vec<u8>>,
     /// Told, by being dropped, when the last reply is delivered or given up.
-    _done: Box<dyn Send>,
+    waiting_for_it: Box<dyn Waiting>,
 }
 
 /// A client's socket.
@@ -115,13 +126,13 @@ enum Progress {
 
 impl Delivery {
     /// No replies yet.
-    pub(super) fn new(shared: Arc<Shared>, client: Client, done: Box<dyn Send>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, client: Client, done: Box<dyn Waiting>) -> Self {
         Self {
             shared,
             client,
             waiting: VecDeque::new(),
             unsent: None,
-            _done: done,
+            waiting_for_it: done,
         }
     }
 
@@ -194,6 +205,9 @@ impl Delivery {
 
     fn pump(&mut self, wait: Wait) -> Progress {
         while let Some(datagram) = self.next() {
+            if !self.waiting_for_it.wants_replies() {
+                break;
+            }
             match self
                 .client
                 .namespace

@@ -28,7 +28,7 @@ mod server;
 mod sync_socket;
 
 pub use client::{Client, ClientNamespace};
-pub use delivery::Wait;
+pub use delivery::{Wait, Waiting};
 pub use namespace::{NamespaceSockets, Namespaces};
 pub(crate) use namespace::{namespace_cookie, namespace_of_socket};
 pub use server::{Server, Table};

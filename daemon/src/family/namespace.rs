@@ -9,7 +9,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, UdpSocket},
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -28,7 +28,7 @@ use nix::{
 
 use super::{ClientNamespace, Wait, sync_socket};
 use crate::{
-    ipvs::{Host, Namespace, RouteType, SyncDaemon},
+    ipvs::{Host, Namespace, Owner, RouteType, SyncDaemon},
     netns::inside,
 };
 
@@ -36,10 +36,15 @@ use crate::{
 const PATIENCE: TimeVal = TimeVal::new(1, 0);
 /// How long sockets are kept that nobody needs.
 const IDLE: Duration = Duration::from_secs(5);
+/// In how many namespaces of one owner sockets are kept, but for those of the initial user
+/// namespace, and in how many of all such owners. In more, they are opened each time.
+const MOST_OF_ONE: usize = 32;
+const MOST_OF_ALL: usize = 256;
 
 /// The sockets in one namespace.
 pub struct NamespaceSockets {
     namespace: Namespace,
+    owner: Owner,
     /// The namespace itself, to open more sockets in it.
     netns: OwnedFd,
     replies: OwnedFd,
@@ -49,7 +54,7 @@ pub struct NamespaceSockets {
 }
 
 impl NamespaceSockets {
-    fn open(namespace: Namespace, netns: OwnedFd) -> io::Result<Self> {
+    fn open(namespace: Namespace, netns: OwnedFd, owner: Owner) -> io::Result<Self> {
         let (replies, probe) = inside(netns.as_fd(), || {
             let replies = socket(
                 AddressFamily::Netlink,
@@ -62,6 +67,7 @@ impl NamespaceSockets {
         })?;
         Ok(Self {
             namespace,
+            owner,
             netns,
             replies,
             probe,
@@ -70,9 +76,20 @@ impl NamespaceSockets {
     }
 }
 
+impl NamespaceSockets {
+    /// The namespace itself.
+    pub(crate) fn netns(&self) -> BorrowedFd<'_> {
+        self.netns.as_fd()
+    }
+}
+
 impl ClientNamespace for NamespaceSockets {
     fn namespace(&self) -> Namespace {
         self.namespace
+    }
+
+    fn owner(&self) -> Owner {
+        self.owner
     }
 
     fn send(&self, port: u32, datagram: &[u8], wait: Wait) -> Result<(), Errno> {
@@ -157,7 +174,8 @@ struct Entry {
 }
 
 impl Namespaces {
-    /// The sockets in a namespace; `netns` opens the namespace if there are none yet.
+    /// The sockets in a namespace; `netns` opens the namespace, and says whose it is, if there are
+    /// none yet. Others do not wait meanwhile.
     ///
     /// # Errors
     ///
@@ -165,30 +183,40 @@ impl Namespaces {
     pub fn sockets(
         &self,
         namespace: Namespace,
-        netns: impl FnOnce() -> io::Result<OwnedFd>,
+        netns: impl FnOnce() -> io::Result<(OwnedFd, Owner)>,
     ) -> io::Result<Arc<NamespaceSockets>> {
-        let now = Instant::now();
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = open.get_mut(&namespace) {
-            entry.used = now;
+        if let Some(entry) = self.open().get_mut(&namespace) {
+            entry.used = Instant::now();
             return Ok(Arc::clone(&entry.sockets));
         }
-        let sockets = Arc::new(NamespaceSockets::open(namespace, netns()?)?);
-        open.insert(
-            namespace,
-            Entry {
+        let (netns, owner) = netns()?;
+        let sockets = Arc::new(NamespaceSockets::open(namespace, netns, owner)?);
+        let mut open = self.open();
+        if owner.is_host() || has_room(&open, owner) {
+            let entry = Entry {
                 sockets: Arc::clone(&sockets),
-                used: now,
-            },
-        );
+                used: Instant::now(),
+            };
+            open.insert(namespace, entry);
+        }
         Ok(sockets)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<Namespace, Entry>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes what nobody has needed for a while. A reply on its way keeps its sockets.
     pub fn close_idle(&self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, entry| entry.used.elapsed() < IDLE);
+        self.open().retain(|_, entry| entry.used.elapsed() < IDLE);
     }
+}
+
+/// Whether sockets in another namespace of this owner are kept.
+fn has_room(open: &HashMap<Namespace, Entry>, owner: Owner) -> bool {
+    let owners = || open.values().map(|entry| entry.sockets.owner);
+    owners().filter(|its| *its == owner).count() < MOST_OF_ONE
+        && owners().filter(|its| !its.is_host()).count() < MOST_OF_ALL
 }
 
 /// The cookie of the network namespace that a socket belongs to.

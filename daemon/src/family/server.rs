@@ -1,7 +1,7 @@
 //! A datagram in, replies out.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -13,14 +13,14 @@ use netlink_packet_ipvs::{
 
 use super::{
     Client, FAMILY_ID, command, controller,
-    delivery::{Delivery, Item, Queues},
+    delivery::{Delivery, Item, Queues, Waiting},
     dump::{Dump, RunningDumps},
     message::{ATTRIBUTES_AT, Generic, Message},
     refusal::Refusal,
     reply::{self, Answering},
 };
 use crate::{
-    ipvs::{DataPath, Ipvs, Namespace},
+    ipvs::{DataPath, Ipvs, Namespace, Owner, Usage},
     journal::{Author, Journal},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     /// Replies that wait for their client.
     pub(super) queues: Queues,
     journal: Journal,
+    /// What tells how full the queues are that requests come from.
+    queues_usage: OnceLock<Box<dyn Fn() -> Vec<Usage> + Send + Sync>>,
 }
 
 impl Shared {
@@ -76,6 +78,7 @@ impl Server {
                 dumps: RunningDumps::default(),
                 queues: Queues::default(),
                 journal: Journal::default(),
+                queues_usage: OnceLock::new(),
             }),
         }
     }
@@ -83,6 +86,26 @@ impl Server {
     /// The tables, for a short while.
     pub fn table(&self) -> MutexGuard<'_, Table> {
         self.shared.table()
+    }
+
+    /// How much is in use of what there is a limit to.
+    pub fn usage(&self) -> Vec<Usage> {
+        let mut usage = self.table().path.usage();
+        usage.push(self.journal().usage());
+        usage.extend(
+            self.shared
+                .queues_usage
+                .get()
+                .into_iter()
+                .flat_map(|tell| tell()),
+        );
+        usage
+    }
+
+    /// From now on [`usage`](Self::usage) has this, too: the queues that requests come from.
+    pub(crate) fn also_tell(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>) {
+        // There is one interceptor with queues, and it starts once.
+        let _ = self.shared.queues_usage.set(usage);
     }
 
     /// Where changes are told.
@@ -113,6 +136,16 @@ impl Server {
         ipvs.estimate(path.as_mut());
     }
 
+    /// The namespaces, which have tables, belong to these owners.
+    pub fn belong(&self, owners: impl IntoIterator<Item = (Namespace, Owner)>) {
+        let mut serving = self.shared.table();
+        for (ns, owner) in owners {
+            if let Err(full) = serving.path.begin_namespace(ns, owner) {
+                tracing::warn!(namespace = ns.0, %owner, %full, "its table counts as nobody's");
+            }
+        }
+    }
+
     /// Ends the table of a network namespace that is no more.
     pub fn forget(&self, ns: Namespace) {
         let mut serving = self.shared.table();
@@ -125,7 +158,7 @@ impl Server {
     /// have been sent when this returns; `done` is dropped when the last one was delivered.
     ///
     /// Must be called within a tokio runtime.
-    pub fn datagram(&self, client: Client, datagram: &[u8], done: Box<dyn Send>) {
+    pub fn datagram(&self, client: Client, datagram: &[u8], done: Box<dyn Waiting>) {
         let mut delivery = Delivery::new(Arc::clone(&self.shared), client.clone(), done);
         let mut rest = datagram;
         while let Some(message) = Message::next(&mut rest) {
@@ -236,16 +269,17 @@ impl Server {
             command,
             IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
         ) {
-            return command::read(&mut table, ns, command, &attrs, answering)
+            return command::read(&table, ns, command, &attrs, answering)
                 .map(|reply| Outcome::Reply(reply, warning))
                 .map_err(|refusal| refusal.or_text(warning));
         }
-        let subject = command::change(&mut table, ns, client.namespace.as_ref(), command, &attrs)
+        let subject = command::change(&mut table, client.namespace.as_ref(), command, &attrs)
             .map_err(|refusal| refusal.or_text(warning))?;
         drop(table);
         let author = Author {
             pid: client.pid,
             namespace: ns,
+            owner: client.namespace.owner(),
         };
         self.shared.journal.changed(author, &command, subject);
         Ok(Outcome::Done(warning))

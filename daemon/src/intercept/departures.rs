@@ -15,8 +15,8 @@ use std::{
 use nix::sys::socket::{MsgFlags, NetlinkAddr, SockFlag, SockProtocol, bind, recv};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{bpf::namespace, netlink};
-use crate::ipvs::Namespace;
+use super::{bpf::namespace, netlink, owner_of};
+use crate::ipvs::{Namespace, Owner};
 
 const RTM_NEWNSID: u16 = 88;
 const RTM_DELNSID: u16 = 89;
@@ -34,6 +34,15 @@ const ANY: i32 = -1;
 pub struct Departures {
     events: AsyncFd<OwnedFd>,
     known: Mutex<Known>,
+}
+
+/// What became of namespaces that an earlier daemon served.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    /// Those that are no more.
+    pub lost: Vec<Namespace>,
+    /// Those that were found, and whose they are.
+    pub owners: Vec<(Namespace, Owner)>,
 }
 
 #[derive(Default)]
@@ -86,26 +95,34 @@ impl Departures {
         Ok(())
     }
 
-    /// Takes up namespaces of which nothing but the cookies is known, and gives those that are no
-    /// more.
-    pub fn adopt(&self, namespaces: impl IntoIterator<Item = Namespace>) -> Vec<Namespace> {
+    /// Takes up namespaces of which nothing but the cookies is known.
+    pub fn adopt(&self, namespaces: impl IntoIterator<Item = Namespace>) -> Adopted {
+        let mut adopted = Adopted::default();
         let mut lost: HashSet<_> = namespaces.into_iter().collect();
         lost.retain(|namespace| !self.known().numbers.contains_key(namespace));
         if lost.is_empty() || !namespace::sees_all_processes() {
             // Without all processes in sight, nobody can tell.
-            return Vec::new();
+            return adopted;
         }
         for (_, netns) in namespace::all() {
             let Ok(namespace) = namespace::cookie(netns.as_fd()).map(Namespace) else {
                 continue;
             };
-            if lost.remove(&namespace)
-                && let Err(error) = self.watch(namespace, netns.as_fd())
-            {
+            if !lost.remove(&namespace) {
+                continue;
+            }
+            if let Err(error) = self.watch(namespace, netns.as_fd()) {
                 tracing::warn!(namespace = namespace.0, %error, "its end will not be noticed");
             }
+            match owner_of(netns.as_fd()) {
+                Ok(owner) => adopted.owners.push((namespace, owner)),
+                Err(error) => {
+                    tracing::warn!(namespace = namespace.0, %error, "its owner is not known");
+                }
+            }
         }
-        lost.into_iter().collect()
+        adopted.lost = lost.into_iter().collect();
+        adopted
     }
 
     /// Waits until a namespace has ended.
@@ -253,11 +270,11 @@ mod tests {
         let departures = Departures::listen(OWN).unwrap();
         if namespace::sees_all_processes() {
             assert_eq!(
-                departures.adopt([OWN, Namespace(u64::MAX)]),
+                departures.adopt([OWN, Namespace(u64::MAX)]).lost,
                 [Namespace(u64::MAX)]
             );
         }
-        assert!(departures.adopt([OWN]).is_empty());
+        assert!(departures.adopt([OWN]).lost.is_empty());
     }
 
     #[tokio::test]

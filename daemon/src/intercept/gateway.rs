@@ -6,29 +6,32 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::Arc,
+    time::Duration,
 };
 
-use super::{Departures, bpf, seccomp};
+use super::{Departures, bpf, owner_of, seccomp};
 use crate::{
     family::{
-        Client, ClientNamespace as _, NamespaceSockets, Namespaces, Server, namespace_cookie,
-        namespace_of_socket,
+        Client, ClientNamespace as _, NamespaceSockets, Namespaces, Server, Waiting,
+        namespace_cookie, namespace_of_socket,
     },
-    ipvs::Namespace,
+    ipvs::{Namespace, Owner, Usage},
     netns::inside,
     procfs::Place,
-    rate_limit::RateLimit,
+    rate_limit::{RateLimit, RateLimits},
     sockopt,
 };
 
 static NOT_ENTERED: RateLimit = RateLimit::new();
-static UNNOTICED: RateLimit = RateLimit::new();
+/// How long a line about an owner's namespaces is not repeated.
+const TOLD_AGAIN: Duration = Duration::from_secs(5);
 
 /// Passes intercepted datagrams on to the family.
 pub struct Gateway {
     server: Server,
     namespaces: Arc<Namespaces>,
     departures: Arc<Departures>,
+    unnoticed: RateLimits<Owner>,
 }
 
 impl Gateway {
@@ -39,30 +42,45 @@ impl Gateway {
             server,
             namespaces,
             departures,
+            unnoticed: RateLimits::new(TOLD_AGAIN),
         }
     }
 
-    /// Our sockets in the client's namespace.
+    /// Our sockets in the namespace of a client who may have a table there or may not.
     fn sockets(
         &self,
         namespace: u64,
+        may_administer: bool,
         netns: impl FnOnce() -> io::Result<OwnedFd>,
     ) -> io::Result<Arc<NamespaceSockets>> {
         let namespace = Namespace(namespace);
         let sockets = self.namespaces.sockets(namespace, || {
             let netns = netns()?;
-            if let Err(error) = self.departures.watch(namespace, netns.as_fd())
-                && let Some(left_out) = UNNOTICED.admit()
-            {
-                tracing::warn!(namespace = namespace.0, %error, left_out, "the end of a network namespace will not be noticed");
-            }
-            Ok(netns)
+            let owner = owner_of(netns.as_fd())?;
+            Ok((netns, owner))
         });
-        sockets.inspect_err(|error| {
-            if let Some(left_out) = NOT_ENTERED.admit() {
+        let sockets = sockets.inspect_err(|error| {
+            if !may_administer {
+                // Anybody can bring this about, and it concerns nobody else.
+                tracing::debug!(namespace = namespace.0, %error, "a client's network namespace cannot be entered");
+            } else if let Some(left_out) = NOT_ENTERED.admit() {
                 tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network namespace cannot be entered");
             }
-        })
+        })?;
+        if may_administer {
+            self.watch(&sockets);
+        }
+        Ok(sockets)
+    }
+
+    /// The end of the namespace will be noticed.
+    fn watch(&self, sockets: &NamespaceSockets) {
+        let (namespace, owner) = (sockets.namespace(), sockets.owner());
+        if let Err(error) = self.departures.watch(namespace, sockets.netns())
+            && self.unnoticed.admit(owner).is_some()
+        {
+            tracing::warn!(namespace = namespace.0, %owner, %error, "the end of a network namespace will not be noticed");
+        }
     }
 }
 
@@ -75,7 +93,7 @@ impl seccomp::Handler for Gateway {
     ) -> Result<(), i32> {
         let netns = || namespace_of_socket(client.socket.as_fd());
         // What the kernel says when it has no room for a message.
-        let namespace = self.sockets(client.namespace, netns);
+        let namespace = self.sockets(client.namespace, client.may_administer, netns);
         let client = Client {
             namespace: namespace.map_err(|_| libc::ENOBUFS)?,
             port: client.port,
@@ -93,12 +111,13 @@ impl seccomp::Handler for Gateway {
         caller: &seccomp::OptionCaller,
         call: &sockopt::Call,
     ) -> Result<sockopt::Value, i32> {
-        let netns = || namespace_of_socket(caller.socket.as_fd());
+        let netns = || caller.netns.try_clone();
         let namespace = self
-            .sockets(caller.namespace, netns)
+            .sockets(caller.namespace, caller.may_administer, netns)
             .map_err(|_| libc::ENOPROTOOPT)?;
         let caller = sockopt::Caller {
             namespace: namespace.namespace(),
+            owner: namespace.owner(),
             host: namespace.as_ref(),
             pid: caller.pid,
             may_administer: caller.may_administer,
@@ -118,10 +137,13 @@ impl seccomp::Handler for Gateway {
     }
 }
 
+impl Waiting for seccomp::Done {}
+
 impl bpf::Handler for Gateway {
-    fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Send>) {
+    fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Waiting>) {
         // If there is no way in, nobody is left there to be answered, most likely.
-        if let Ok(namespace) = self.sockets(request.namespace, || request.open_namespace()) {
+        let netns = || request.open_namespace();
+        if let Ok(namespace) = self.sockets(request.namespace, request.may_administer, netns) {
             let client = Client {
                 namespace,
                 port: request.port,
@@ -132,5 +154,13 @@ impl bpf::Handler for Gateway {
             };
             self.server.datagram(client, bytes, done);
         }
+    }
+
+    fn tell_usage(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>) {
+        self.server.also_tell(usage);
+    }
+
+    fn wait_for_tables(&self) {
+        drop(self.server.table());
     }
 }

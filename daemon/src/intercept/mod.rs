@@ -6,16 +6,18 @@
 //!
 //! [`bpf`] serves every client, on kernels that allow it; [`seccomp`] serves the commands that
 //! `sockvs exec` runs, on all. [`choose()`] decides; [`Gateway`] is what both lead to.
-//! [`Departures`] tells when a network namespace is no more.
+//! [`owner_of`] tells whose a network namespace is, [`Departures`] when a network namespace is no more.
 
 pub mod bpf;
 mod choice;
 mod departures;
 mod gateway;
 mod netlink;
+mod owner;
 pub mod seccomp;
 pub mod support;
 
 pub use choice::{Choice, Intercept, choose};
 pub use departures::Departures;
 pub use gateway::Gateway;
+pub use owner::owner_of;

@@ -241,6 +241,13 @@ pub enum Error {
         /// What is full.
         reason: DataPathFull,
     },
+
+    /// `ENOSPC`: the owner of the namespace has as many tables as there is room for.
+    #[error("there is no room for another namespace's table: {reason}")]
+    TooManyTables {
+        /// What is full.
+        reason: DataPathFull,
+    },
 }
 
 impl Error {
@@ -267,7 +274,7 @@ impl Error {
             Self::NegativeWeight { .. } | Self::ThresholdsCrossed { .. } => libc::ERANGE,
             Self::NoSuchInterface { .. } => libc::ENODEV,
             Self::SyncSocket { errno, .. } => *errno,
-            Self::DataPath { reason, .. } => reason.errno(),
+            Self::DataPath { reason, .. } | Self::TooManyTables { reason } => reason.errno(),
         }
     }
 }

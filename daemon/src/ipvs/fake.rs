@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Namespace, RouteType,
-    Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Timeouts,
+    Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Namespace, Owner,
+    RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Timeouts,
 };
 
 /// Remembers what it was told; refuses when asked to.
@@ -43,12 +43,16 @@ impl FakePath {
 }
 
 impl DataPath for FakePath {
-    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+    fn begin_namespace(&mut self, _: Namespace, _: Owner) -> Result<(), DataPathFull> {
+        Ok(())
+    }
+
+    fn name_service(&mut self, _: Namespace) -> Result<ServiceId, DataPathFull> {
         self.named += 1;
         Ok(ServiceId(self.named))
     }
 
-    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+    fn name_destination(&mut self, _: Namespace) -> Result<DestinationId, DataPathFull> {
         self.named += 1;
         Ok(DestinationId(self.named))
     }
@@ -120,11 +124,15 @@ pub struct FixedPath {
 }
 
 impl DataPath for FixedPath {
-    fn name_service(&mut self) -> Result<ServiceId, DataPathFull> {
+    fn begin_namespace(&mut self, _: Namespace, _: Owner) -> Result<(), DataPathFull> {
+        Ok(())
+    }
+
+    fn name_service(&mut self, _: Namespace) -> Result<ServiceId, DataPathFull> {
         Ok(ServiceId(0))
     }
 
-    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull> {
+    fn name_destination(&mut self, _: Namespace) -> Result<DestinationId, DataPathFull> {
         Ok(DestinationId(0))
     }
 

@@ -1,9 +1,9 @@
 //! The tables of all network namespaces. A namespace has one from when it is first asked to change
 //! something until it is forgotten; until then it reads as an empty one.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{DataPath, Namespace, Table};
+use super::{DataPath, Error, Namespace, Owner, Table};
 
 /// All tables of the daemon.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,29 @@ impl Ipvs {
         self.tables.get(&ns)
     }
 
-    /// The namespace's table, made now if it has none.
+    /// The namespace's table, to be read: an empty one if it has none.
+    pub fn reading(&self, ns: Namespace) -> Cow<'_, Table> {
+        self.table(ns)
+            .map_or_else(|| Cow::Owned(Table::new(ns)), Cow::Borrowed)
+    }
+
+    /// The namespace's table, to be changed. It is made now if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyTables`] if the owner of the namespace may have no more.
+    pub fn changing(
+        &mut self,
+        ns: Namespace,
+        owner: Owner,
+        path: &mut dyn DataPath,
+    ) -> Result<&mut Table, Error> {
+        path.begin_namespace(ns, owner)
+            .map_err(|reason| Error::TooManyTables { reason })?;
+        Ok(self.table_mut(ns))
+    }
+
+    /// The namespace's table, made now if it has none, whoever owns the namespace.
     pub fn table_mut(&mut self, ns: Namespace) -> &mut Table {
         self.tables.entry(ns).or_insert_with(|| Table::new(ns))
     }

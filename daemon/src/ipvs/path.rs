@@ -2,27 +2,35 @@
 //! have a fake. Nothing here decides anything.
 
 use super::{
-    Connection, DestinationId, DestinationReading, Namespace, Service, ServiceId, Settings, Stats,
-    SyncDaemon, SyncState, Timeouts,
+    Connection, DestinationId, DestinationReading, Namespace, Owner, Service, ServiceId, Settings,
+    Stats, SyncDaemon, SyncState, Timeouts,
 };
 
 /// What carries the table's word to the connections, and brings back what became of them.
 pub trait DataPath {
-    /// A name for a service that is about to be added. It is the service's until the service is
+    /// The namespace belongs to this owner, and is about to have a table if it has none. What the
+    /// data path has room for is shared between owners.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for another table of this owner.
+    fn begin_namespace(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull>;
+
+    /// A name for a service that is about to be added to this namespace's table. It is the service's until the service is
     /// withdrawn, or was not published for want of room.
     ///
     /// # Errors
     ///
     /// When there is no room for another service.
-    fn name_service(&mut self) -> Result<ServiceId, DataPathFull>;
+    fn name_service(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull>;
 
-    /// A name for a destination that is about to be added. Nobody else has it until it is forgotten
+    /// A name for a destination that is about to be added to this namespace's table. Nobody else has it until it is forgotten
     /// ([`DataPath::forget`]). Nothing was counted yet.
     ///
     /// # Errors
     ///
     /// When there is no room for another destination.
-    fn name_destination(&mut self) -> Result<DestinationId, DataPathFull>;
+    fn name_destination(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull>;
 
     /// Makes new connections follow `service` as it is now, destinations included.
     ///
@@ -74,10 +82,28 @@ pub trait DataPath {
     /// Answers for deleted destinations too, for as long as the trash holds them.
     fn destination_reading(&self, ns: Namespace, id: DestinationId) -> DestinationReading;
 
+    /// How much of each thing is in use, and how much there may be.
+    fn usage(&self) -> Vec<Usage> {
+        Vec::new()
+    }
+
     /// The connections that are open, of all namespaces, in no order. None if it cannot tell.
     fn connections(&self) -> Vec<Connection> {
         Vec::new()
     }
+}
+
+/// How much of something is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Of what, for people.
+    pub of: &'static str,
+    /// How many are in use.
+    pub used: u64,
+    /// How many there may be.
+    pub most: u64,
+    /// How many of those in use belong to others than the initial user namespace.
+    pub others: u64,
 }
 
 /// Why a service is published.

@@ -15,14 +15,14 @@ use crate::{
 
 /// Carries out an option. `length` is how much memory the caller says there is.
 pub(super) fn read(
-    serving: &mut Serving,
+    serving: &Serving,
     ns: Namespace,
     option: GetOption,
     argument: &[u8],
     length: i32,
 ) -> Result<Value, Refusal> {
     let Serving { ipvs, path } = serving;
-    let table = ipvs.table_mut(ns);
+    let table = &*ipvs.reading(ns);
     let path = path.as_ref();
     let bytes = match option {
         GetOption::Version => {

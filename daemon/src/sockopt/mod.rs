@@ -34,7 +34,7 @@ pub use option::{BASE, Direction, LAST_GET, LAST_SET, argument_length};
 
 use crate::{
     family::Server,
-    ipvs::{Host, Namespace},
+    ipvs::{Host, Namespace, Owner},
     journal::Author,
 };
 use option::{GetOption, SetOption};
@@ -66,6 +66,8 @@ pub struct Value {
 pub struct Caller<'a> {
     /// The network namespace of the socket.
     pub namespace: Namespace,
+    /// Whose it is.
+    pub owner: Owner,
     /// What there is in it.
     pub host: &'a dyn Host,
     /// The process, for the log; 0 if it cannot be told.
@@ -107,11 +109,11 @@ fn set(server: &Server, caller: &Caller<'_>, call: &Call) -> Result<(), Refusal>
         return Err(Refusal::Length(call.length));
     }
     let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
-    let ns = caller.namespace;
-    let subject = set::change(&mut server.table(), ns, caller.host, option, argument)?;
+    let subject = set::change(&mut server.table(), caller, option, argument)?;
     let author = Author {
         pid: caller.pid,
-        namespace: ns,
+        namespace: caller.namespace,
+        owner: caller.owner,
     };
     server.journal().changed(author, &option, subject);
     Ok(())
@@ -122,7 +124,7 @@ fn get(server: &Server, caller: &Caller<'_>, call: &Call) -> Result<Value, Refus
     if usize::try_from(call.length).is_ok_and(|length| length >= option.argument_length()) {
         let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
         let ns = caller.namespace;
-        get::read(&mut server.table(), ns, option, argument, call.length)
+        get::read(&server.table(), ns, option, argument, call.length)
     } else {
         Err(Refusal::Length(call.length))
     }

@@ -2,13 +2,14 @@
 //! (`do_ip_vs_set_ctl`).
 
 use super::{
+    Caller,
     argument::{self, DaemonArgument, ServiceArgument},
     option::SetOption,
     refusal::Refusal,
 };
 use crate::{
     family::Table as Serving,
-    ipvs::{DataPath, Error, Host, Namespace, Table},
+    ipvs::{DataPath, Error, Host, Table},
     journal::Subject,
 };
 
@@ -19,14 +20,13 @@ const SCTP: u16 = 132;
 /// Carries out an option, and says what that was about.
 pub(super) fn change(
     serving: &mut Serving,
-    ns: Namespace,
-    host: &dyn Host,
+    caller: &Caller<'_>,
     option: SetOption,
     argument: &[u8],
 ) -> Result<Subject, Refusal> {
     let Serving { ipvs, path } = serving;
-    let table = ipvs.table_mut(ns);
-    let path = path.as_mut();
+    let (path, host) = (path.as_mut(), caller.host);
+    let table = ipvs.changing(caller.namespace, caller.owner, path)?;
     match option {
         SetOption::Flush => table.flush(path),
         SetOption::Timeouts => {

@@ -6,7 +6,7 @@ use super::{BASE, Call, Caller, Direction, Value, argument_length, carry_out};
 use crate::{
     family::{Server, Table},
     ipvs::{
-        DestinationReading, Ipvs, Namespace, Stats,
+        DestinationReading, Ipvs, Namespace, Owner, Stats,
         fake::{FakeHost, FixedPath},
     },
 };
@@ -46,6 +46,7 @@ impl Kernel {
     fn call(&self, call: &Call) -> Result<Value, i32> {
         let caller = Caller {
             namespace: Namespace(1),
+            owner: Owner::Host,
             host: &FakeHost,
             pid: 0,
             may_administer: true,
@@ -318,6 +319,7 @@ fn whoever_may_not_administer_is_refused_before_all_else() {
     let kernel = Kernel::new();
     let caller = Caller {
         namespace: Namespace(1),
+        owner: Owner::Host,
         host: &FakeHost,
         pid: 0,
         may_administer: false,

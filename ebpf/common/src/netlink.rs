@@ -81,6 +81,8 @@ pub struct Taken {
     pub flags: u32,
     /// Zero.
     pub zero: u32,
+    /// When it was taken, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub arrived: u64,
 }
 
 /// The client has `CAP_NET_ADMIN` in the initial user namespace, and so had whoever opened the
@@ -91,11 +93,12 @@ pub const TAKEN_CAP_ACK: u32 = 2;
 /// The client's socket has `NETLINK_EXT_ACK`.
 pub const TAKEN_EXT_ACK: u32 = 4;
 
-/// The size of the ring buffer, a power of two.
-pub const RING_SIZE: u32 = 4 << 20;
-/// How much of the ring buffer those may fill who may not administer anything, so that they keep no
-/// administrator out.
-pub const RING_COMMON: u64 = RING_SIZE as u64 / 2;
+/// The size of each of the two ring buffers, a power of two. One is for those who may administer the
+/// network, so that others neither fill it nor come before them.
+pub const RING_SIZE: u32 = 2 << 20;
+/// How long the daemon may give no sign of life, in nanoseconds, until it counts as absent: requests
+/// pass to the kernel then. It gives several in that time.
+pub const SILENCE: u64 = 5_000_000_000;
 /// The sizes of records, header included: room in the ring buffer is given out in fixed sizes only.
 /// The last is more than a socket's usual send buffer holds.
 pub const RECORD_SIZES: [usize; 4] = [256, 4096, 64 << 10, 256 << 10];

@@ -1,9 +1,9 @@
 //! Whose share of a map an entry takes: `OVERFLOW` and `FLOWS` are there for every user of the machine,
 //! and no user may fill them.
 //!
-//! An owner may take as much as is still free. So one that takes all it can get leaves half, two leave
-//! a third, and there is always room for the next. The superuser may take all that is free. The same holds
-//! for `TEMPLATES` and the services that they are of.
+//! An owner may have sixteen times as much as is still free. So one that takes all it can get leaves a
+//! seventeenth, two leave a thirty-third, and there is always room for the next. The superuser may take
+//! all that is free. The same holds for `TEMPLATES` and the services that they are of.
 
 /// The owner that has no limit: the superuser of the initial user namespace.
 pub const SUPERUSER: u32 = 0;
@@ -54,13 +54,16 @@ pub struct Totals {
     pub zero: u32,
 }
 
+/// How many times what is free an owner may have.
+pub const TIMES_FREE: u32 = 16;
+
 /// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may have
 /// another one.
 #[must_use]
 #[inline(always)]
 pub const fn may_take(owner: u32, own: u32, total: u32, limit: u32) -> bool {
     let free = limit.saturating_sub(total);
-    own < free || (owner == SUPERUSER && free > 0)
+    (own as u64) < free as u64 * TIMES_FREE as u64 || (owner == SUPERUSER && free > 0)
 }
 
 #[cfg(test)]

@@ -53,7 +53,11 @@ pub(crate) fn sockvs_netlink_send(ctx: LsmContext) -> i32 {
     if !skb.names_its_destination() && sock.is_connected_to_a_process() {
         return PASS;
     }
-    ring::take(&sock, &skb, netns)
+    let now = ring::now();
+    if ring::is_silent(now) {
+        return PASS;
+    }
+    ring::take(&sock, &skb, netns, now)
 }
 
 #[panic_handler]

@@ -1,16 +1,11 @@
-//! The way to the daemon.
-
-use core::ptr::addr_of;
+//! The way to the daemon, and whether there is anybody at its end.
 
 use aya_ebpf::{
-    bindings::BPF_RB_AVAIL_DATA,
-    btf_maps::RingBuf,
-    helpers::generated::{bpf_probe_read_kernel, bpf_ringbuf_query},
+    btf_maps::{Array, RingBuf},
+    helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel},
     macros::btf_map,
 };
-use sockvs_ebpf_common::netlink::{
-    RECORD_SIZES, RING_COMMON, RING_SIZE, TAKEN_MAY_ADMINISTER, Taken,
-};
+use sockvs_ebpf_common::netlink::{RECORD_SIZES, RING_SIZE, SILENCE, TAKEN_MAY_ADMINISTER, Taken};
 
 use crate::{
     kernel::{Skb, Sock},
@@ -24,12 +19,42 @@ const EMSGSIZE: i32 = 90;
 /// The daemon does not keep up.
 const ENOBUFS: i32 = 105;
 
-#[btf_map]
-static REQUESTS: RingBuf<Taken, { RING_SIZE as usize }> = RingBuf::new();
+type Ring = RingBuf<Taken, { RING_SIZE as usize }>;
 
-/// Brings the datagram to the daemon, and gives what the sender's call reports.
+/// What those send who may administer the network.
+#[btf_map]
+static REQUESTS: Ring = Ring::new();
+
+/// What all others send.
+#[btf_map]
+static OTHERS: Ring = Ring::new();
+
+/// When the daemon last gave a sign of life.
+#[btf_map]
+static HEARTBEAT: Array<u64, 1> = Array::new();
+
+/// The time, on the clock of the daemon's signs of life.
 #[inline(always)]
-pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64) -> i32 {
+pub(crate) fn now() -> u64 {
+    // SAFETY: this helper takes nothing.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Whether the daemon has given no sign of life for so long that it counts as absent.
+#[inline(always)]
+pub(crate) fn is_silent(now: u64) -> bool {
+    let Some(heartbeat) = HEARTBEAT.get_ptr(0) else {
+        return true;
+    };
+    // SAFETY: the map's only value, a word that is written whole.
+    let heartbeat = unsafe { heartbeat.read_volatile() };
+    now > heartbeat.saturating_add(SILENCE)
+}
+
+/// Brings the datagram to the daemon, and gives what the sender's call reports. Messages of a client
+/// go the same way for as long as its rights do not change, and so stay in order.
+#[inline(always)]
+pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
     let (tgid, tid) = sender::ids();
     let flags = sender::flags(sock, skb);
     let length = skb.len();
@@ -41,20 +66,28 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64) -> i32 {
         length,
         flags,
         zero: 0,
+        arrived,
     };
-    if flags & TAKEN_MAY_ADMINISTER == 0 && is_half_full() {
-        return -ENOBUFS;
-    }
     let data = skb.data();
-    let needed = length as usize + size_of::<Taken>();
+    if flags & TAKEN_MAY_ADMINISTER == 0 {
+        put_into(&OTHERS, &taken, data)
+    } else {
+        put_into(&REQUESTS, &taken, data)
+    }
+}
+
+/// Puts the datagram into a ring buffer, in the smallest record that it fits into.
+#[inline(always)]
+fn put_into(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
+    let needed = taken.length as usize + size_of::<Taken>();
     if needed <= RECORD_SIZES[0] {
-        put::<{ RECORD_SIZES[0] }>(&taken, data)
+        put::<{ RECORD_SIZES[0] }>(ring, taken, data)
     } else if needed <= RECORD_SIZES[1] {
-        put::<{ RECORD_SIZES[1] }>(&taken, data)
+        put::<{ RECORD_SIZES[1] }>(ring, taken, data)
     } else if needed <= RECORD_SIZES[2] {
-        put::<{ RECORD_SIZES[2] }>(&taken, data)
+        put::<{ RECORD_SIZES[2] }>(ring, taken, data)
     } else if needed <= RECORD_SIZES[3] {
-        put::<{ RECORD_SIZES[3] }>(&taken, data)
+        put::<{ RECORD_SIZES[3] }>(ring, taken, data)
     } else {
         -EMSGSIZE
     }
@@ -62,31 +95,28 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64) -> i32 {
 
 /// Fills a record of `SIZE` bytes, in which there is room for all.
 #[inline(always)]
-fn put<const SIZE: usize>(taken: &Taken, data: *const u8) -> i32 {
-    let Some(mut record) = REQUESTS.reserve_bytes(SIZE, 0) else {
+fn put<const SIZE: usize>(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
+    let Some(mut record) = ring.reserve_bytes(SIZE, 0) else {
         return -ENOBUFS;
     };
     let header = record.as_mut_ptr();
     // SAFETY: the record is longer than its header, and aligned to eight bytes as the header is.
     unsafe { header.cast::<Taken>().write(*taken) };
+    // SAFETY: it has just been written. Read anew, because the verifier of Linux 6.1 forgets what it
+    // knew of a number that was kept on the stack meanwhile; so it is compared here.
+    let length = unsafe { (&raw const (*header.cast::<Taken>()).length).read_volatile() };
+    if length as usize > SIZE - size_of::<Taken>() {
+        record.discard(0);
+        return -EMSGSIZE;
+    }
     // SAFETY: as above.
     let contents = unsafe { header.add(size_of::<Taken>()) };
-    // SAFETY: the caller has chosen a record with room for `length` bytes; the helper takes any
-    // address to read from.
-    let failed = unsafe { bpf_probe_read_kernel(contents.cast(), taken.length, data.cast()) };
+    // SAFETY: the record has room for `length` bytes; the helper takes any address to read from.
+    let failed = unsafe { bpf_probe_read_kernel(contents.cast(), length, data.cast()) };
     if failed != 0 {
         record.discard(0);
         return -EFAULT;
     }
     record.submit(0);
-    taken.length.cast_signed()
-}
-
-/// Whether the share of those who may not administer anything is used up.
-#[inline(always)]
-fn is_half_full() -> bool {
-    let ring = addr_of!(REQUESTS).cast_mut();
-    // SAFETY: the address of the map is what the helper takes.
-    let waiting = unsafe { bpf_ringbuf_query(ring.cast(), u64::from(BPF_RB_AVAIL_DATA)) };
-    waiting >= RING_COMMON
+    length.cast_signed()
 }

@@ -1,12 +1,16 @@
-//! A process that outlives the daemon by a moment, for the clients that wait for its answer.
+//! A process that answers in the daemon's stead: when the daemon is silent, and when it is no more.
 //!
 //! When the daemon is killed, its hook goes with it, but not before the kernel has cleared up after
 //! it; and there are requests that it has taken and not answered. Those who sent them would wait for
-//! ever. So a second process, of the same program, sleeps until the daemon has ended in whatever way,
-//! answers what was left (as a kernel without the family: `ENOENT`), and ends, too.
+//! ever. Those would, too, who asked a daemon that does not run any more, because it was stopped or
+//! hangs. So a second process, of the same program, looks whether the daemon gives signs of life. If
+//! there is none for a while, the hook takes no more requests, and the guard answers what was left (as
+//! a kernel without the family: `ENOENT`). When the daemon has ended in whatever way, it does so once
+//! more, and ends, too.
 //!
-//! It knows the requests from the ring buffer, which it shares, and from the `ledger`, where the
-//! daemon writes down what it took out of there.
+//! It knows the requests from the ring buffers, which it looks into, and from the memory that it
+//! [shares](super::shared) with the daemon, where the daemon writes down what it took out of there.
+//! Which of the two answers is settled there.
 
 use std::{
     collections::{HashMap, HashSet, hash_map},
@@ -20,7 +24,6 @@ use std::{
     time::Duration,
 };
 
-use aya::maps::{Map, MapData, MapError, RingBuf};
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
@@ -29,8 +32,15 @@ use nix::{
         socket::{MsgFlags, NetlinkAddr, SockFlag, SockProtocol, sendto},
     },
 };
+use sockvs_ebpf_common::netlink::SILENCE;
 
-use super::{Request, ledger, record};
+use super::{
+    Request,
+    clock::now,
+    peek::Peek,
+    record::{self, Abridged},
+    shared::{SLOTS, Shared},
+};
 use crate::{
     intercept::{netlink, seccomp::sys::pidfd_open},
     netns::inside,
@@ -41,17 +51,31 @@ use crate::{
 const NAME: &str = "sockvs-guard";
 /// A client that is inside the hook when it is detached comes out of it before that.
 const AFTERMATH: Duration = Duration::from_millis(100);
+/// How often it looks whether the daemon is silent, in milliseconds.
+const LOOK: u16 = 500;
+/// How many answers are remembered for the case that the same request is found again.
+const REMEMBERED: usize = 1 << 16;
 
 const NLMSG_ERROR: u16 = 2;
 /// The request is not repeated in the error (`NLM_F_CAPPED`).
 const CAPPED: u16 = 0x100;
+
+/// What the guard shares with the daemon.
+pub(super) struct Belongings {
+    /// The ring buffer of those who may administer the network.
+    pub(super) requests: OwnedFd,
+    /// That of the others.
+    pub(super) others: OwnedFd,
+    /// What the daemon has taken out of there.
+    pub(super) ledger: OwnedFd,
+}
 
 /// Starts the guard of this process.
 ///
 /// # Errors
 ///
 /// When there is no process to be had.
-pub(super) fn start(requests: OwnedFd, ledger: OwnedFd) -> io::Result<()> {
+pub(super) fn start(belongings: Belongings) -> io::Result<()> {
     Command::new("/proc/self/exe")
         .arg0(NAME)
         .arg("--guard")
@@ -60,14 +84,14 @@ pub(super) fn start(requests: OwnedFd, ledger: OwnedFd) -> io::Result<()> {
         .env_clear()
         // Where the terminal's signals go is no place for it.
         .process_group(0)
-        .stdin(Stdio::from(requests))
-        .stdout(Stdio::from(ledger))
-        .stderr(Stdio::null())
+        .stdin(Stdio::from(belongings.requests))
+        .stdout(Stdio::from(belongings.ledger))
+        .stderr(Stdio::from(belongings.others))
         .spawn()
         .map(drop)
 }
 
-/// What the guard does: waits for the end of the process `daemon`, and answers what it left.
+/// What the guard does: waits for the end of the process `daemon`, and answers in its stead.
 ///
 /// # Errors
 ///
@@ -79,29 +103,25 @@ pub fn guard(daemon: u32) -> io::Result<()> {
         // SAFETY: no handler is set; there is nothing that could run at the wrong time.
         unsafe { signal(stop, SigHandler::SigIgn) }?;
     }
-    let requests = io::stdin().as_fd().try_clone_to_owned()?;
-    let ledger = io::stdout().as_fd().try_clone_to_owned()?;
-    let mut requests = ring(requests).map_err(io::Error::other)?;
-    wait_for(daemon)?;
-
-    let mut farewell = Farewell::default();
-    for record in ledger::read(ledger) {
-        farewell.answer(&record);
-    }
+    let mut guard = Guard {
+        rings: [
+            Peek::open(io::stdin().as_fd().try_clone_to_owned()?)?,
+            Peek::open(io::stderr().as_fd().try_clone_to_owned()?)?,
+        ],
+        shared: Shared::of(io::stdout().as_fd().try_clone_to_owned()?)?,
+        answers: Answers::default(),
+        left: 0,
+    };
+    watch(daemon, || guard.look())?;
     for _ in 0..2 {
-        while let Some(record) = requests.next() {
-            farewell.answer(&record);
-        }
+        guard.answer_until(u64::MAX);
         sleep(AFTERMATH);
     }
     Ok(())
 }
 
-fn ring(requests: OwnedFd) -> Result<RingBuf<MapData>, MapError> {
-    RingBuf::try_from(Map::from_map_data(MapData::from_fd(requests)?)?)
-}
-
-fn wait_for(daemon: u32) -> io::Result<()> {
+/// Looks after the daemon until it has ended.
+fn watch(daemon: u32, mut look: impl FnMut()) -> io::Result<()> {
     let pid = i32::try_from(daemon).map_err(io::Error::other)?;
     let Ok(process) = pidfd_open(pid, 0) else {
         return Ok(());
@@ -109,7 +129,8 @@ fn wait_for(daemon: u32) -> io::Result<()> {
     // Only while it is our parent is it certain that it is not somebody else.
     while parent_id() == daemon {
         let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut ended, PollTimeout::NONE) {
+        match poll(&mut ended, PollTimeout::from(LOOK)) {
+            Ok(0) => look(),
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -117,17 +138,61 @@ fn wait_for(daemon: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// The last answers.
-#[derive(Default)]
-struct Farewell {
-    /// A socket in each namespace; none where there is no way in.
-    sockets: HashMap<u64, Option<OwnedFd>>,
-    /// Namespace, port and number of the requests that were answered.
-    answered: HashSet<(u64, u32, [u8; 4])>,
+struct Guard {
+    rings: [Peek; 2],
+    shared: Shared,
+    answers: Answers,
+    /// How many requests the daemon had found to be ours when we last looked.
+    left: u64,
 }
 
-impl Farewell {
-    fn answer(&mut self, record: &[u8]) {
+impl Guard {
+    /// Answers what the daemon will not.
+    fn look(&mut self) {
+        let (now, heartbeat) = (now(), self.shared.heartbeat());
+        let left = self.shared.left();
+        if heartbeat > 0 && now > heartbeat.saturating_add(SILENCE) {
+            self.shared.raise_horizon(now);
+            self.answer_until(now);
+        } else if left != self.left {
+            // It serves again, and has come upon some that are from before.
+            self.answer_until(self.shared.horizon());
+        } else {
+            self.answers.rest();
+        }
+        self.left = left;
+    }
+
+    /// Answers the requests that arrived until then. What moves from the ring buffers to the ledger
+    /// meanwhile is found in one of them at least.
+    fn answer_until(&mut self, until: u64) {
+        for ring in &self.rings {
+            for record in ring.records() {
+                if record::arrived(&record) <= until {
+                    self.answers.give(&record);
+                }
+            }
+        }
+        for number in 0..SLOTS {
+            let ours = |record: &Abridged| record::arrived(record) <= until;
+            if let Some(record) = self.shared.claim(number, ours) {
+                self.answers.give(&record);
+            }
+        }
+    }
+}
+
+/// The answers of the guard.
+#[derive(Default)]
+struct Answers {
+    /// A socket in each namespace; none where there is no way in.
+    sockets: HashMap<u64, Option<OwnedFd>>,
+    /// Namespace, port, number and time of the requests that were answered.
+    given: HashSet<(u64, u32, [u8; 4], u64)>,
+}
+
+impl Answers {
+    fn give(&mut self, record: &Abridged) {
         let Some((request, datagram)) = record::decode(record) else {
             return;
         };
@@ -136,10 +201,11 @@ impl Farewell {
         };
         let [.., s0, s1, s2, s3, _, _, _, _] = *header;
         let sequence = [s0, s1, s2, s3];
-        if !self
-            .answered
-            .insert((request.namespace, request.port, sequence))
-        {
+        if self.given.len() >= REMEMBERED {
+            self.given.clear();
+        }
+        let identity = (request.namespace, request.port, sequence, request.arrived);
+        if !self.given.insert(identity) {
             return;
         }
         let socket = match self.sockets.entry(request.namespace) {
@@ -152,6 +218,11 @@ impl Farewell {
             // A client that has gone needs no answer.
             let _ = sendto(socket.as_raw_fd(), &error, &to, MsgFlags::MSG_DONTWAIT);
         }
+    }
+
+    /// Nothing is to be answered at present: no namespace is kept in being.
+    fn rest(&mut self) {
+        self.sockets.clear();
     }
 }
 

@@ -10,11 +10,11 @@ use std::{
 
 use aya::{
     EbpfError, EbpfLoader,
-    maps::{MapData, MapError, RingBuf},
+    maps::{Array, MapData, MapError, RingBuf},
 };
 use sockvs_ebpf_common::netlink::HookSettings;
 
-use super::{bpf_call, copies, layout::Kernel, namespace};
+use super::{bpf_call, clock::now, copies, layout::Kernel, namespace};
 use crate::{
     ebpf::{self, Btf, Incomplete, Kind, Refused, TypeError},
     family::FAMILY_ID,
@@ -25,8 +25,10 @@ use crate::{
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockvs-netlink"));
 /// Its name in the object.
 const PROGRAM: &str = "sockvs_netlink_send";
-/// The ring buffer's name in the object.
+/// The maps' names in the object.
 const REQUESTS: &str = "REQUESTS";
+const OTHERS: &str = "OTHERS";
+const HEARTBEAT: &str = "HEARTBEAT";
 
 /// Why the hook is not in force.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +45,9 @@ pub enum Error {
     /// The object in this binary cannot be used.
     #[error("the hook's object lacks {0}")]
     Incomplete(&'static str),
-    /// The ring buffer cannot be mapped.
-    #[error("the hook's ring buffer cannot be used")]
-    Ring(#[source] MapError),
+    /// A ring buffer cannot be mapped, or the heartbeat not be written.
+    #[error("the hook's map {0} cannot be used")]
+    Map(&'static str, #[source] MapError),
     /// The kernel refuses the program.
     #[error("the kernel does not load the netlink hook: {0}")]
     Load(Refused),
@@ -72,7 +74,17 @@ pub enum Scope {
 /// The hook, loaded but not in force yet.
 pub struct Hook {
     programs: Vec<OwnedFd>,
-    requests: RingBuf<MapData>,
+    rings: Rings,
+}
+
+/// The maps through which the hook and the daemon hear of each other.
+pub(super) struct Rings {
+    /// What those send who may administer the network.
+    pub(super) requests: RingBuf<MapData>,
+    /// What all others send.
+    pub(super) others: RingBuf<MapData>,
+    /// When the daemon last gave a sign of life.
+    pub(super) heartbeat: Array<MapData, u64>,
 }
 
 /// The hook in force. It ends with this value, or with the process.
@@ -127,24 +139,35 @@ impl Hook {
             .map(|_| ebpf::load(Kind::ModifyReturn, &instructions, PROGRAM, kernel.hooked))
             .collect::<Result<_, _>>()
             .map_err(Error::Load)?;
-        let requests = object
-            .take_map(REQUESTS)
-            .ok_or(Error::Incomplete("its ring buffer"))?;
-        let requests = RingBuf::try_from(requests).map_err(Error::Ring)?;
-        Ok(Self { programs, requests })
+        let mut take = |name| object.take_map(name).ok_or(Error::Incomplete(name));
+        let ring = |name, map| RingBuf::try_from(map).map_err(|error| Error::Map(name, error));
+        let rings = Rings {
+            requests: ring(REQUESTS, take(REQUESTS)?)?,
+            others: ring(OTHERS, take(OTHERS)?)?,
+            heartbeat: Array::try_from(take(HEARTBEAT)?)
+                .map_err(|error| Error::Map(HEARTBEAT, error))?,
+        };
+        Ok(Self { programs, rings })
     }
 
-    /// Another descriptor for the ring buffer.
-    pub(super) fn requests(&self) -> io::Result<OwnedFd> {
-        self.requests.as_fd().try_clone_to_owned()
+    /// Other descriptors for the two ring buffers: that of those who may administer the network, and
+    /// that of the others.
+    pub(super) fn rings(&self) -> io::Result<(OwnedFd, OwnedFd)> {
+        Ok((
+            self.rings.requests.as_fd().try_clone_to_owned()?,
+            self.rings.others.as_fd().try_clone_to_owned()?,
+        ))
     }
 
-    /// Brings the hook into force: from now on the requests come through the ring buffer.
+    /// Brings the hook into force: from now on the requests come through the ring buffers. This is
+    /// the daemon's first sign of life.
     ///
     /// # Errors
     ///
     /// When the kernel refuses.
-    pub fn attach(mut self) -> Result<(Attached, RingBuf<MapData>), Error> {
+    pub(super) fn attach(mut self) -> Result<(Attached, Rings), Error> {
+        let beaten = self.rings.heartbeat.set(0, now(), 0);
+        beaten.map_err(|error| Error::Map(HEARTBEAT, error))?;
         let links = self
             .programs
             .iter()
@@ -158,7 +181,7 @@ impl Hook {
                 _links: links,
                 last,
             },
-            self.requests,
+            self.rings,
         ))
     }
 

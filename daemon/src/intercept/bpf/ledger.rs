@@ -1,170 +1,166 @@
-//! What is taken but not answered yet, written down where it outlives the daemon, for the
-//! [`guard`](super::guard): in memory that both have.
+//! What is taken but not answered yet, written down where it outlives the daemon and where the
+//! [`guard`](super::guard) finds it when the daemon is silent.
 
 use std::{
-    fs::File,
     io,
-    mem::offset_of,
-    num::NonZeroUsize,
-    os::{fd::OwnedFd, unix::fs::FileExt as _},
-    ptr::NonNull,
-    sync::{Arc, Mutex, PoisonError},
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use nix::sys::{
-    memfd::{MFdFlags, memfd_create},
-    mman::{MapFlags, ProtFlags, mmap, munmap},
+use super::{
+    record,
+    shared::{SLOTS, Shared},
 };
-use sockvs_ebpf_common::netlink::Taken;
-
-/// How many requests can be written down. Each client waits for the answer to one; should there be
-/// more, the rest are served, but nobody answers them if the daemon is killed.
-const SLOTS: usize = 4096;
-/// The record's header and that of its first message.
-const SLOT: usize = size_of::<Taken>() + NLMSG_HDRLEN;
-const NLMSG_HDRLEN: usize = 16;
-/// Of the whole.
-const LENGTH: usize = SLOTS * SLOT;
+use crate::family::Waiting;
 
 /// The daemon's end.
 pub(super) struct Ledger {
-    file: File,
-    /// The file's contents, mapped.
-    slots: NonNull<[u8; SLOT]>,
+    shared: Shared,
     free: Mutex<Vec<usize>>,
 }
 
-// SAFETY: a slot is written by whoever took its number from `free`, and by nobody else until it is given
-// back; the daemon never reads them.
-unsafe impl Send for Ledger {}
-// SAFETY: as above.
-unsafe impl Sync for Ledger {}
-
-impl Drop for Ledger {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and each entry keeps the ledger.
-        let unmapped = unsafe { munmap(self.slots.cast(), LENGTH) };
-        debug_assert!(unmapped.is_ok(), "a mapping that was made can be removed");
-    }
-}
-
-/// A request that is written down. The end of this value strikes it out.
-struct Entry {
+/// A request that is written down, or none if there was no room. The end of this value strikes it
+/// out.
+pub(super) struct Entry {
     ledger: Arc<Ledger>,
-    slot: usize,
+    written: Option<(usize, u64)>,
 }
 
 impl Ledger {
     /// An empty one, in memory.
     pub(super) fn new() -> io::Result<Self> {
-        let file: File = memfd_create("sockvs-ledger", MFdFlags::MFD_CLOEXEC)?.into();
-        file.set_len(LENGTH as u64)?;
-        let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
-        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: the kernel chooses an unused range; the file is as long, and nobody makes it shorter.
-        let slots = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) }?;
         Ok(Self {
-            file,
-            slots: slots.cast(),
+            shared: Shared::new()?,
             free: Mutex::new((0..SLOTS).rev().collect()),
         })
     }
 
     /// Another descriptor for it.
     pub(super) fn share(&self) -> io::Result<OwnedFd> {
-        self.file.try_clone().map(OwnedFd::from)
+        self.shared.share()
+    }
+
+    /// The daemon gives a sign of life.
+    pub(super) fn beat(&self, now: u64) {
+        self.shared.beat(now);
+    }
+
+    /// Whether a request that arrived then is the guard's to answer, because the daemon was silent.
+    /// To be asked when it is written down and out of the ring buffer.
+    pub(super) fn is_guards(&self, arrived: u64) -> bool {
+        let guards = arrived <= self.shared.horizon();
+        if guards {
+            self.shared.leave_one();
+        }
+        guards
     }
 
     /// Writes down the request of a record. What is returned strikes it out when it ends.
-    pub(super) fn enter(self: &Arc<Self>, record: &[u8]) -> Box<dyn Send> {
-        let entry = || {
-            let mut slot = *record.first_chunk::<SLOT>()?;
-            let length = u32::try_from(NLMSG_HDRLEN).ok()?.to_ne_bytes();
-            let at = offset_of!(Taken, length);
-            slot.get_mut(at..at + length.len())?
-                .copy_from_slice(&length);
-            let entry = Entry {
-                ledger: Arc::clone(self),
-                slot: self.free().pop()?,
-            };
-            self.write(entry.slot, slot);
-            Some(entry)
+    pub(super) fn enter(self: &Arc<Self>, record: &[u8]) -> Entry {
+        let write = || {
+            let record = record::abridge(record)?;
+            let number = self.free().pop()?;
+            Some((number, self.shared.write(number, record)))
         };
-        Box::new(entry())
+        Entry {
+            written: write(),
+            ledger: Arc::clone(self),
+        }
     }
 
-    /// Writes a slot. (A guard that finds half of it finds a daemon that was killed before it had taken
-    /// the request out of the ring buffer, or after it had answered.)
-    fn write(&self, slot: usize, contents: [u8; SLOT]) {
-        // SAFETY: numbers of slots are below `SLOTS`.
-        let place = unsafe { self.slots.add(slot) };
-        // SAFETY: the slot is the caller's (see `Send`).
-        unsafe { place.write_volatile(contents) };
-    }
-
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+    fn free(&self) -> MutexGuard<'_, Vec<usize>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting for Entry {
+    /// The guard has not answered in our stead.
+    fn wants_replies(&self) -> bool {
+        self.written
+            .is_none_or(|(number, held)| self.ledger.shared.is_held(number, held))
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.ledger.write(self.slot, [0; SLOT]);
-        self.ledger.free().push(self.slot);
-    }
-}
-
-/// The records that are written down, as far as they go.
-pub(super) fn read(ledger: OwnedFd) -> Vec<Vec<u8>> {
-    let file = File::from(ledger);
-    let mut records = Vec::new();
-    for slot in 0..SLOTS {
-        let mut record = vec![0; SLOT];
-        if file
-            .read_exact_at(&mut record, (slot * SLOT) as u64)
-            .is_err()
-        {
-            break;
-        }
-        if record.iter().any(|byte| *byte != 0) {
-            records.push(record);
+        if let Some((number, held)) = self.written {
+            self.ledger.shared.strike_out(number, held);
+            self.ledger.free().push(number);
         }
     }
-    records
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intercept::bpf::record;
+
+    fn record(port: u32, arrived: u64) -> Vec<u8> {
+        let mut bytes = 9_u64.to_ne_bytes().to_vec();
+        for word in [port, 1, 2, 20, 0, 0] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        bytes.extend(arrived.to_ne_bytes());
+        bytes.extend([7; 20]);
+        bytes
+    }
+
+    /// The ports of those that a guard can claim, of requests that arrived until then.
+    fn claimed(ledger: &Ledger, until: u64) -> Vec<u32> {
+        let guard = Shared::of(ledger.share().unwrap()).unwrap();
+        let claim = |number| guard.claim(number, |record| record::arrived(record) <= until);
+        let records = (0..SLOTS).filter_map(claim);
+        let ports = records.map(|record| {
+            let (request, datagram) = record::decode(&record).unwrap();
+            assert_eq!((request.namespace, datagram), (9, &[7; 16][..]));
+            request.port
+        });
+        ports.collect()
+    }
 
     #[test]
     fn what_is_not_struck_out_is_found() {
-        let record = |port: u32| {
-            let mut bytes = 9_u64.to_ne_bytes().to_vec();
-            for word in [port, 1, 2, 20, 0, 0] {
-                bytes.extend(u32::to_ne_bytes(word));
-            }
-            bytes.extend([7; 20]);
-            bytes
-        };
         let ledger = Arc::new(Ledger::new().unwrap());
-        let kept = ledger.enter(&record(1));
-        drop(ledger.enter(&record(2)));
-        let also_kept = ledger.enter(&record(3));
+        let _kept = ledger.enter(&record(1, 0));
+        drop(ledger.enter(&record(2, 0)));
+        let _also_kept = ledger.enter(&record(3, 0));
         // Too short to be a record: served, but not written down.
-        let short = ledger.enter(&record(4)[..30]);
-        let found = read(ledger.share().unwrap());
-        let ports: Vec<_> = found
-            .iter()
-            .map(|record| {
-                let (request, datagram) = record::decode(record).unwrap();
-                assert_eq!((request.namespace, datagram), (9, &[7; 16][..]));
-                request.port
-            })
-            .collect();
-        assert_eq!(ports, [1, 3]);
-        drop((kept, also_kept, short));
-        assert!(read(ledger.share().unwrap()).is_empty());
+        let short = ledger.enter(&record(4, 0)[..30]);
+        assert!(short.wants_replies());
+        assert_eq!(claimed(&ledger, 0), [1, 3]);
+    }
+
+    #[test]
+    fn what_the_guard_claims_is_not_answered_by_the_daemon_and_its_slot_is_used_again() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let (early, late) = (ledger.enter(&record(1, 10)), ledger.enter(&record(2, 20)));
+        assert_eq!(claimed(&ledger, 15), [1]);
+        assert!(!early.wants_replies() && late.wants_replies());
+        assert_eq!(claimed(&ledger, 15), [0; 0], "once only");
+        drop(early);
+        let again = ledger.enter(&record(3, 12));
+        assert!(again.wants_replies());
+        assert_eq!(claimed(&ledger, 15), [3]);
+    }
+
+    #[test]
+    fn the_horizon_says_whose_a_request_is() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let guard = Shared::of(ledger.share().unwrap()).unwrap();
+        assert!(!ledger.is_guards(5));
+        guard.raise_horizon(5);
+        assert!(ledger.is_guards(5) && !ledger.is_guards(6));
+        assert_eq!(guard.left(), 1);
+        ledger.beat(8);
+        assert_eq!(guard.heartbeat(), 8);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_written_down() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let entries: Vec<_> = (0..SLOTS).map(|_| ledger.enter(&record(1, 0))).collect();
+        let more = ledger.enter(&record(2, 0));
+        assert!(more.wants_replies());
+        assert_eq!(claimed(&ledger, 0).len(), SLOTS);
+        assert!(entries.iter().all(|entry| !entry.wants_replies()));
     }
 }

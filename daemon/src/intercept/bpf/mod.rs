@@ -4,16 +4,18 @@
 //! ```text
 //! client ── sendmsg ── security_netlink_send ── [the hook] ── its family in the kernel
 //!                                                   │
-//!                                             ring buffer ── receiver ── Handler
+//!                                            ring buffers ── receivers ── Handler
 //! ```
 //!
 //! The hook (`ebpf/src/netlink`) looks at every datagram for generic netlink, in the namespaces that
-//! are served. What is a request to the family, or asks the controller for it, it copies to the ring
-//! buffer with what the kernel knows of the sender, and tells the sender that it was sent. All else
+//! are served. What is a request to the family, or asks the controller for it, it copies to a ring
+//! buffer, of which those have one of their own who may administer the network, with what the kernel knows of the sender, and tells the sender that it was sent. All else
 //! goes its way.
 //!
 //! The hook is in force for as long as the daemon lives, however that ends: then a client finds what
-//! the kernel has, and those that wait for an answer get one from the daemon's guard.
+//! the kernel has, and those that wait for an answer get one from the daemon's guard. A daemon that
+//! gives no sign of life for some seconds, because it was stopped or hangs, counts as absent, too,
+//! until it gives the next one.
 //!
 //! What this module does not do:
 //!
@@ -26,12 +28,16 @@
 //!   others did not exist. No known client mixes.
 //!
 //! Where the pieces are: `layout` finds out where the kernel has what the hook looks at;
-//! `hook`, `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffer; `ledger` and `guard`
-//! are for the daemon's sudden end; `namespace` finds the way into a client's namespace;
+//! `hook`, `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffers; `guard` answers
+//! in the place of a daemon that is silent or has ended, for which it has `shared` and `peek`, and the
+//! daemon its `ledger`; `queues` tells how full they are; `clock` is the hook's, too; `namespace` finds the way into a client's namespace,
+//! if need be by a descriptor that is `foreign`;
 //! `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
 
 mod bpf_call;
+mod clock;
 mod copies;
+mod foreign;
 mod guard;
 mod hook;
 mod kernel_client;
@@ -39,8 +45,11 @@ mod kernel_table;
 mod layout;
 mod ledger;
 pub(super) mod namespace;
+mod peek;
+mod queues;
 mod receiver;
 mod record;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -51,7 +60,10 @@ pub use kernel_table::{InTheWay, make_way};
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use ledger::Ledger;
-use tokio::{sync::oneshot, time::timeout};
+use queues::Queues;
+use tokio::{sync::mpsc, time::timeout};
+
+use crate::{family::Waiting, ipvs::Usage};
 
 /// How often the hook is looked at.
 const WATCH: Duration = Duration::from_secs(5);
@@ -73,6 +85,8 @@ pub struct Request {
     pub cap_ack: bool,
     /// The socket understands extended acknowledgements (`NETLINK_EXT_ACK`).
     pub ext_ack: bool,
+    /// When the hook took it, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub arrived: u64,
 }
 
 impl Request {
@@ -100,9 +114,16 @@ impl Request {
 /// Serves the requests.
 pub trait Handler: Send + Sync + 'static {
     /// Takes one datagram, in which something is for the family or asks for it. Runs on a thread that knows
-    /// the async runtime; the next one waits until it returns. `done` is to be dropped when the last
+    /// the async runtime; the next one of those who may administer the network, or of those who may
+    /// not, waits until it returns. `done` is to be dropped when the last
     /// reply is delivered or given up.
-    fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Send>);
+    fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Waiting>);
+
+    /// Takes what tells how full the queues are that requests wait in.
+    fn tell_usage(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>);
+
+    /// Waits until the tables can be had. A daemon that cannot have them gives no sign of life.
+    fn wait_for_tables(&self);
 }
 
 /// Asks the scheduler that the calling thread never takes a processor from another one when it
@@ -120,7 +141,7 @@ pub fn do_not_interrupt() {
 /// The hook in force. It ends with this value, or with the process.
 pub struct Interceptor {
     attached: Attached,
-    receiver: oneshot::Receiver<io::Error>,
+    receiver: mpsc::Receiver<io::Error>,
 }
 
 impl Interceptor {
@@ -130,15 +151,22 @@ impl Interceptor {
     ///
     /// When the kernel refuses.
     pub fn start(hook: Hook, handler: Arc<dyn Handler>) -> Result<Self, Error> {
-        let ledger = Ledger::new().map_err(Error::Guard)?;
-        let requests = hook.requests().map_err(Error::Guard)?;
-        ledger
-            .share()
-            .and_then(|ledger| guard::start(requests, ledger))
-            .map_err(Error::Guard)?;
-        let (attached, requests) = hook.attach()?;
-        let receiver =
-            receiver::start(requests, Arc::new(ledger), handler).map_err(Error::Receiver)?;
+        let ledger = Arc::new(Ledger::new().map_err(Error::Guard)?);
+        let (requests, others) = hook.rings().map_err(Error::Guard)?;
+        let queues = Queues::open(requests, others).map_err(Error::Guard)?;
+        let (requests, others) = hook.rings().map_err(Error::Guard)?;
+        let belongings = guard::Belongings {
+            requests,
+            others,
+            ledger: ledger.share().map_err(Error::Guard)?,
+        };
+        guard::start(belongings).map_err(Error::Guard)?;
+        let (attached, rings) = hook.attach()?;
+        ledger.beat(clock::now());
+        let queues = Arc::new(queues);
+        let looked_at = Arc::clone(&queues);
+        handler.tell_usage(Box::new(move || looked_at.usage()));
+        let receiver = receiver::start(rings, queues, &ledger, handler).map_err(Error::Receiver)?;
         Ok(Self { attached, receiver })
     }
 
@@ -147,8 +175,8 @@ impl Interceptor {
     pub async fn failed(&mut self) -> io::Error {
         let mut known = 0;
         loop {
-            if let Ok(ended) = timeout(WATCH, &mut self.receiver).await {
-                return ended.unwrap_or_else(io::Error::other);
+            if let Ok(ended) = timeout(WATCH, self.receiver.recv()).await {
+                return ended.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
             }
             match self.attached.missed() {
                 Ok(missed) if missed > known => {

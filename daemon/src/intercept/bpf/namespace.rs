@@ -17,10 +17,10 @@ use std::{
     sync::LazyLock,
 };
 
-use super::Request;
+use super::{Request, foreign};
 use crate::{
     family::{namespace_cookie, namespace_of_socket},
-    intercept::seccomp::sys::{pidfd_getfd, pidfd_open},
+    intercept::seccomp::sys::pidfd_open,
     netns::inside,
 };
 
@@ -28,6 +28,8 @@ use crate::{
 const OWN: &str = "/proc/self/ns/net";
 /// Where `ip netns` and container engines keep namespaces by name.
 const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+/// How many descriptors of a process are looked at that may not administer the network.
+const MOST_DESCRIPTORS: usize = 1024;
 /// The number of the initial process namespace's file (`PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
@@ -48,7 +50,7 @@ pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
         .find_map(open)
         .or_else(|| {
             sees_all_processes()
-                .then(|| by_its_sockets(request.pid, wanted))
+                .then(|| by_its_sockets(request))
                 .flatten()
         })
         .or_else(|| by_name(wanted))
@@ -63,24 +65,25 @@ pub(in crate::intercept) fn sees_all_processes() -> bool {
     *SEES
 }
 
-/// Through a socket of the process that belongs to the namespace.
-fn by_its_sockets(pid: i32, wanted: u64) -> Option<OwnedFd> {
-    let pidfd = pidfd_open(pid, 0).ok()?;
-    fs::read_dir(format!("/proc/{pid}/fd"))
-        .ok()?
-        .flatten()
-        .find_map(|entry| {
-            let target = fs::read_link(entry.path()).ok()?;
-            if !target.to_str()?.starts_with("socket:") {
-                return None;
-            }
-            let number: RawFd = entry.file_name().to_str()?.parse().ok()?;
-            let socket = pidfd_getfd(pidfd.as_fd(), number).ok()?;
-            if namespace_cookie(socket.as_fd()).ok()? != wanted {
-                return None;
-            }
-            right(namespace_of_socket(socket.as_fd()).ok()?, wanted)
-        })
+/// Through a netlink socket of the process that belongs to the namespace.
+fn by_its_sockets(request: &Request) -> Option<OwnedFd> {
+    let (pid, wanted) = (request.pid, request.namespace);
+    let process = pidfd_open(pid, 0).ok()?;
+    // Somebody may have very many.
+    let most = if request.may_administer {
+        usize::MAX
+    } else {
+        MOST_DESCRIPTORS
+    };
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    descriptors.take(most).find_map(|entry| {
+        let number: RawFd = entry.file_name().to_str()?.parse().ok()?;
+        let socket = foreign::netlink_socket(process.as_fd(), &entry.path(), number)?;
+        if namespace_cookie(socket.as_fd()).ok()? != wanted {
+            return None;
+        }
+        right(namespace_of_socket(socket.as_fd()).ok()?, wanted)
+    })
 }
 
 /// By a name that was given to the namespace.

@@ -1,10 +1,36 @@
 //! A datagram as the hook put it into the ring buffer.
 
+use std::mem::offset_of;
+
 use sockvs_ebpf_common::netlink::{TAKEN_CAP_ACK, TAKEN_EXT_ACK, TAKEN_MAY_ADMINISTER, Taken};
 
 use super::Request;
 
 const HEADER: usize = size_of::<Taken>();
+const NLMSG_HDRLEN: usize = 16;
+
+/// A record whose datagram is only the header of its first message: what it takes to answer it with
+/// an error.
+pub(super) type Abridged = [u8; HEADER + NLMSG_HDRLEN];
+
+/// A record that is none.
+pub(super) const BLANK: Abridged = [0; HEADER + NLMSG_HDRLEN];
+
+/// The beginning of a record; none if there is not that much of it.
+pub(super) fn abridge(record: &[u8]) -> Option<Abridged> {
+    let mut abridged: Abridged = *record.first_chunk()?;
+    let length = u32::try_from(NLMSG_HDRLEN).ok()?.to_ne_bytes();
+    let at = offset_of!(Taken, length);
+    abridged
+        .get_mut(at..at + length.len())?
+        .copy_from_slice(&length);
+    Some(abridged)
+}
+
+/// When the request of a record arrived.
+pub(super) fn arrived(record: &Abridged) -> u64 {
+    decode(record).map_or(u64::MAX, |(request, _)| request.arrived)
+}
 
 /// Takes a record apart. None if it is no record of the hook's.
 pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
@@ -21,6 +47,7 @@ pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
         may_administer: has(TAKEN_MAY_ADMINISTER),
         cap_ack: has(TAKEN_CAP_ACK),
         ext_ack: has(TAKEN_EXT_ACK),
+        arrived: taken.arrived,
     };
     Some((request, datagram))
 }
@@ -34,6 +61,7 @@ mod tests {
         for word in [40, 41, 42, length, flags, 0] {
             bytes.extend(u32::to_ne_bytes(word));
         }
+        bytes.extend(43_u64.to_ne_bytes());
         bytes.extend(rest);
         bytes
     }
@@ -49,7 +77,18 @@ mod tests {
         assert_eq!(datagram, b"abc");
         assert_eq!((request.namespace, request.port), (7, 40));
         assert_eq!((request.pid, request.thread), (41, 42));
+        assert_eq!(request.arrived, 43);
         assert!(request.may_administer && request.ext_ack && !request.cap_ack);
+    }
+
+    #[test]
+    fn of_a_record_that_is_abridged_the_first_message_s_header_is_left() {
+        let bytes = record(20, 0, b"a header of sixteen!");
+        let abridged = abridge(&bytes).unwrap();
+        let (request, datagram) = decode(&abridged).unwrap();
+        assert_eq!((request.port, datagram), (40, &b"a header of sixt"[..]));
+        assert_eq!(arrived(&abridged), 43);
+        assert!(abridge(&bytes[..50]).is_none());
     }
 
     #[test]
@@ -57,7 +96,7 @@ mod tests {
         for bytes in [
             record(3, 0, b"ab"),
             record(u32::MAX, 0, b"ab"),
-            record(0, 0, b"")[..31].into(),
+            record(0, 0, b"")[..39].into(),
         ] {
             assert!(decode(&bytes).is_none(), "{bytes:?}");
         }

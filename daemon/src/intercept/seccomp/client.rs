@@ -8,9 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::Result;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{getsockopt, sockopt};
 
-use super::option::InternetSocket;
+use super::relay::Peer;
 use super::standing::{Owner, Standing};
 use super::{Client, OptionCaller, process, socket::ClientSocket, sys};
 
@@ -21,7 +20,7 @@ const NETLINK_EXT_ACK: libc::c_int = 11;
 /// A supervisor, as known from its connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Supervisor {
-    /// Its user, for sharing out connections.
+    /// Its user.
     pub(super) uid: libc::uid_t,
     /// Its thread ids mean the same as ours.
     same_process_namespace: bool,
@@ -30,11 +29,10 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// The one at the other end.
-    pub(super) fn of(connection: &impl AsFd) -> Result<Self> {
-        let credentials = getsockopt(connection, sockopt::PeerCredentials)?;
-        let (uid, pid) = (credentials.uid(), credentials.pid());
-        let pidfd = sys::peer_pidfd(connection.as_fd());
+    /// The one that the relay tells of.
+    pub(super) fn of(peer: &Peer) -> Result<Self> {
+        let Peer { uid, pid, pidfd } = peer;
+        let (uid, pid) = (*uid, *pid);
         let own = process::own_pid();
         let same_process_namespace = match process::namespace(pid, "pid") {
             Ok(theirs) => theirs == process::namespace(own, "pid")?,
@@ -44,10 +42,9 @@ impl Supervisor {
         let standing = Standing::of(pid).ok();
         // What was read is about the supervisor if it still lives now. Without a pidfd (before
         // Linux 6.5) somebody else could have its process id by now, so only root's word counts.
-        let certain = match &pidfd {
-            Ok(pidfd) => lives(pidfd)?,
-            Err(Errno::ENOPROTOOPT) => uid == 0,
-            Err(_) => false,
+        let certain = match pidfd {
+            Some(pidfd) => lives(pidfd)?,
+            None => uid == 0,
         };
         Ok(Self {
             uid,
@@ -59,7 +56,7 @@ impl Supervisor {
 
     /// The client that it passes a socket of.
     pub(super) fn client(&self, tid: libc::pid_t, descriptor: OwnedFd) -> Result<Client> {
-        let socket = ClientSocket::recognise(descriptor).ok_or(Errno::EINVAL)?;
+        let socket = ClientSocket::recognise(descriptor).map_err(|_| Errno::EINVAL)?;
         let port = socket.port()?;
         if port == 0 {
             return Err(Errno::EINVAL);
@@ -78,21 +75,26 @@ impl Supervisor {
         })
     }
 
-    /// The caller that it passes a socket of, on which an option is read or changed.
+    /// The caller that reads or changes an option of a socket in this network namespace.
     pub(super) fn option_caller(
         &self,
         tid: libc::pid_t,
-        descriptor: OwnedFd,
+        cookie: u64,
+        netns: OwnedFd,
     ) -> Result<OptionCaller> {
-        let socket = InternetSocket::recognise(descriptor).ok_or(Errno::EINVAL)?;
-        let owner = Owner::of_socket(&socket)?;
+        let owner = Owner::of_network(netns.as_fd())?;
         let may = |standing: Standing| standing.may_administer(&owner);
         Ok(OptionCaller {
-            namespace: namespace(&socket)?,
+            namespace: cookie,
             pid: self.process(tid),
             may_administer: self.standing.is_some_and(may) && Standing::of(tid).is_ok_and(may),
-            socket: socket.into(),
+            netns,
         })
+    }
+
+    /// Whether it speaks for administrators of this machine, whose requests go before others'.
+    pub(super) fn goes_first(&self) -> bool {
+        self.uid == 0 || self.may_administer
     }
 
     /// The process that a thread belongs to, or 0 where its id means nothing here.

@@ -1,4 +1,5 @@
-//! The daemon's side of one supervisor's connection.
+//! The daemon's side of one supervisor's connection. Between the two is the relay, so each request
+//! comes with one descriptor, of a kind that can be closed at once.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -15,7 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Handler;
 use super::client::Supervisor;
 use super::packet::{self, Packet};
-use super::wire::{self, Answer, Kind, LARGEST_PIECE, Request, State};
+use super::wire::{
+    self, Answer, Kind, LARGEST_PIECE, LARGEST_VOUCHED, Request, State, VouchedRequest,
+};
 use crate::procfs::Place;
 
 /// The most requests of one supervisor that are not done. A supervisor of ours stops earlier.
@@ -97,6 +101,8 @@ impl Connection<'_> {
                 Some(answer) = later.recv() => self.send(answer, &[]).await?,
                 packet = self.receive() => match packet? {
                     None => return Ok(()),
+                    // Whoever asked does not wait any more, and was told so.
+                    Some(_) if has_ended(&self.stream)? => return Ok(()),
                     Some(packet) => {
                         let (answer, value) = self.take(packet)?;
                         for piece in value.chunks(LARGEST_PIECE) {
@@ -112,7 +118,9 @@ impl Connection<'_> {
 
     async fn receive(&self) -> io::Result<Option<Packet>> {
         self.stream
-            .async_io(Interest::READABLE, || packet::receive(self.stream.as_fd()))
+            .async_io(Interest::READABLE, || {
+                packet::receive(self.stream.as_fd(), LARGEST_VOUCHED)
+            })
             .await
     }
 
@@ -130,27 +138,28 @@ impl Connection<'_> {
     /// is for what no supervisor of ours sends.
     fn take(&self, packet: Packet) -> io::Result<(Answer, Vec<u8>)> {
         let nonsense = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let (request, contents) =
-            Request::decode(&packet.bytes).ok_or_else(|| nonsense("not a request"))?;
+        let (cookie, request, contents) =
+            VouchedRequest::decode(&packet.bytes).ok_or_else(|| nonsense("not a request"))?;
         let answer = |state| Answer {
             id: request.id,
             state,
         };
-        if packet.cut {
+        let Ok([descriptor]) = <[OwnedFd; 1]>::try_from(packet.descriptors) else {
+            // This process has no room for more.
             let state = State::Refused(Errno::ENOBUFS as i32);
             return Ok((answer(state), Vec::new()));
-        }
-        let [socket] = <[OwnedFd; 1]>::try_from(packet.descriptors)
-            .map_err(|_| nonsense("not exactly one descriptor"))?;
+        };
         let value = match request.kind {
             Kind::Netlink => {
-                let state = self.datagram(request, contents, socket);
+                let state = self.datagram(request, contents, descriptor);
                 let refused = |errno: Errno| State::Refused(errno as i32);
                 return Ok((answer(state.unwrap_or_else(refused)), Vec::new()));
             }
             Kind::Option => {
                 let call = wire::decode_call(contents).ok_or_else(|| nonsense("not a call"))?;
-                let caller = self.supervisor.option_caller(request.tid, socket);
+                let caller = self
+                    .supervisor
+                    .option_caller(request.tid, cookie, descriptor);
                 let caller = caller.map_err(|errno| errno as i32);
                 let value = caller.and_then(|caller| self.handler.option(&caller, &call));
                 value.map(|value| wire::encode_value(&value))
@@ -159,7 +168,7 @@ impl Connection<'_> {
                 let path = str::from_utf8(contents).ok();
                 let place = path.and_then(Place::of_path);
                 let place = place.ok_or_else(|| nonsense("not a place"))?;
-                let text = self.handler.file(socket.as_fd(), place);
+                let text = self.handler.file(descriptor.as_fd(), place);
                 text.map(String::into_bytes)
             }
         };
@@ -194,4 +203,10 @@ impl Connection<'_> {
             .is_ok();
         Ok(if more { State::Taken } else { State::Done })
     }
+}
+
+/// Whether the other end is closed.
+fn has_ended(stream: &UnixStream) -> io::Result<bool> {
+    let mut end = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    Ok(poll(&mut end, PollTimeout::ZERO)? > 0)
 }

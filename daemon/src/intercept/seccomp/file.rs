@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -26,7 +26,7 @@ pub(super) struct FileCall {
     pub(super) notification: u64,
     pub(super) tid: libc::pid_t,
     /// The caller's network namespace.
-    pub(super) namespace: Rc<OwnedFd>,
+    pub(super) namespace: Arc<OwnedFd>,
     pub(super) path: String,
     close_on_exec: bool,
     /// What has come of the contents.
@@ -69,7 +69,7 @@ pub(super) fn read(notification: &Notification, target: &Target) -> Option<FileC
     Some(FileCall {
         notification: notification.id,
         tid: notification.tid,
-        namespace: Rc::new(namespace.into()),
+        namespace: Arc::new(namespace.into()),
         path,
         close_on_exec: flags & libc::O_CLOEXEC != 0,
         pieces: Vec::new(),
@@ -92,11 +92,6 @@ fn path(target: &Target, at: u64) -> Option<String> {
 }
 
 impl FileCall {
-    /// Bytes that it holds.
-    pub(super) fn weight(&self) -> usize {
-        self.path.len() + self.pieces.len()
-    }
-
     /// Takes a piece of the contents.
     pub(super) fn take(&mut self, piece: &[u8]) {
         self.pieces.extend(piece);

@@ -1,7 +1,7 @@
 //! A trapped call that is being worked on: what is left to do, and what its caller will see.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
@@ -27,7 +27,7 @@ pub(super) enum Step {
 pub(super) struct Job {
     pub(super) notification: u64,
     pub(super) tid: libc::pid_t,
-    pub(super) socket: Rc<ClientSocket>,
+    pub(super) socket: Arc<ClientSocket>,
     steps: VecDeque<Step>,
     /// Bytes that it held when it began.
     pub(super) weight: usize,
@@ -39,7 +39,7 @@ impl Job {
     pub(super) fn new(
         notification: u64,
         tid: libc::pid_t,
-        socket: Rc<ClientSocket>,
+        socket: Arc<ClientSocket>,
         call: &Call,
     ) -> Self {
         let mut steps = VecDeque::new();

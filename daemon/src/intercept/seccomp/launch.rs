@@ -125,7 +125,8 @@ fn fork_away(child: impl FnOnce() -> libc::c_int) -> io::Result<()> {
                 Ok(ForkResult::Parent { .. }) => 0,
                 Err(_) => 1,
             };
-            leave(status)
+            // Without what the original does at its end.
+            sys::leave(status)
         }
         ForkResult::Parent { child } => {
             // Where SIGCHLD is ignored there is nothing to collect.
@@ -133,12 +134,6 @@ fn fork_away(child: impl FnOnce() -> libc::c_int) -> io::Result<()> {
             Ok(())
         }
     }
-}
-
-/// Ends a copy of the process without what the original does at its end.
-fn leave(status: libc::c_int) -> ! {
-    // SAFETY: ends the process; no code runs after it.
-    unsafe { libc::_exit(status) }
 }
 
 /// Whether another `sockvs exec` looks at what this process sends.
@@ -151,7 +146,7 @@ fn is_supervised() -> bool {
         generic,
     )
     .ok()
-    .and_then(ClientSocket::recognise)
+    .and_then(|socket| ClientSocket::recognise(socket).ok())
     .is_some_and(|socket| socket.send(&datagram::probe()) == Err(Errno::EALREADY))
 }
 
@@ -169,7 +164,7 @@ fn supervise(
     }
     // Without a number the command has given up, or is looked after by somebody else.
     let Ok(number) = receive(&mut from_command) else {
-        leave(0)
+        sys::leave(0)
     };
     let listener = match take_listener(command, number) {
         Ok(listener) => listener,
@@ -181,7 +176,7 @@ fn supervise(
     let told = send(&mut to_command, 0);
     drop((from_command, to_command));
     if told.is_ok() {
-        supervisor::run(listener, daemon_socket);
+        return i32::from(supervisor::run(listener, daemon_socket).is_err());
     }
     0
 }

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::Result;
 use nix::errno::Errno;
@@ -13,18 +13,20 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
+use super::root_socket;
+use super::session::Descriptor;
 use super::wire::{Answer, LARGEST_PACKET, LARGEST_PIECE, Request};
 
 /// A request that did not fit the connection's buffer yet.
 struct Unsent {
     packet: Vec<u8>,
-    socket: Rc<dyn AsFd>,
+    socket: Descriptor,
 }
 
 /// The connection, while there is one.
 pub(super) struct Link {
     path: PathBuf,
-    connection: Option<OwnedFd>,
+    connection: Option<Arc<OwnedFd>>,
     unsent: VecDeque<Unsent>,
 }
 
@@ -52,7 +54,10 @@ impl Link {
     /// Connects unless connected; says whether there is a connection now.
     pub(super) fn open(&mut self) -> bool {
         if self.connection.is_none() {
-            self.connection = dial(&self.path).ok();
+            // Root has a socket of its own, unless the daemon is an older one.
+            let root = root_socket(&self.path);
+            let connection = dial(&root).or_else(|_| dial(&self.path));
+            self.connection = connection.ok().map(Arc::new);
         }
         self.connection.is_some()
     }
@@ -63,8 +68,8 @@ impl Link {
         self.unsent.clear();
     }
 
-    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.connection.as_ref().map(AsFd::as_fd)
+    pub(super) fn descriptor(&self) -> Option<Arc<OwnedFd>> {
+        self.connection.clone()
     }
 
     pub(super) fn wants_to_send(&self) -> bool {
@@ -76,12 +81,12 @@ impl Link {
         &mut self,
         request: Request,
         contents: &[u8],
-        socket: &Rc<dyn AsFd>,
+        socket: &Descriptor,
     ) -> std::result::Result<(), Failure> {
         let connection = self.connection.as_ref().ok_or(Failure::Lost)?;
         let unsent = Unsent {
             packet: request.encode(contents),
-            socket: Rc::clone(socket),
+            socket: Arc::clone(socket),
         };
         if self.unsent.is_empty() {
             match transmit(connection, &unsent) {

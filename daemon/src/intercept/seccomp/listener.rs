@@ -1,33 +1,33 @@
-//! The daemon's Unix socket, where supervisors connect.
+//! The daemon's Unix sockets, where supervisors connect: one for everybody, one for root only, at which
+//! nobody else can be in the way.
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
-};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use nix::sys::socket::SockType;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{debug, warn};
 
 use super::client::Supervisor;
-use super::{Handler, connection};
-use crate::descriptors;
+use super::relay::{Audience, Peer, Relay};
+use super::{Handler, connection, root_socket};
 use crate::socket_file::{self, Place};
+use crate::{descriptors, intercept::bpf, privileges};
 
-/// The most connections; users other than root share fewer, so that they cannot keep root out.
-const MOST_CONNECTIONS: usize = 1024;
-const MOST_OF_OTHERS: usize = 256;
-const BACKLOG: i32 = 1024;
-/// How long to wait when a connection cannot be accepted, for want of descriptors or memory.
-const BREATH: Duration = Duration::from_millis(50);
+/// How long to wait before a relay is started again.
+const BREATH: Duration = Duration::from_millis(500);
+/// How long a thread that waited for a client is kept for the next time.
+const IDLE_THREAD: Duration = Duration::from_secs(2);
 
-/// Why the socket could not be set up.
+/// Why a socket could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A daemon answers there.
@@ -46,63 +46,123 @@ pub enum Error {
     },
 }
 
-/// Where supervisors connect. Its file goes when it is dropped.
+/// A listening socket. Its file goes when it is dropped.
 #[derive(Debug)]
-pub struct Listener {
-    socket: Option<OwnedFd>,
+struct Socket {
+    audience: Audience,
+    socket: OwnedFd,
     path: PathBuf,
     /// Device and inode: the file that is ours to remove.
     file: (u64, u64),
 }
 
-impl Listener {
-    /// Opens the socket for every user: what a client may do is decided request by request. A
-    /// socket file that nobody listens to any more is replaced.
-    pub fn bind(path: &Path) -> Result<Self, Error> {
-        let system = |source: io::Error| Error::System {
-            path: path.to_owned(),
-            source,
-        };
-        match socket_file::clear(path).map_err(system)? {
-            Place::Free => {}
-            Place::Taken => return Err(Error::Taken(path.to_owned())),
-            Place::NotASocket => return Err(Error::NotASocket(path.to_owned())),
-        }
-        let socket = open(path).map_err(|errno| system(errno.into()))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(system)?;
-        let file = identity(path).map_err(system)?;
-        Ok(Self {
-            socket: Some(socket),
-            path: path.to_owned(),
-            file,
-        })
-    }
+/// Where supervisors connect. The sockets' files go when it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    everybody: Socket,
+    root: Socket,
+}
 
-    /// Serves all supervisors, for ever.
-    pub async fn serve(mut self, handler: Arc<dyn Handler>) {
-        let Some(socket) = self.socket.take() else {
-            return;
-        };
-        let socket = match UnixListener::from_std(socket.into()) {
-            Ok(socket) => socket,
-            Err(error) => return warn!(%error, "cannot wait for supervisors"),
-        };
-        let all = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let others = Arc::new(Semaphore::new(MOST_OF_OTHERS));
-        loop {
-            descriptors::wait_for_room().await;
-            match socket.accept().await {
-                Ok((connection, _)) => admit(connection, &all, &others, &handler),
-                Err(error) => {
-                    debug!(%error, "cannot accept a supervisor");
-                    tokio::time::sleep(BREATH).await;
-                }
-            }
+/// Serves the supervisors until it is dropped. Dropping waits for none of them.
+#[derive(Debug)]
+pub struct Service {
+    runtimes: Vec<Runtime>,
+}
+
+impl Service {
+    /// Ends it, and waits for what is being done, but no longer than this.
+    pub fn end_within(mut self, limit: Duration) {
+        for runtime in self.runtimes.drain(..) {
+            runtime.shutdown_timeout(limit);
         }
     }
 }
 
-impl Drop for Listener {
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.runtimes
+            .drain(..)
+            .for_each(Runtime::shutdown_background);
+    }
+}
+
+impl Listener {
+    /// Opens a socket for every user (what a client may do is decided request by request), and
+    /// beside it one for root. A socket file that nobody listens to any more is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When somebody listens there, or a file cannot be made.
+    pub fn bind(path: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            everybody: Socket::open(Audience::Everybody, path.to_owned(), 0o666)?,
+            root: Socket::open(Audience::Root, root_socket(path), 0o600)?,
+        })
+    }
+
+    /// Serves all supervisors.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread or process to be had.
+    pub fn serve(self, handler: &Arc<dyn Handler>) -> io::Result<Service> {
+        let mut service = Service {
+            runtimes: Vec::new(),
+        };
+        let mut runtime = |name| {
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name(name)
+                .thread_keep_alive(IDLE_THREAD)
+                .enable_all()
+                .on_thread_start(|| {
+                    bpf::do_not_interrupt();
+                    privileges::keep_needed();
+                })
+                .build()?;
+            let handle = runtime.handle().clone();
+            service.runtimes.push(runtime);
+            io::Result::Ok(handle)
+        };
+        let first = runtime("exec-first")?;
+        let others = runtime("exec-others")?;
+        for (socket, on) in [(self.root, &first), (self.everybody, &others)] {
+            let relay = Relay::start(socket.audience, socket.socket.as_fd())?;
+            let served = Served {
+                handler: Arc::clone(handler),
+                first: first.clone(),
+            };
+            on.spawn(served.accept(socket, relay));
+        }
+        Ok(service)
+    }
+}
+
+impl Socket {
+    fn open(audience: Audience, path: PathBuf, permissions: u32) -> Result<Self, Error> {
+        let open = || {
+            let socket = match socket_file::claim(&path)? {
+                Place::Free => socket_file::open(&path, SockType::SeqPacket, permissions)?,
+                Place::Taken => return Ok(Err(Error::Taken(path.clone()))),
+                Place::NotASocket => return Ok(Err(Error::NotASocket(path.clone()))),
+            };
+            Ok(Ok((socket, identity(&path)?)))
+        };
+        let result = open().map_err(|source| Error::System {
+            path: path.clone(),
+            source,
+        });
+        let (socket, file) = result??;
+        Ok(Self {
+            audience,
+            socket,
+            path,
+            file,
+        })
+    }
+}
+
+impl Drop for Socket {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|file| file == self.file) {
             let _ = fs::remove_file(&self.path);
@@ -110,48 +170,72 @@ impl Drop for Listener {
     }
 }
 
-fn open(path: &Path) -> nix::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
-    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    listen(&socket, Backlog::new(BACKLOG)?)?;
-    Ok(socket)
-}
-
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// Serves a connection from a task of its own, if there is room for it; else closes it.
-fn admit(
-    stream: UnixStream,
-    all: &Arc<Semaphore>,
-    others: &Arc<Semaphore>,
-    handler: &Arc<dyn Handler>,
-) {
-    let supervisor = match Supervisor::of(&stream) {
-        Ok(supervisor) => supervisor,
-        Err(error) => return debug!(%error, "cannot tell who a supervisor is"),
-    };
-    let uid = supervisor.uid;
-    let Some(permits) = permits(uid, all, others) else {
-        return debug!(uid, "too many supervisors");
-    };
-    let handler = Arc::clone(handler);
-    tokio::spawn(async move {
-        if let Err(error) = connection::serve(stream, supervisor, &*handler).await {
-            debug!(uid, %error, "supervisor's connection ended");
-        }
-        drop(permits);
-    });
+/// What connections are served with.
+struct Served {
+    handler: Arc<dyn Handler>,
+    /// Where the requests of administrators are carried out.
+    first: Handle,
 }
 
-fn permits(
-    uid: libc::uid_t,
-    all: &Arc<Semaphore>,
-    others: &Arc<Semaphore>,
-) -> Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)> {
-    let take = |from: &Arc<Semaphore>| Arc::clone(from).try_acquire_owned().ok();
-    let other = if uid == 0 { None } else { Some(take(others)?) };
-    Some((take(all)?, other))
+impl Served {
+    /// Serves what a relay lets in, for ever. A relay that ends is replaced.
+    async fn accept(self, socket: Socket, mut relay: Relay) {
+        loop {
+            match self.meet_all(&relay).await {
+                Ok(()) => warn!("the process that accepts supervisors has ended"),
+                Err(error) => warn!(%error, "supervisors are not accepted any more"),
+            }
+            // It may be in the middle of something that takes for ever.
+            thread::spawn(|| relay.collect());
+            relay = loop {
+                tokio::time::sleep(BREATH).await;
+                match Relay::start(socket.audience, socket.socket.as_fd()) {
+                    Ok(relay) => break relay,
+                    Err(error) => debug!(%error, "no process to accept supervisors"),
+                }
+            };
+        }
+    }
+
+    async fn meet_all(&self, relay: &Relay) -> io::Result<()> {
+        // Of packets, too.
+        let channel = UnixStream::from_std(relay.channel.try_clone()?.into())?;
+        loop {
+            descriptors::wait_for_room().await;
+            let met = channel.async_io(Interest::READABLE, || Peer::meet(channel.as_fd()));
+            let Some((peer, connection)) = met.await? else {
+                return Ok(());
+            };
+            if let Err(error) = self.welcome(&peer, connection) {
+                debug!(uid = peer.uid, %error, "cannot serve a supervisor");
+            }
+        }
+    }
+
+    /// Serves a connection from a task of its own.
+    fn welcome(&self, peer: &Peer, connection: OwnedFd) -> io::Result<()> {
+        let supervisor = Supervisor::of(peer)?;
+        let on = if supervisor.goes_first() {
+            self.first.clone()
+        } else {
+            Handle::current()
+        };
+        let handler = Arc::clone(&self.handler);
+        let uid = peer.uid;
+        on.spawn(async move {
+            let served = async {
+                // Of packets, in fact; tokio's type only tells when it is ready.
+                let stream = UnixStream::from_std(connection.into())?;
+                connection::serve(stream, supervisor, &*handler).await
+            };
+            if let Err(error) = served.await {
+                debug!(uid, %error, "supervisor's connection ended");
+            }
+        });
+        Ok(())
+    }
 }

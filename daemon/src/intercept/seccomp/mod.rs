@@ -1,6 +1,6 @@
 //! Takes IPVS requests from the commands that `sockvs exec` runs, by seccomp user notification.
 //!
-//! Two processes work together:
+//! Two programs work together:
 //!
 //! * `sockvs exec -- COMMAND…` ([`exec()`]) leaves a *supervisor* behind and becomes the command.
 //!   The supervisor is told of every `sendto`, `sendmsg` and `sendmmsg` of the command and of all
@@ -9,11 +9,13 @@
 //!   IPVS request goes on to the kernel untouched; what is one travels to the daemon, together with
 //!   the client's socket.
 //! * `sockvsd` ([`Listener`]) takes the requests from all supervisors, finds out for itself who
-//!   asks, and hands them to a [`Handler`].
+//!   asks, and hands them to a [`Handler`]. It has two processes ([`relay()`]) accept the supervisors'
+//!   connections and close what comes by them, as that can take for ever.
 //!
 //! While no daemon answers, the command sees a kernel without IPVS: the same ENOENT for the family,
 //! given by the kernel itself, and ENOPROTOOPT for the options. Netlink requests of a command that was
-//! served before wait some seconds for the next daemon first (`patience`).
+//! served before wait some seconds for the next daemon first, and a daemon that stays silent for as
+//! long counts as none (`session`).
 //!
 //! What this module does not do:
 //!
@@ -26,14 +28,16 @@
 //!   kernel.
 //! * It is no sandbox: a command that wants to reach the kernel can.
 //!
-//! Where the pieces are: `launch` (become the command) installs `filter`; `supervisor` reads each
-//! `notification`, looks at its `target` and `socket`, reads the `call`, cuts each `datagram` into
-//! ours and theirs, and works through the resulting `job` with the daemon behind `link`; a call about
-//! an `option`, or one that opens a `file`, it hands on as it is (`question`). `wire` is what the two processes say to each other; `listener`,
-//! `connection`, `packet` and `client` are the daemon's end, and `standing` says what a process may
-//! do. `process` and `sys` ask the system.
+//! Where the pieces are: `launch` (become the command) installs `filter`; the threads of the
+//! `supervisor` (`workers`) read each `notification`, look at its `target` and `socket`, read the
+//! `call`, cut each `datagram` into ours and theirs, and work through the resulting `job`
+//! (`call_work`) with the daemon behind `session` and `link`; a call about an `option`, or one that
+//! opens a `file`, they hand on as it is (`question`). `wire` is what the two say to each other;
+//! `listener`, `relay`, `connection`, `packet` and `client` are the daemon's end, and `standing` says
+//! what a process may do. `process` and `sys` ask the system.
 
 mod call;
+mod call_work;
 mod client;
 mod connection;
 mod datagram;
@@ -48,9 +52,10 @@ mod listener;
 mod notification;
 mod option;
 mod packet;
-mod patience;
 mod process;
 mod question;
+mod relay;
+mod session;
 mod socket;
 mod standing;
 mod supervisor;
@@ -59,18 +64,30 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod workers;
 
 pub use connection::Done;
 pub use launch::{ExecError, exec};
-pub use listener::{Error, Listener};
+pub use listener::{Error, Listener, Service};
+pub use relay::{Audience, run as relay};
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use crate::{
     family::FAMILY_ID,
     procfs::Place,
     sockopt::{Call, Value},
 };
+
+/// The socket that only root may use, beside the one for everybody, so that nobody else is in the
+/// way there.
+#[must_use]
+pub fn root_socket(everybodys: &Path) -> PathBuf {
+    let mut path = everybodys.as_os_str().to_owned();
+    path.push(".root");
+    path.into()
+}
 
 /// Who answers for the files that the kernel's IPVS has in /proc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,18 +127,18 @@ pub struct OptionCaller {
     pub pid: i32,
     /// Whether the caller, and the supervisor that speaks for it, may administer that namespace.
     pub may_administer: bool,
-    /// The socket itself.
-    pub socket: OwnedFd,
+    /// The network namespace itself.
+    pub netns: OwnedFd,
 }
 
 /// Serves the requests.
 pub trait Handler: Send + Sync + 'static {
     /// Takes one run of netlink messages, all for the family "IPVS" or asking for it.
     ///
-    /// Runs on a worker of the async runtime, and the client sits in `sendmsg` until it returns. So
-    /// it must apply the messages, send the replies that fit the client's receive buffer, and
-    /// return. A long dump goes on from elsewhere and keeps `done` until its last reply is
-    /// delivered or given up.
+    /// Runs on the one thread that serves clients of this kind (those of administrators, or all
+    /// others), and the client sits in `sendmsg` until it returns. So it must apply the messages,
+    /// send the replies that fit the client's receive buffer, and return. A long dump goes on from
+    /// elsewhere and keeps `done` until its last reply is delivered or given up.
     ///
     /// # Errors
     ///

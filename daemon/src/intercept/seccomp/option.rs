@@ -5,7 +5,7 @@
 //! out for itself what is wrong with it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
@@ -48,7 +48,7 @@ impl From<InternetSocket> for OwnedFd {
 pub(super) struct OptionCall {
     pub(super) notification: u64,
     pub(super) tid: libc::pid_t,
-    pub(super) socket: Rc<InternetSocket>,
+    pub(super) socket: Arc<InternetSocket>,
     pub(super) call: Call,
     /// Where a `getsockopt` wants the value and its length.
     value_at: u64,
@@ -93,7 +93,7 @@ pub(super) fn read(
     Some(OptionCall {
         notification: notification.id,
         tid: notification.tid,
-        socket: Rc::new(socket),
+        socket: Arc::new(socket),
         call: Call {
             direction,
             number,
@@ -107,11 +107,6 @@ pub(super) fn read(
 }
 
 impl OptionCall {
-    /// Bytes that it holds.
-    pub(super) fn weight(&self) -> usize {
-        self.call.argument.as_ref().map_or(0, Vec::len) + self.pieces.len()
-    }
-
     /// Takes a piece of the value.
     pub(super) fn take(&mut self, piece: &[u8]) {
         self.pieces.extend(piece);

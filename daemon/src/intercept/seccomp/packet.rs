@@ -9,8 +9,6 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
-use super::wire::LARGEST_PACKET;
-
 /// The most descriptors of one packet (`SCM_MAX_FD`), and the room that they take.
 const MOST_DESCRIPTORS: usize = 253;
 const CONTROL_HEADER: usize = size_of::<libc::cmsghdr>();
@@ -27,14 +25,14 @@ pub(super) struct Packet {
 }
 
 /// The next packet without waiting; `None` at the end of the connection. One that is longer than
-/// any request is an error.
-pub(super) fn receive(connection: BorrowedFd<'_>) -> io::Result<Option<Packet>> {
+/// `longest` is an error.
+pub(super) fn receive(connection: BorrowedFd<'_>, longest: usize) -> io::Result<Option<Packet>> {
     let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
     let length = recv(connection.as_raw_fd(), &mut [], look)?;
     if length == 0 {
         return Ok(None);
     }
-    if length > LARGEST_PACKET {
+    if length > longest {
         return Err(Errno::EMSGSIZE.into());
     }
     let mut bytes = vec![0_u8; length];

@@ -1,13 +1,14 @@
 //! A call that the daemon answers as a whole, unlike a datagram, which may be partly the kernel's.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use super::file::{self, FileCall};
 use super::notification::{Notification, Notifier, Verdict};
 use super::option::{self, InternetSocket, OptionCall};
+use super::session::Descriptor;
 use super::target::Target;
 use super::wire::{self, Kind};
 
@@ -32,13 +33,6 @@ pub(super) fn read(notification: &Notification) -> Option<Question> {
 }
 
 impl Question {
-    pub(super) fn notification(&self) -> u64 {
-        match self {
-            Self::Option(call) => call.notification,
-            Self::File(call) => call.notification,
-        }
-    }
-
     pub(super) fn tid(&self) -> libc::pid_t {
         match self {
             Self::Option(call) => call.tid,
@@ -62,18 +56,10 @@ impl Question {
     }
 
     /// What goes to the daemon with it.
-    pub(super) fn descriptor(&self) -> Rc<dyn AsFd> {
+    pub(super) fn descriptor(&self) -> Descriptor {
         match self {
-            Self::Option(call) => Rc::<InternetSocket>::clone(&call.socket),
-            Self::File(call) => Rc::<OwnedFd>::clone(&call.namespace),
-        }
-    }
-
-    /// Bytes that it holds.
-    pub(super) fn weight(&self) -> usize {
-        match self {
-            Self::Option(call) => call.weight(),
-            Self::File(call) => call.weight(),
+            Self::Option(call) => Arc::<InternetSocket>::clone(&call.socket),
+            Self::File(call) => Arc::<OwnedFd>::clone(&call.namespace),
         }
     }
 
@@ -85,30 +71,20 @@ impl Question {
         }
     }
 
-    /// Ends the call as the daemon's answer, which is complete, has it.
-    pub(super) fn succeed(&self, notifier: &Notifier) {
-        let verdict = match self {
-            Self::Option(call) => call.succeed(notifier),
-            Self::File(call) => match call.succeed(notifier) {
-                Ok(()) => return,
-                Err(errno) => Verdict::Fails(errno),
-            },
-        };
-        notifier.respond(self.notification(), verdict);
+    /// Ends the call as the daemon's answer, which is complete, has it. None is for one that is over.
+    pub(super) fn succeed(&self, notifier: &Notifier) -> Option<Verdict> {
+        match self {
+            Self::Option(call) => Some(call.succeed(notifier)),
+            Self::File(call) => call.succeed(notifier).err().map(Verdict::Fails),
+        }
     }
 
-    /// Ends the call with an error.
-    pub(super) fn fail(&self, notifier: &Notifier, errno: Errno) {
-        notifier.respond(self.notification(), Verdict::Fails(errno));
-    }
-
-    /// Ends the call as a kernel without IPVS would. It would be asked itself, if an ip_vs that was
+    /// What the caller sees of a kernel without IPVS. It would be asked itself, if an ip_vs that was
     /// loaded without need could not answer in earnest.
-    pub(super) fn fail_without_daemon(&self, notifier: &Notifier) {
-        let errno = match self {
+    pub(super) fn without_daemon(&self) -> Verdict {
+        Verdict::Fails(match self {
             Self::Option(_) => Errno::ENOPROTOOPT,
             Self::File(_) => Errno::ENOENT,
-        };
-        self.fail(notifier, errno);
+        })
     }
 }

@@ -16,12 +16,12 @@ const OVERHEAD: usize = 32;
 pub(super) struct ClientSocket(OwnedFd);
 
 impl ClientSocket {
-    /// Says no to anything else.
-    pub(super) fn recognise(fd: OwnedFd) -> Option<Self> {
+    /// Gives anything else back.
+    pub(super) fn recognise(fd: OwnedFd) -> std::result::Result<Self, OwnedFd> {
         let number = |name| sys::number_option(fd.as_fd(), libc::SOL_SOCKET, name);
-        (number(libc::SO_PROTOCOL) == Ok(libc::NETLINK_GENERIC)
-            && number(libc::SO_DOMAIN) == Ok(libc::AF_NETLINK))
-        .then_some(Self(fd))
+        let ours = number(libc::SO_PROTOCOL) == Ok(libc::NETLINK_GENERIC)
+            && number(libc::SO_DOMAIN) == Ok(libc::AF_NETLINK);
+        if ours { Ok(Self(fd)) } else { Err(fd) }
     }
 
     /// The longest datagram that the kernel takes from it.

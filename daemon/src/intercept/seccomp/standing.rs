@@ -1,25 +1,21 @@
 //! What a process may do in a network namespace that belongs to its own or another user namespace
 //! (`cap_capable` in `security/commoncap.c`).
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use nix::Result;
-use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
 use super::process::{self, Namespace};
 use super::sys;
-use crate::family::namespace_of_socket;
 
 /// The user namespace that owns a network namespace.
 pub(super) struct Owner(OwnedFd);
 
 impl Owner {
-    /// Of the network namespace that a socket is in.
-    pub(super) fn of_socket(socket: &impl AsFd) -> Result<Self> {
-        let network = namespace_of_socket(socket.as_fd())
-            .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
-        sys::owner_of_namespace(network.as_fd()).map(Self)
+    /// Of a network namespace.
+    pub(super) fn of_network(network: BorrowedFd<'_>) -> Result<Self> {
+        sys::owner_of_namespace(network).map(Self)
     }
 }
 
@@ -76,11 +72,17 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
+    use crate::family::namespace_of_socket;
+
+    fn owner_of_own() -> Owner {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let network = namespace_of_socket(socket.as_fd()).unwrap();
+        Owner::of_network(network.as_fd()).unwrap()
+    }
 
     #[test]
     fn root_may_administer_its_own_network() {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let owner = Owner::of_socket(&socket).unwrap();
+        let owner = owner_of_own();
         let mut standing = Standing::of(process::own_pid()).unwrap();
         assert!(standing.may_administer(&owner));
         standing.net_admin = false;
@@ -89,8 +91,7 @@ mod tests {
 
     #[test]
     fn somebody_of_a_namespace_that_is_not_above_may_not() {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let owner = Owner::of_socket(&socket).unwrap();
+        let owner = owner_of_own();
         let elsewhere = Standing {
             user: 0,
             namespace: process::namespace(process::own_pid(), "net").unwrap(),

@@ -111,23 +111,31 @@ mod namespace_ioctl {
     const NSIO: u8 = 0xb7;
     nix::ioctl_none!(owner, NSIO, 1);
     nix::ioctl_none!(parent, NSIO, 2);
+    nix::ioctl_none!(kind, NSIO, 3);
     nix::ioctl_read_bad!(maker, nix::request_code_none!(NSIO, 4), libc::uid_t);
 }
 
+/// Whether a namespace's file is that of a network namespace.
+pub(super) fn is_network_namespace(namespace: BorrowedFd<'_>) -> bool {
+    // SAFETY: takes no argument.
+    let kind = unsafe { namespace_ioctl::kind(namespace.as_raw_fd()) };
+    kind == Ok(libc::CLONE_NEWNET)
+}
+
 /// The user namespace that a namespace belongs to.
-pub(super) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(in crate::intercept) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     // SAFETY: takes no argument.
     made(unsafe { namespace_ioctl::owner(namespace.as_raw_fd()) }?.into())
 }
 
 /// The user namespace that a user namespace was made in.
-pub(super) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(in crate::intercept) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     // SAFETY: takes no argument.
     made(unsafe { namespace_ioctl::parent(namespace.as_raw_fd()) }?.into())
 }
 
 /// The user who made a user namespace.
-pub(super) fn maker_of_namespace(namespace: BorrowedFd<'_>) -> Result<libc::uid_t> {
+pub(in crate::intercept) fn maker_of_namespace(namespace: BorrowedFd<'_>) -> Result<libc::uid_t> {
     let mut user = 0;
     // SAFETY: the kernel writes the one number that the reference points to.
     unsafe { namespace_ioctl::maker(namespace.as_raw_fd(), &raw mut user) }?;
@@ -141,4 +149,17 @@ pub(super) fn disconnect(socket: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: the kernel only reads `NOWHERE`, which is 16 bytes long.
     Errno::result(unsafe { libc::connect(socket.as_raw_fd(), NOWHERE.as_ptr().cast(), 16) })
         .map(drop)
+}
+
+/// Has the calling process take a processor only where others leave it.
+pub(super) fn be_nice() {
+    const NICE: libc::c_int = 10;
+    // SAFETY: takes numbers. Should the kernel refuse, nothing is changed.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
+/// Ends this process at once, without what it would do at its end.
+pub(super) fn leave(status: libc::c_int) -> ! {
+    // SAFETY: ends the process; no code runs after it.
+    unsafe { libc::_exit(status) }
 }

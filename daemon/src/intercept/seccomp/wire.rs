@@ -15,6 +15,8 @@ pub(super) const LARGEST_DATAGRAM: usize = 1 << 20;
 pub(super) const LARGEST_PIECE: usize = 32 << 10;
 /// The longest request packet.
 pub(super) const LARGEST_PACKET: usize = LARGEST_DATAGRAM + Request::HEADER;
+/// The longest that the relay makes of one.
+pub(super) const LARGEST_VOUCHED: usize = LARGEST_PACKET + VouchedRequest::PREFIX;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,28 @@ impl Request {
         };
         let known = u16::from_ne_bytes(*version) == VERSION;
         (known && request.tid > 0 && !contents.is_empty()).then_some((request, contents))
+    }
+}
+
+/// Relay to daemon: a request whose descriptor may be closed without a wait. That of a call about a
+/// socket option is the network namespace in place of the socket, with its cookie.
+pub(super) struct VouchedRequest;
+
+impl VouchedRequest {
+    const PREFIX: usize = size_of::<u64>();
+
+    pub(super) fn encode(cookie: u64, request: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::with_capacity(Self::PREFIX + request.len());
+        packet.extend(cookie.to_ne_bytes());
+        packet.extend(request);
+        packet
+    }
+
+    /// The cookie, the request, and where its contents are.
+    pub(super) fn decode(packet: &[u8]) -> Option<(u64, Request, &[u8])> {
+        let (cookie, packet) = packet.split_first_chunk()?;
+        let (request, contents) = Request::decode(packet)?;
+        Some((u64::from_ne_bytes(*cookie), request, contents))
     }
 }
 
@@ -204,6 +228,19 @@ mod tests {
             assert_eq!(packet.len(), Request::HEADER + 7);
             assert_eq!(Request::decode(&packet), Some((request, &b"netlink"[..])));
         }
+    }
+
+    #[test]
+    fn a_request_survives_the_way_through_the_relay() {
+        let request = Request {
+            id: 5,
+            tid: 77,
+            kind: Kind::Option,
+        };
+        let packet = VouchedRequest::encode(9, &request.encode(b"call"));
+        let expected = (9, request, &b"call"[..]);
+        assert_eq!(VouchedRequest::decode(&packet), Some(expected));
+        assert!(VouchedRequest::decode(&packet[1..]).is_none());
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Table {
             }
             None => {
                 check_address(key, &spec.key, host)?;
-                path.name_destination().map_err(full)?
+                path.name_destination(self.ns).map_err(full)?
             }
         };
         service.destinations.push_front(Destination::new(id, spec));

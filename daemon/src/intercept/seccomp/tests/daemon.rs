@@ -9,10 +9,11 @@ use std::time::Duration;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sendto, socket,
 };
-use tokio::runtime::Runtime;
 
 use super::library::folder;
-use crate::intercept::seccomp::{Client, Done, FAMILY_ID, Handler, Listener, OptionCaller};
+use crate::intercept::seccomp::{
+    Client, Done, FAMILY_ID, Handler, Listener, OptionCaller, Service,
+};
 use crate::procfs::Place;
 use crate::sockopt::{Call, Value};
 
@@ -197,7 +198,7 @@ impl Handler for Shared {
 
 /// A daemon that runs until it is dropped.
 pub(super) struct Daemon {
-    runtime: Option<Runtime>,
+    service: Option<Service>,
     pub(super) socket: PathBuf,
     pub(super) fake: Arc<Fake>,
 }
@@ -221,15 +222,10 @@ impl Daemon {
             seen: Mutex::default(),
             held: Mutex::default(),
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("runtime");
         let listener = Listener::bind(path).expect("listener");
-        runtime.spawn(listener.serve(Arc::new(Shared(Arc::clone(&fake)))));
+        let handler: Arc<dyn Handler> = Arc::new(Shared(Arc::clone(&fake)));
         Self {
-            runtime: Some(runtime),
+            service: Some(listener.serve(&handler).expect("service")),
             socket: path.to_owned(),
             fake,
         }
@@ -242,8 +238,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(Duration::from_secs(5));
+        if let Some(service) = self.service.take() {
+            service.end_within(Duration::from_secs(5));
         }
     }
 }

@@ -88,6 +88,7 @@ fn nonsense_ends_that_connection_only() {
     let innocent = dial(&daemon.socket);
     let socket = netlink();
     let descriptor = [socket.as_raw_fd()];
+    let internet = std::net::UdpSocket::bind("127.0.0.1:0").expect("socket");
     let mut other_version = request();
     other_version[0] ^= 0x40;
     let too_long = request_of(Kind::Netlink, &vec![0; (1 << 20) + 1]);
@@ -98,7 +99,10 @@ fn nonsense_ends_that_connection_only() {
         (&request(), &[descriptor[0], descriptor[0]]),
         (&request(), &[descriptor[0]; 253]),
         (&too_long, &descriptor),
-        (&request_of(Kind::Option, b"no call"), &descriptor),
+        (
+            &request_of(Kind::Option, b"no call"),
+            &[internet.as_raw_fd()],
+        ),
     ] {
         let culprit = dial(&daemon.socket);
         setsockopt(&culprit, sockopt::SndBufForce, &(8 << 20)).expect("buffer");

@@ -1,0 +1,71 @@
+//! More of everything than anybody needs.
+
+use std::{
+    os::fd::{AsRawFd as _, IntoRawFd as _},
+    thread,
+};
+
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
+
+use super::{
+    Outcome,
+    descriptors::{exec_connection, packet, pass},
+};
+
+/// Connects and leaves again.
+pub(super) fn connect(path: &str, threads: usize) -> Outcome {
+    for _ in 0..threads {
+        let path = path.to_owned();
+        thread::spawn(move || {
+            loop {
+                drop(exec_connection(&path));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Keeps connections.
+pub(super) fn connections(path: &str, count: usize) -> Outcome {
+    for _ in 0..count {
+        let _ = exec_connection(path)?.into_raw_fd();
+    }
+    Ok(())
+}
+
+/// Sends long requests, of thousands of messages each, as long as an ordinary user may send.
+pub(super) fn ask(path: &str, threads: usize) -> Outcome {
+    for _ in 0..threads {
+        let connection = exec_connection(path)?;
+        let netlink = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            SockProtocol::NetlinkGeneric,
+        )?;
+        bind(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        // Asks the controller for the family, by its name.
+        let mut message = 36_u32.to_ne_bytes().to_vec();
+        message.extend(0x10_u16.to_ne_bytes());
+        message.extend(1_u16.to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend([3, 1, 0, 0]);
+        message.extend(9_u16.to_ne_bytes());
+        message.extend(2_u16.to_ne_bytes());
+        message.extend(*b"IPVS\0\0\0\0");
+        let request = packet(1, &message.repeat(4_000));
+        thread::spawn(move || {
+            loop {
+                if pass(&connection, &request, netlink.as_raw_fd()).is_err() {
+                    return;
+                }
+                let mut answer = [0; 64];
+                let _ = recv(connection.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT);
+                while recv(netlink.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).is_ok() {}
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! No user of the machine keeps its administrators, or other users, from being served.
+
+use std::{
+    fmt::Write as _,
+    thread,
+    time::{Duration, Instant},
+};
+
+use compat_tests::{
+    Intercept, Testbed, binaries,
+    eventually::eventually,
+    program,
+    user::{self, NOBODY, Running},
+};
+use serde_json::Value;
+
+/// A user's program that changes tables, as root of namespaces of the user's own.
+fn flood(testbed: &Testbed, uid: u32, what: &str) -> Running {
+    let program = binaries::ours("sockvs-option-flood");
+    let program = program.to_string_lossy();
+    let mut command =
+        user::root_of_its_own(&testbed.place(), uid, testbed.daemon.socket(), &program);
+    command.arg(what);
+    Running::start(command)
+}
+
+/// How many services, or servers, a user can have in one more namespace, until this ends.
+fn fill(testbed: &Testbed, uid: u32, what: &str) -> (Running, usize) {
+    let mut filling = flood(testbed, uid, what);
+    let line = filling.line();
+    let Some((count, "ENOSPC")) = line.split_once(' ') else {
+        panic!("uid {uid} is refused otherwise: {line:?}");
+    };
+    (filling, count.parse().expect("a number"))
+}
+
+#[test]
+fn tables_of_a_user_leave_room_for_those_of_root_and_of_other_users() {
+    let testbed = Testbed::with_options(&["--max-services", "80", "--max-servers", "80"]);
+    let filled = [NOBODY, NOBODY, NOBODY - 1].map(|uid| fill(&testbed, uid, "services"));
+    let counts: Vec<_> = filled.iter().map(|(_, count)| *count).collect();
+    let mut rules = String::new();
+    for number in 1..=60 {
+        let _ = writeln!(rules, "-A -t 10.9.0.{number}:80 -s rr");
+    }
+    let service = rules.lines().next_back().unwrap_or_default().to_owned();
+    testbed.client().restore(&rules);
+    assert!(testbed.client().saved().contains(&service));
+    let [first, again, other] = counts[..] else {
+        panic!("three users' tables: {counts:?}")
+    };
+    assert!(first > 0 && other > 0, "each user has some: {counts:?}");
+    assert_eq!(again, 0, "namespaces of one user count together");
+
+    let (_servers, servers) = fill(&testbed, NOBODY - 2, "servers");
+    assert!(servers > 0, "a third user has room, too");
+    for number in 1..=60 {
+        testbed.ipvsadm(&format!("-a -t 10.9.0.1:80 -r 10.1.{number}.1:80 -m"));
+    }
+    let log = testbed.daemon.log();
+    let refused = "uses its whole share of the services";
+    let lines = log.lines().filter(|line| line.contains(refused));
+    let users: Vec<_> = lines.collect();
+    assert_eq!(users.len(), 2, "one line for each user:\n{log}");
+    for (line, uid) in users.iter().zip([NOBODY, NOBODY - 1]) {
+        assert!(line.contains(&format!("uid {uid}")), "{line}");
+    }
+    let status = testbed.daemon.status().expect_success();
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let rooms = status["room"].as_array().expect("how much is in use");
+    let services = rooms.iter().find(|room| room["of"] == "services");
+    let services = services.expect("among it the services");
+    let users = first + other + 1;
+    assert_eq!(services["others"], users, "{services}");
+    assert_eq!(services["used"], 60 + users, "{services}");
+}
+
+#[test]
+fn what_a_user_had_is_free_again_when_its_namespace_has_ended() {
+    let mut testbed = Testbed::with_options(&["--max-services", "80"]);
+    let (filling, first) = fill(&testbed, NOBODY, "services");
+    testbed.daemon.kill();
+    testbed.daemon.start_again();
+    let (_, again) = fill(&testbed, NOBODY, "services");
+    assert_eq!(again, 0, "the next daemon knows whose the services are");
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    drop(filling);
+    eventually(Duration::from_secs(30), || {
+        match fill(&testbed, NOBODY, "services").1 {
+            second if second == first => Ok(()),
+            second => Err(format!("{second} services, not {first}")),
+        }
+    });
+}
+
+#[test]
+fn changes_of_a_user_hide_no_change_of_root_in_the_log() {
+    const CHANGES: usize = 24;
+    let testbed = Testbed::with_options(&["--log-json"]);
+    // As many processes as it takes to have the lines that there are for all.
+    let mut flooding = [(); 3].map(|()| flood(&testbed, NOBODY, "changes"));
+    for flood in &mut flooding {
+        assert_eq!(flood.line(), "flooding");
+    }
+    for number in 0..CHANGES {
+        testbed.ipvsadm(&format!("-A -t 10.8.0.{}:80 -s rr", number + 1));
+        thread::sleep(Duration::from_millis(400));
+    }
+    drop(flooding);
+    let log = testbed.daemon.log();
+    let lines = log.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        line["fields"].clone()
+    });
+    let changed: Vec<_> = lines.filter(|line| line["message"] == "changed").collect();
+    let (of_root, of_user): (Vec<_>, Vec<_>) =
+        changed.iter().partition(|line| line["owner"].is_null());
+    let named = (1..=CHANGES).filter(|number| {
+        let service = format!("TCP 10.8.0.{number}:80");
+        of_root.iter().any(|line| line["service"] == service)
+    });
+    assert_eq!(named.count(), CHANGES, "each of root's changes is named");
+    assert!(!of_user.is_empty(), "the user's are, too");
+    let owner = format!("uid {NOBODY}");
+    for line in of_user {
+        assert_eq!(line["owner"], owner, "{line}");
+    }
+}
+
+#[test]
+fn requests_of_a_user_do_not_delay_those_of_root() {
+    if Intercept::chosen() == Intercept::Seccomp {
+        // There they come by another way.
+        return;
+    }
+    let testbed = Testbed::new();
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 10.1.0.1:80 -m");
+    let beside = |words: &[&str]| {
+        let flood = binaries::ours("sockvs-netlink-flood");
+        let mut command = user::command(&testbed.place(), NOBODY, flood);
+        command.args(words);
+        let mut flooding = Running::start(command);
+        assert_eq!(flooding.line(), "flooding");
+        thread::sleep(Duration::from_secs(2));
+        slowest_listing(&testbed)
+    };
+    let alone = slowest_listing(&testbed);
+    // The flood takes its part of the processors, whoever is asked.
+    let elsewhere = beside(&["4", "elsewhere"]);
+    let flooded = beside(&["4"]);
+    println!("ipvsadm -Ln takes {alone:?}, beside floods {elsewhere:?} and {flooded:?}");
+    let limit = Duration::from_secs(1).max(elsewhere * 3);
+    assert!(
+        flooded < limit,
+        "{flooded:?}, beside requests to another family {elsewhere:?}"
+    );
+}
+
+/// How long the slowest of some `ipvsadm -Ln` takes.
+fn slowest_listing(testbed: &Testbed) -> Duration {
+    let listing = |_| {
+        let start = Instant::now();
+        let listed = testbed.ipvsadm("-Ln");
+        assert!(listed.contains("-> 10.1.0.1:80"), "{listed}");
+        start.elapsed()
+    };
+    (0..5).map(listing).max().unwrap_or_default()
+}
+
+#[test]
+fn a_daemon_that_gives_no_sign_of_life_counts_as_absent_until_it_does() {
+    if Intercept::chosen() == Intercept::Seccomp {
+        // There the wrapper sees to it.
+        return;
+    }
+    let testbed = Testbed::new();
+    testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
+    let table = testbed.client().saved();
+    let unserved = "-A -t 10.9.0.2:80 -s rr";
+    for round in 1..=2 {
+        testbed.daemon.freeze();
+        // Some of these are in the daemon's hands, and some are not.
+        let start = Instant::now();
+        let waiting = ["-Ln", unserved, "-Ln", "-C"].map(|arguments| {
+            let mut command = testbed.client().command("ipvsadm");
+            command.args(arguments.split_whitespace());
+            thread::spawn(move || (program::run(command), start.elapsed()))
+        });
+        for waiting in waiting {
+            let (outcome, after) = waiting.join().expect("ipvsadm ends");
+            assert!(after < Duration::from_secs(15), "{after:?}: {outcome}");
+        }
+        let start = Instant::now();
+        // Now, and from where on the others were refused, it is the kernel's own IPVS.
+        testbed.ipvsadm("-C");
+        let listed = testbed.ipvsadm("-Ln");
+        assert!(!listed.contains("10.9.0.1:80"), "round {round}: {listed}");
+        assert!(start.elapsed() < Duration::from_secs(5));
+
+        testbed.daemon.thaw();
+        eventually(Duration::from_secs(10), || {
+            let saved = testbed.client().try_ipvsadm("-S -n").stdout;
+            if saved == table {
+                Ok(())
+            } else {
+                Err(format!("round {round}: {saved}"))
+            }
+        });
+    }
+    assert_eq!(testbed.client().saved(), table, "nothing was done later");
+    testbed.ipvsadm(unserved);
+}
