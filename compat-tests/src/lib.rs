@@ -49,6 +49,7 @@ pub mod place;
 pub mod program;
 pub mod random;
 pub mod raw_client;
+pub mod room;
 pub mod root;
 pub mod rule;
 pub mod scene;

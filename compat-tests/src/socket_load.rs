@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use nix::errno::Errno;
 
+pub use crate::user::NOBODY;
 use crate::{Conversation, Namespace, Testbed, binaries};
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(3600);
-/// A user without rights.
-pub const NOBODY: u32 = 65_534;
-/// Another one.
+/// A user without rights, beside [`NOBODY`].
 pub const SOMEBODY: u32 = 4242;
 
 /// How often each thing came of it.

@@ -80,14 +80,14 @@ fn one_users_sockets_take_no_room_from_others() {
 
 #[test]
 fn users_that_take_all_they_can_get_leave_room_for_the_next() {
-    // Room for 10 000 flows.
+    // Room for 16 384 flows.
     let testbed = Testbed::with_options(&["--max-connections", "20000"]);
     let _servers = with_services(&testbed);
     let mut greedy: Vec<SocketLoad> = Vec::new();
     for user in [1001, 1002] {
         let mut load = SocketLoad::start(&testbed, user);
         is_answered(&mut load, &format!("user {user}"));
-        let sent = load.run(&format!("unconnected 11000 {ONE}"));
+        let sent = load.run(&format!("unconnected 17000 {ONE}"));
         assert!(sent.contains_key("ENOMEM"), "{user}: {sent:?}");
         greedy.push(load);
     }

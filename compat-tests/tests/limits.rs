@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, thread, time::Duration};
 
-use compat_tests::{Testbed, application::Socket, eventually::eventually};
+use compat_tests::{Testbed, application::Socket, eventually::eventually, room};
 use nix::errno::Errno;
 
 const LIMITS: [&str; 6] = [
@@ -109,27 +109,14 @@ fn a_client_for_whom_there_is_no_room_is_balanced_and_the_others_keep_their_serv
     }
 }
 
-/// What the status tells of the limits that this option sets.
-#[track_caller]
-fn limits_of(testbed: &Testbed, option: &str) -> Vec<u64> {
-    let status = testbed.daemon.status().expect_success();
-    let status: serde_json::Value = serde_json::from_str(&status).expect("it is JSON");
-    let tables = status["tables"].as_array().into_iter().flatten();
-    tables
-        .filter(|table| table["option"] == option)
-        .map(|table| table["limit"].as_u64().expect("a number"))
-        .collect()
-}
-
 #[test]
 fn by_default_there_is_room_for_a_million_connections_of_one_user() {
     let testbed = Testbed::new();
-    let [overflow, flows] = limits_of(&testbed, "--max-connections")[..] else {
-        panic!("the status tells of other tables");
-    };
-    // One who is not root leaves some of what is beyond the array.
-    assert!(overflow / 17 * 16 + 65_536 >= 1_000_000, "{overflow}");
-    assert!(flows / 17 * 16 >= 300_000, "{flows}");
+    // One who is not root leaves a seventeenth of what is beyond the array.
+    let (_, most) = room::of(&testbed.daemon, room::CONNECTIONS);
+    assert!(most / 17 * 16 + 65_536 >= 1_000_000, "{most} connections");
+    let (_, most) = room::of(&testbed.daemon, room::FLOWS);
+    assert!(most / 17 * 16 >= 300_000, "{most} flows");
 }
 
 #[test]
@@ -142,23 +129,20 @@ fn limits_that_fit_into_the_maps_of_an_earlier_daemon_are_applied_and_the_others
         testbed.daemon.set_option("--max-connections", connections);
         let before = testbed.daemon.log().len();
         testbed.daemon.start_again();
-        let log = testbed.daemon.log()[before..].to_owned();
-        let clients = limits_of(&testbed, "--max-clients");
-        (log, clients, limits_of(&testbed, "--max-connections"))
+        let most = [room::CLIENTS, room::CONNECTIONS].map(|of| room::of(&testbed.daemon, of).1);
+        (testbed.daemon.log()[before..].to_owned(), most)
     };
-    let (log, clients, connections) = start_with("100", "80000");
-    assert_eq!(clients, [100], "a smaller limit holds");
-    assert_eq!(connections, [80_000 - 65_536, 40_000]);
+    let (log, most) = start_with("100", "80000");
+    assert_eq!(most, [100, 80_000 - 65_536], "smaller limits hold");
     assert!(!log.contains("--max-c"), "nothing is to be told:\n{log}");
-    let (log, clients, connections) = start_with("5000", "200000");
-    assert_eq!(clients, [2000], "all that there is room for");
-    assert_eq!(connections, [100_000 - 65_536, 50_000]);
+    let (log, most) = start_with("5000", "200000");
+    assert_eq!(most, [2000, 100_000 - 65_536], "all that there is room for");
     for option in ["--max-clients", "--max-connections"] {
         assert!(log.contains(option), "{option} cannot be had:\n{log}");
     }
     // Where entries of the array are cannot change.
-    let (log, _, connections) = start_with("100", "64");
-    assert_eq!(connections, [0, 32]);
+    let (log, most) = start_with("100", "64");
+    assert_eq!(most, [100, 0]);
     assert!(
         log.contains("--max-connections"),
         "65536 connections are counted, not 64, and nothing says so:\n{log}"
