@@ -21,7 +21,7 @@ use nix::{
 
 use crate::{Folder, leftovers::clean_up, name};
 
-/// How long an answer may take.
+/// How long an answer may take, unless something else is said.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A program that is talked with. It ends when this is dropped.
@@ -32,6 +32,7 @@ pub struct Conversation {
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     complaints: PathBuf,
+    limit: Duration,
 }
 
 impl Conversation {
@@ -58,7 +59,15 @@ impl Conversation {
             to,
             from,
             complaints,
+            limit: LIMIT,
         }
+    }
+
+    /// Gives it more time for an answer.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Asks for something, and gives the answer or the errno.
@@ -130,7 +139,7 @@ impl Conversation {
     fn line(&mut self, request: &str) -> String {
         if self.from.buffer().is_empty() {
             let mut ready = [PollFd::new(self.from.get_ref().as_fd(), PollFlags::POLLIN)];
-            let limit = PollTimeout::try_from(LIMIT).unwrap_or(PollTimeout::MAX);
+            let limit = PollTimeout::try_from(self.limit).unwrap_or(PollTimeout::MAX);
             if poll(&mut ready, limit) == Ok(0) {
                 panic!(
                     "{} does not answer {request:?}\n{}",

@@ -16,6 +16,7 @@
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
 //! | `SOCKVS_TEST_CONNECTIONS`, `SOCKVS_TEST_SEED` | how many connections `counters` makes, and which |
 //! | `SOCKVS_TEST_KILLS`, `SOCKVS_TEST_SOAK` | how often `kills` kills the daemon, for how many minutes `soak` lasts |
+//! | `SOCKVS_TEST_CYCLES`, `SOCKVS_TEST_OPEN`, `SOCKVS_TEST_FLOWS` | how many sockets `census` makes and ends, how many connections and flows `many_connections` holds |
 //! | `SOCKVS_TEST_SECONDS` | for how long `load` has clients edit at once |
 //! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
 
@@ -23,6 +24,7 @@ pub mod application;
 pub mod binaries;
 pub mod bpf_objects;
 pub mod bystander;
+pub mod census;
 pub mod cgroup;
 pub mod client;
 pub mod conversation;
@@ -42,14 +44,17 @@ pub mod listing;
 pub mod name;
 pub mod namespace;
 pub mod neli_client;
+pub mod pinned_map;
 pub mod place;
 pub mod program;
 pub mod random;
 pub mod raw_client;
+pub mod room;
 pub mod root;
 pub mod rule;
 pub mod scene;
 pub mod server;
+pub mod socket_load;
 pub mod static_client;
 pub mod stepper;
 pub mod testbed;
@@ -63,6 +68,7 @@ pub mod wire;
 
 pub use application::Application;
 pub use bystander::Bystander;
+pub use census::Census;
 pub use cgroup::Cgroup;
 pub use client::{Client, Intercept};
 pub use conversation::Conversation;
@@ -80,6 +86,7 @@ pub use program::Outcome;
 pub use raw_client::RawClient;
 pub use scene::{Balancer, Scene};
 pub use server::{Server, Talk};
+pub use socket_load::SocketLoad;
 pub use stepper::Stepper;
 pub use testbed::Testbed;
 pub use tls_server::TlsServer;

@@ -1,9 +1,9 @@
 //! A table that is as large as it may be: the client is told, nothing is lost, and there is one
 //! warning.
 
-use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, thread, time::Duration};
 
-use compat_tests::{Testbed, application::Socket, eventually::eventually};
+use compat_tests::{Testbed, application::Socket, eventually::eventually, room};
 use nix::errno::Errno;
 
 const LIMITS: [&str; 6] = [
@@ -76,20 +76,77 @@ fn there_is_room_for_more_services_from_the_next_start_on_and_never_for_less_tha
 }
 
 #[test]
-fn a_client_for_whom_there_is_no_room_is_refused_and_the_others_are_not() {
-    let testbed = Testbed::with_options(&LIMITS);
-    let _server = testbed.server("A", "127.0.0.11:80");
+fn a_client_for_whom_there_is_no_room_is_balanced_and_the_others_keep_their_servers() {
+    let testbed = Testbed::with_options(&["--max-clients", "4"]);
+    let _servers = [("A", 11), ("B", 12)]
+        .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80")));
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr -p 60");
-    testbed.ipvsadm("-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m");
+    for host in [11, 12] {
+        testbed.ipvsadm(&format!("-a -t 10.9.0.1:80 -r 127.0.0.{host}:80 -m"));
+    }
     let mut application = testbed.application();
-    let mut connect = |client| {
-        let from = Socket::From(IpAddr::from([127, 0, 1, client]));
-        application.connect_by(from, "10.9.0.1:80")
+    let from = |client| Socket::From(IpAddr::from([127, 0, 1, client]));
+    // Their connections stay, and so do they.
+    let kept = [1, 2, 3, 4].map(|client| {
+        let id = client.to_string();
+        let reached = application.open_by(from(client), &id, "10.9.0.1:80");
+        reached.expect("there are servers")
+    });
+    // Longer than it takes the daemon to look for clients that can go.
+    for _ in 0..4 {
+        let mut reached = |client| application.connect_by(from(client), "10.9.0.1:80");
+        for client in 5..=8 {
+            let mut servers: Vec<_> = (0..2).map(|_| reached(client)).collect();
+            servers.sort_unstable_by_key(|reached| reached.clone().ok());
+            let expected = ["A", "B"].map(|name| Ok::<_, Errno>(name.to_owned()));
+            assert_eq!(servers, expected, "client {client} is held to no server");
+        }
+        for (client, server) in (1..).zip(&kept) {
+            let again: Vec<_> = (0..3).map(|_| reached(client)).collect();
+            assert_eq!(again, vec![Ok(server.clone()); 3], "client {client}");
+        }
+        thread::sleep(Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn by_default_there_is_room_for_a_million_connections_of_one_user() {
+    let testbed = Testbed::new();
+    // One who is not root leaves a seventeenth of what is beyond the array.
+    let (_, most) = room::of(&testbed.daemon, room::CONNECTIONS);
+    assert!(most / 17 * 16 + 65_536 >= 1_000_000, "{most} connections");
+    let (_, most) = room::of(&testbed.daemon, room::FLOWS);
+    assert!(most / 17 * 16 >= 300_000, "{most} flows");
+}
+
+#[test]
+fn limits_that_fit_into_the_maps_of_an_earlier_daemon_are_applied_and_the_others_are_told() {
+    let options = ["--max-clients", "2000", "--max-connections", "100000"];
+    let mut testbed = Testbed::with_options(&options);
+    let mut start_with = |clients: &str, connections: &str| {
+        testbed.daemon.stop();
+        testbed.daemon.set_option("--max-clients", clients);
+        testbed.daemon.set_option("--max-connections", connections);
+        let before = testbed.daemon.log().len();
+        testbed.daemon.start_again();
+        let most = [room::CLIENTS, room::CONNECTIONS].map(|of| room::of(&testbed.daemon, of).1);
+        (testbed.daemon.log()[before..].to_owned(), most)
     };
-    let reached = [1, 2, 3, 1, 2].map(&mut connect);
-    let served = || Ok("A".to_owned());
-    let expected = [served(), served(), Err(Errno::ENOMEM), served(), served()];
-    assert_eq!(reached, expected);
+    let (log, most) = start_with("100", "80000");
+    assert_eq!(most, [100, 80_000 - 65_536], "smaller limits hold");
+    assert!(!log.contains("--max-c"), "nothing is to be told:\n{log}");
+    let (log, most) = start_with("5000", "200000");
+    assert_eq!(most, [2000, 100_000 - 65_536], "all that there is room for");
+    for option in ["--max-clients", "--max-connections"] {
+        assert!(log.contains(option), "{option} cannot be had:\n{log}");
+    }
+    // Where entries of the array are cannot change.
+    let (log, most) = start_with("100", "64");
+    assert_eq!(most, [100, 0]);
+    assert!(
+        log.contains("--max-connections"),
+        "65536 connections are counted, not 64, and nothing says so:\n{log}"
+    );
 }
 
 /// Waits until so many connections to the only server are counted as active.
