@@ -20,7 +20,7 @@ use aya_ebpf::{
 };
 use sockvs_ebpf_common::{
     AddressWords, Destination, FTP_PORT, MAX_TEMPLATES, Origin, STATE_LIVE, SUPERUSER, Service,
-    ServiceKey, TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms, may_take,
+    ServiceKey, TERMS_EXPIRE_QUIESCENT, TIMES_FREE, Template, TemplateKey, Terms, may_take,
 };
 
 use crate::{
@@ -198,7 +198,7 @@ fn has_room(service: *mut Service) -> bool {
     let (own, total) = unsafe { (templates_of(service).read_volatile(), total.read_volatile()) };
     // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
     let limit = unsafe { addr_of!(TEMPLATES_LIMIT).read_volatile() };
-    may_take(SUPERUSER + 1, own, total, limit)
+    may_take(SUPERUSER + 1, own, total, limit, TIMES_FREE)
 }
 
 /// A connection that a template gave its server, or that entered one, counts no more.

@@ -6,7 +6,9 @@ use core::ptr::{addr_of, addr_of_mut};
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_current_uid_gid, macros::btf_map,
 };
-use sockvs_ebpf_common::{OWNERS, Share, Totals, may_take, owner_of};
+use sockvs_ebpf_common::{
+    CONNECTIONS_TIMES_FREE, OWNERS, Share, TIMES_FREE, Totals, may_take, owner_of,
+};
 
 use crate::counter;
 
@@ -39,7 +41,11 @@ pub(crate) fn take(of: Of, owner: u32, limit: u32) -> bool {
         return false;
     };
     let (had, taken) = (counter::add_half(own, 1), counter::add_half(total, 1));
-    if may_take(owner, had, taken, limit) {
+    let times = match of {
+        Of::Connections => CONNECTIONS_TIMES_FREE,
+        Of::Flows => TIMES_FREE,
+    };
+    if may_take(owner, had, taken, limit, times) {
         return true;
     }
     counter::add_half(own, u32::MAX);

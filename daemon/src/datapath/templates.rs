@@ -224,21 +224,21 @@ mod tests {
 
     #[test]
     fn a_service_with_few_clients_keeps_them() {
-        assert_eq!(idle(127, 0).to_evict(170, 127), None);
-        assert_eq!(idle(0, 0).to_evict(170, 170), None);
+        assert_eq!(idle(39, 0).to_evict(100, 39), None);
+        assert_eq!(idle(0, 0).to_evict(100, 100), None);
     }
 
     #[test]
     fn the_oldest_go_first_and_those_with_connections_stay() {
-        // 160 may be had; 96 stay.
-        assert_eq!(idle(128, 0).to_evict(170, 128), Some(32));
-        assert_eq!(idle(128, 5).to_evict(170, 128), Some(37));
-        assert_eq!(idle(128, 128).to_evict(170, 128), None);
+        // 50 may be had; 30 stay.
+        assert_eq!(idle(40, 0).to_evict(100, 40), Some(10));
+        assert_eq!(idle(40, 5).to_evict(100, 40), Some(15));
+        assert_eq!(idle(40, 40).to_evict(100, 40), None);
     }
 
     #[test]
     fn a_service_leaves_room_where_others_have_much() {
-        assert_eq!(idle(60, 0).to_evict(170, 145), None);
-        assert_eq!(idle(64, 0).to_evict(170, 149), Some(16));
+        assert_eq!(idle(20, 0).to_evict(100, 60), None);
+        assert_eq!(idle(24, 0).to_evict(100, 64), Some(6));
     }
 }

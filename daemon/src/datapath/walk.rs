@@ -165,7 +165,31 @@ impl Walker {
     /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
     /// date.
     fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        self.connected_within(Duration::MAX, &mut each)
+    }
+
+    /// The same, but what takes longer is left to the reaper.
+    fn connected_within(
+        &mut self,
+        limit: Duration,
+        mut each: impl FnMut(&LiveConnection),
+    ) -> io::Result<()> {
         let start = Instant::now();
+        let walked = self.each_within(start, limit, &mut each);
+        let at = Instant::now();
+        *self.last() = Some(Settled {
+            at,
+            took: at - start,
+        });
+        walked
+    }
+
+    fn each_within(
+        &mut self,
+        start: Instant,
+        limit: Duration,
+        mut each: impl FnMut(&LiveConnection),
+    ) -> io::Result<()> {
         for group in 0..self.groups {
             self.run(|walker| walker.connections.as_fd(), group, &mut each)?;
         }
@@ -178,13 +202,11 @@ impl Walker {
                 });
                 self.set_keys(keys)?;
                 self.run(|walker| walker.overflow.as_fd(), count(cookies), &mut each)?;
+                if start.elapsed() > limit {
+                    return Ok(());
+                }
             }
         }
-        let at = Instant::now();
-        *self.last() = Some(Settled {
-            at,
-            took: at - start,
-        });
         Ok(())
     }
 
@@ -243,10 +265,10 @@ impl Walk {
     /// Brings the counters up to date, unless they just were. Where there are so many connections
     /// that it takes long, the reaper does it every few seconds.
     pub(super) fn settle(&mut self) {
-        let fresh = |Settled { at, took }| took > LONG || at.elapsed() < FRESH;
+        let fresh = |Settled { at, took }| took >= LONG || at.elapsed() < FRESH;
         let last = *self.0.last();
         if !last.is_some_and(fresh)
-            && let Err(error) = self.0.connected(|_| {})
+            && let Err(error) = self.0.connected_within(LONG, |_| {})
         {
             tracing::warn!(%error, "counters lack what open connections have carried");
         }

@@ -69,7 +69,9 @@ pub use live::{
     Carried, Eviction, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, LiveTemplate, SocketLayout,
     TemplateKeys, TemplateResult, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
 };
-pub use owner::{OWNERS, SUPERUSER, Share, TIMES_FREE, Totals, may_take, owner_of};
+pub use owner::{
+    CONNECTIONS_TIMES_FREE, OWNERS, SUPERUSER, Share, TIMES_FREE, Totals, may_take, owner_of,
+};
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{
     NAME_LEN, Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK,

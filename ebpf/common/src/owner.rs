@@ -1,10 +1,10 @@
 //! Whose share of a map an entry takes: `OVERFLOW` and `FLOWS` are there for every user of the
 //! machine, and no user may fill them.
 //!
-//! An owner may have sixteen times as much as is still free. So one that takes all it can get
-//! leaves a seventeenth, two leave a thirty-third, and there is always room for the next. The
-//! superuser may take all that is free. The same holds for `TEMPLATES` and the services that they
-//! are of.
+//! An owner may have as much as is still free, or a multiple of that. One that takes all it can get
+//! leaves a part, the next leaves as large a part of that, and so there is always room for another.
+//! The superuser may take all that is free. The same holds for `TEMPLATES` and the services that
+//! they are of.
 
 /// The owner that has no limit: the superuser of the initial user namespace.
 pub const SUPERUSER: u32 = 0;
@@ -56,16 +56,20 @@ pub struct Totals {
     pub zero: u32,
 }
 
-/// How many times what is free an owner may have.
-pub const TIMES_FREE: u32 = 16;
+/// An owner may have so many times the free entries of `OVERFLOW`: a proxy that runs as a user of
+/// its own then has room for a million. Without an entry a connection works, too.
+pub const CONNECTIONS_TIMES_FREE: u32 = 9;
+
+/// Of the other maps, an owner may have as many entries as are free.
+pub const TIMES_FREE: u32 = 1;
 
 /// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may
-/// have another one.
+/// have another one, where it may have so many `times` what is free.
 #[must_use]
 #[inline(always)]
-pub const fn may_take(owner: u32, own: u32, total: u32, limit: u32) -> bool {
+pub const fn may_take(owner: u32, own: u32, total: u32, limit: u32, times: u32) -> bool {
     let free = limit.saturating_sub(total);
-    (own as u64) < free as u64 * TIMES_FREE as u64 || (owner == SUPERUSER && free > 0)
+    (own as u64) < free as u64 * times as u64 || (owner == SUPERUSER && free > 0)
 }
 
 #[cfg(test)]
@@ -90,15 +94,18 @@ mod tests {
         let mut total = 0;
         for _ in 0..LIMIT {
             for (owner, own) in (1..).zip(&mut shares) {
-                if may_take(owner, *own, total, LIMIT) {
+                if may_take(owner, *own, total, LIMIT, CONNECTIONS_TIMES_FREE) {
                     *own += 1;
                     total += 1;
                 }
             }
         }
-        assert!(total >= 900 && may_take(11, 0, total, LIMIT), "{total}");
+        assert!(
+            total >= 900 && may_take(11, 0, total, LIMIT, TIMES_FREE),
+            "{total}"
+        );
         assert!(shares.iter().all(|own| *own >= 90), "{shares:?}");
-        assert!(may_take(SUPERUSER, total, total, LIMIT));
-        assert!(!may_take(SUPERUSER, 0, LIMIT, LIMIT));
+        assert!(may_take(SUPERUSER, total, total, LIMIT, TIMES_FREE));
+        assert!(!may_take(SUPERUSER, 0, LIMIT, LIMIT, TIMES_FREE));
     }
 }

@@ -41,10 +41,9 @@ pub(crate) fn cookie(ctx: &impl EbpfContext) -> u64 {
 pub(crate) fn remember(ctx: &SockAddrContext, origin: &Origin) {
     let cookie = cookie(ctx);
     let entry = match of_socket(cookie) {
-        // An earlier attempt that failed. One that is looked at and has ended just now has to stay;
-        // then this is as if there were no room.
+        // An earlier attempt that failed.
         Some(entry) if counted(entry) == UNCOUNTED => Some(entry),
-        Some(_) => None,
+        Some(entry) => alloc_after(entry, cookie),
         None => entries::alloc(cookie),
     };
     if let Some(entry) = entry {
@@ -52,15 +51,46 @@ pub(crate) fn remember(ctx: &SockAddrContext, origin: &Origin) {
     }
 }
 
+/// As `alloc`, for a socket that has this entry still: its connection has ended just now, and what looks
+/// at the entry is about to free it.
+#[inline(always)]
+fn alloc_after(entry: *mut Connection, cookie: u64) -> Option<*mut Connection> {
+    if sockvs_await_freed(entry, cookie) == 0 {
+        return None;
+    }
+    entries::alloc(cookie)
+}
+
+/// How often it is looked whether an entry is free. To look at a connection takes a fraction of that.
+const LOOKS: u32 = 4096;
+
+/// Waits until an entry is not this socket's any more; zero if that takes too long. What looks at it runs
+/// on another processor, and is not interrupted by other threads there. A function of its own for the
+/// verifier's sake.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sockvs_await_freed(entry: *mut Connection, cookie: u64) -> u32 {
+    if entry.is_null() {
+        return 0;
+    }
+    for _ in 0..LOOKS {
+        if owner(entry) != cookie {
+            return 1;
+        }
+    }
+    0
+}
+
 /// As `remember`, for a socket of UDP: it is connected from now on, and counted.
 #[inline(always)]
 pub(crate) fn begin_datagrams(ctx: &SockAddrContext, origin: &Origin) {
     let cookie = cookie(ctx);
     end_datagrams(cookie);
-    if of_socket(cookie).is_some() {
-        return;
-    }
-    let Some(entry) = entries::alloc(cookie) else {
+    let entry = match of_socket(cookie) {
+        Some(entry) => alloc_after(entry, cookie),
+        None => entries::alloc(cookie),
+    };
+    let Some(entry) = entry else {
         return;
     };
     fill_in(ctx, entry, origin);
