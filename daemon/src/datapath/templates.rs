@@ -157,7 +157,7 @@ impl Templates {
         self.left = total > 0;
         *self.held.counts() = counts;
         for (service, idle) in idle {
-            if let Some(before) = idle.to_evict(self.limit, total) {
+            if let Some(before) = idle.evict_before(self.limit, total) {
                 let eviction = Eviction {
                     before,
                     service,
@@ -192,7 +192,7 @@ impl Idle {
 
     /// Up to which time templates have to go, if the service has four fifths of what it may have
     /// where there are `total` and may be `limit`: then it is left with three fifths.
-    fn to_evict(mut self, limit: u32, total: u32) -> Option<u64> {
+    fn evict_before(mut self, limit: u32, total: u32) -> Option<u64> {
         // It may have so many times what is free: that part of what the others leave.
         let left = limit.saturating_sub(total.saturating_sub(self.all));
         let most = left / (TIMES_FREE + 1) * TIMES_FREE;
@@ -224,21 +224,21 @@ mod tests {
 
     #[test]
     fn a_service_with_few_clients_keeps_them() {
-        assert_eq!(idle(39, 0).to_evict(100, 39), None);
-        assert_eq!(idle(0, 0).to_evict(100, 100), None);
+        assert_eq!(idle(39, 0).evict_before(100, 39), None);
+        assert_eq!(idle(0, 0).evict_before(100, 100), None);
     }
 
     #[test]
     fn the_oldest_go_first_and_those_with_connections_stay() {
         // 50 may be had; 30 stay.
-        assert_eq!(idle(40, 0).to_evict(100, 40), Some(10));
-        assert_eq!(idle(40, 5).to_evict(100, 40), Some(15));
-        assert_eq!(idle(40, 40).to_evict(100, 40), None);
+        assert_eq!(idle(40, 0).evict_before(100, 40), Some(10));
+        assert_eq!(idle(40, 5).evict_before(100, 40), Some(15));
+        assert_eq!(idle(40, 40).evict_before(100, 40), None);
     }
 
     #[test]
     fn a_service_leaves_room_where_others_have_much() {
-        assert_eq!(idle(20, 0).to_evict(100, 60), None);
-        assert_eq!(idle(24, 0).to_evict(100, 64), Some(6));
+        assert_eq!(idle(20, 0).evict_before(100, 60), None);
+        assert_eq!(idle(24, 0).evict_before(100, 64), Some(6));
     }
 }
