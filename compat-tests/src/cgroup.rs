@@ -2,7 +2,7 @@
 //! others.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -96,8 +96,14 @@ impl Drop for Cgroup {
                 let _ = kill(*pid, Signal::SIGKILL);
             }
             let undead = self.wait_until_empty();
-            fs::remove_dir(&self.0)
-                .map_err(|error| format!("the cgroup {}: {error}", self.0.display()))?;
+            // A process that has ended may be on its way out of the cgroup still.
+            let deadline = Instant::now() + GRACE;
+            while let Err(error) = fs::remove_dir(&self.0) {
+                if error.kind() != io::ErrorKind::ResourceBusy || Instant::now() > deadline {
+                    return Err(format!("the cgroup {}: {error}", self.0.display()));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
             if names.is_empty() {
                 return Ok(());
             }

@@ -6,7 +6,7 @@
 //! as one of them lives.
 //!
 //! A template is entered when the client's connection begins, so that an attempt that never begins
-//! leaves none. How many a service may have is limited (`may_take`). A client beyond that is
+//! leaves none. How many a service may have is limited (`may_remember`). A client beyond that is
 //! balanced without persistence, until the daemon has removed templates that are not in use.
 
 use core::ptr::{addr_of, addr_of_mut};
@@ -19,8 +19,8 @@ use aya_ebpf::{
     programs::SockAddrContext,
 };
 use sockvs_ebpf_common::{
-    AddressWords, Destination, FTP_PORT, MAX_TEMPLATES, Origin, STATE_LIVE, SUPERUSER, Service,
-    ServiceKey, TERMS_EXPIRE_QUIESCENT, TIMES_FREE, Template, TemplateKey, Terms, may_take,
+    AddressWords, Destination, FTP_PORT, MAX_TEMPLATES, Origin, STATE_LIVE, Service, ServiceKey,
+    TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms, may_remember,
 };
 
 use crate::{
@@ -198,7 +198,7 @@ fn has_room(service: *mut Service) -> bool {
     let (own, total) = unsafe { (templates_of(service).read_volatile(), total.read_volatile()) };
     // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
     let limit = unsafe { addr_of!(TEMPLATES_LIMIT).read_volatile() };
-    may_take(SUPERUSER + 1, own, total, limit, TIMES_FREE)
+    may_remember(own, total, limit)
 }
 
 /// A connection that a template gave its server, or that entered one, counts no more.

@@ -21,8 +21,8 @@ use aya::{
     maps::{Array, MapData},
 };
 use sockvs_ebpf_common::{
-    Eviction, LiveTemplate, TIMES_FREE, Template, TemplateKey, TemplateKeys, TemplateResult,
-    WALK_AT_ONCE,
+    Eviction, FEW_TEMPLATES, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult,
+    WALK_AT_ONCE, templates_for_many,
 };
 
 use super::{bpf_call, keys::Keys, walk};
@@ -193,9 +193,9 @@ impl Idle {
     /// Up to which time templates have to go, if the service has four fifths of what it may have
     /// where there are `total` and may be `limit`: then it is left with three fifths.
     fn evict_before(mut self, limit: u32, total: u32) -> Option<u64> {
-        // It may have so many times what is free: that part of what the others leave.
-        let left = limit.saturating_sub(total.saturating_sub(self.all));
-        let most = left / (TIMES_FREE + 1) * TIMES_FREE;
+        // It may have as many as are free: half of what the others leave.
+        let left = templates_for_many(limit).saturating_sub(total.saturating_sub(self.all));
+        let most = (left / 2).max(FEW_TEMPLATES);
         if u64::from(self.all) * 5 < u64::from(most) * 4 {
             return None;
         }
@@ -224,21 +224,21 @@ mod tests {
 
     #[test]
     fn a_service_with_few_clients_keeps_them() {
-        assert_eq!(idle(39, 0).evict_before(100, 39), None);
-        assert_eq!(idle(0, 0).evict_before(100, 100), None);
+        assert_eq!(idle(79, 0).evict_before(800, 400), None);
+        assert_eq!(idle(50, 0).evict_before(800, 800), None);
     }
 
     #[test]
     fn the_oldest_go_first_and_those_with_connections_stay() {
-        // 50 may be had; 30 stay.
-        assert_eq!(idle(40, 0).evict_before(100, 40), Some(10));
-        assert_eq!(idle(40, 5).evict_before(100, 40), Some(15));
-        assert_eq!(idle(40, 40).evict_before(100, 40), None);
+        // 350 may be had; 210 stay.
+        assert_eq!(idle(300, 0).evict_before(800, 300), Some(90));
+        assert_eq!(idle(300, 5).evict_before(800, 300), Some(95));
+        assert_eq!(idle(300, 300).evict_before(800, 300), None);
     }
 
     #[test]
     fn a_service_leaves_room_where_others_have_much() {
-        assert_eq!(idle(20, 0).evict_before(100, 60), None);
-        assert_eq!(idle(24, 0).evict_before(100, 64), Some(6));
+        assert_eq!(idle(100, 0).evict_before(800, 400), None);
+        assert_eq!(idle(100, 0).evict_before(800, 600), Some(40));
     }
 }

@@ -70,7 +70,8 @@ pub use live::{
     TemplateKeys, TemplateResult, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
 };
 pub use owner::{
-    CONNECTIONS_TIMES_FREE, OWNERS, SUPERUSER, Share, TIMES_FREE, Totals, may_take, owner_of,
+    CONNECTIONS_TIMES_FREE, FEW_TEMPLATES, OWNERS, SUPERUSER, Share, TIMES_FREE, Totals,
+    may_remember, may_take, owner_of, templates_for_many,
 };
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{

@@ -63,6 +63,25 @@ pub const CONNECTIONS_TIMES_FREE: u32 = 9;
 /// Of the other maps, an owner may have as many entries as are free.
 pub const TIMES_FREE: u32 = 1;
 
+/// A service may have so many templates as long as there is room for any: an eighth of all room is
+/// kept for services that have no more.
+pub const FEW_TEMPLATES: u32 = 64;
+
+/// How many templates there may be for services that have more than a few, of all that there may be.
+#[must_use]
+#[inline(always)]
+pub const fn templates_for_many(limit: u32) -> u32 {
+    limit - limit / 8
+}
+
+/// Whether a service that has `own` templates, where there are `total` for `limit`, may have
+/// another one.
+#[must_use]
+#[inline(always)]
+pub const fn may_remember(own: u32, total: u32, limit: u32) -> bool {
+    own < templates_for_many(limit).saturating_sub(total) || (own < FEW_TEMPLATES && total < limit)
+}
+
 /// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may
 /// have another one, where it may have so many `times` what is free.
 #[must_use]
@@ -107,5 +126,19 @@ mod tests {
         assert!(shares.iter().all(|own| *own >= 90), "{shares:?}");
         assert!(may_take(SUPERUSER, total, total, LIMIT, TIMES_FREE));
         assert!(!may_take(SUPERUSER, 0, LIMIT, LIMIT, TIMES_FREE));
+    }
+
+    #[test]
+    fn services_with_many_clients_leave_room_to_those_with_few() {
+        const LIMIT: u32 = 40_000;
+        let mut total = 0;
+        for _ in 0..20 {
+            let mut own = 0;
+            while may_remember(own, total, LIMIT) && own < 30_000 {
+                own += 1;
+                total += 1;
+            }
+        }
+        assert!(total < LIMIT && may_remember(0, total, LIMIT), "{total}");
     }
 }
