@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigHandler, Signal, signal};
+
 use crate::intercept::seccomp::Files;
 
 /// How long something may take that should take no time.
@@ -78,6 +80,9 @@ pub(super) fn command_with(
     let daemon = daemon.to_owned();
     let mut command = Command::new("/nonexistent");
     let become_it = move || {
+        // Whatever started the tests may have had it ignored, and that is inherited.
+        // SAFETY: no handler is set; there is nothing that could run at the wrong time.
+        let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) };
         first();
         let error = crate::intercept::seccomp::exec(&words, &daemon, files);
         // Not `eprintln`: that is the test harness's.
