@@ -112,11 +112,11 @@ fn a_client_for_whom_there_is_no_room_is_balanced_and_the_others_keep_their_serv
 #[test]
 fn by_default_there_is_room_for_a_million_connections_of_one_user() {
     let testbed = Testbed::new();
-    // One who is not root leaves a tenth of what is beyond the array, and half of the flows.
+    // One who is not root leaves a tenth of what is beyond the array, and a third of the flows.
     let (_, most) = room::of(&testbed.daemon, room::CONNECTIONS);
     assert!(most / 10 * 9 + 65_536 >= 1_000_000, "{most} connections");
     let (_, most) = room::of(&testbed.daemon, room::FLOWS);
-    assert!(most >= 500_000, "{most} flows");
+    assert!(most / 3 * 2 >= 300_000, "{most} flows");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use aya_ebpf::{
     bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_current_uid_gid, macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    CONNECTIONS_TIMES_FREE, OWNERS, Share, TIMES_FREE, Totals, may_take, owner_of,
+    CONNECTIONS_TIMES_FREE, FLOWS_TIMES_FREE, OWNERS, Share, Totals, may_take, owner_of,
 };
 
 use crate::counter;
@@ -43,7 +43,7 @@ pub(crate) fn take(of: Of, owner: u32, limit: u32) -> bool {
     let (had, taken) = (counter::add_half(own, 1), counter::add_half(total, 1));
     let times = match of {
         Of::Connections => CONNECTIONS_TIMES_FREE,
-        Of::Flows => TIMES_FREE,
+        Of::Flows => FLOWS_TIMES_FREE,
     };
     if may_take(owner, had, taken, limit, times) {
         return true;

@@ -45,7 +45,7 @@ struct Arguments {
     /// How many open connections are counted; more are balanced all the same. About half as many flows
     /// of datagrams are remembered of sockets that are not connected. Beyond the first 65536
     /// connections of all, a user other than root may have nine times as many as are still free, and of
-    /// flows as many as are. Each of the first takes 128 bytes of memory from the start, the others 16
+    /// flows twice as many. Each of the first takes 128 bytes of memory from the start, the others 16
     /// before they are used. Maps that are pinned already do not become larger.
     #[arg(long, value_name = "NUMBER", default_value_t = (1 << 20) + (1 << 16))]
     max_connections: u32,

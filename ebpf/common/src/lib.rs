@@ -70,7 +70,7 @@ pub use live::{
     TemplateKeys, TemplateResult, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
 };
 pub use owner::{
-    CONNECTIONS_TIMES_FREE, FEW_TEMPLATES, OWNERS, SUPERUSER, Share, TIMES_FREE, Totals,
+    CONNECTIONS_TIMES_FREE, FEW_TEMPLATES, FLOWS_TIMES_FREE, OWNERS, SUPERUSER, Share, Totals,
     may_remember, may_take, owner_of, templates_for_many,
 };
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
