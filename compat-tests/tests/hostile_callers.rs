@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use compat_tests::{
-    Client, Conversation, Intercept, StuckFile, Testbed, binaries, eventually::eventually,
+    Client, Conversation, Intercept, StuckFile, Testbed, binaries,
+    eventually::{done_within, eventually},
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -80,10 +81,9 @@ impl Session {
     #[track_caller]
     fn assert_served(&mut self) {
         for line in ["ip link show lo", "ipvsadm -Ln"].repeat(5) {
-            let start = Instant::now();
-            self.shell.must(line);
-            let took = start.elapsed();
-            assert!(took < LIMIT, "{line} took {took:?}");
+            done_within(LIMIT, line, || {
+                self.shell.must(line);
+            });
         }
     }
 }
@@ -150,11 +150,10 @@ fn a_daemon_that_stands_still_counts_as_none_until_it_goes_on() {
     let took = start.elapsed();
     assert!(took < PATIENCE, "ipvsadm waited for {took:?}");
     assert!(added.is_err(), "no daemon did it: {added:?}");
-    let start = Instant::now();
-    let listed = session.shell.ask("ipvsadm -Ln");
-    assert!(listed.is_err(), "no daemon did it: {listed:?}");
-    let took = start.elapsed();
-    assert!(took < LIMIT, "known to be away, and yet {took:?}");
+    done_within(LIMIT, "what is known to be away", || {
+        let listed = session.shell.ask("ipvsadm -Ln");
+        assert!(listed.is_err(), "no daemon did it: {listed:?}");
+    });
     session.shell.must("ip link show lo");
 
     session.testbed.daemon.thaw();

@@ -7,7 +7,8 @@ use std::{
 };
 
 use compat_tests::{
-    Client, Conversation, Intercept, StuckFile, Testbed, binaries, eventually::eventually,
+    Client, Conversation, Intercept, StuckFile, Testbed, binaries,
+    eventually::{done_within, eventually},
 };
 
 /// How long root's `ipvsadm -Ln` may take, whatever others do.
@@ -45,11 +46,10 @@ impl Scene {
     #[track_caller]
     fn assert_served(&self) {
         for _ in 0..5 {
-            let start = Instant::now();
-            let listed = self.root.ipvsadm("-Ln");
-            let took = start.elapsed();
-            assert!(listed.contains("10.1.0.11:80"), "{listed}");
-            assert!(took < LIMIT, "root's ipvsadm -Ln took {took:?}");
+            done_within(LIMIT, "root's ipvsadm -Ln", || {
+                let listed = self.root.ipvsadm("-Ln");
+                assert!(listed.contains("10.1.0.11:80"), "{listed}");
+            });
             let status = self.testbed.daemon.status();
             assert!(status.status.success(), "{status}");
         }
