@@ -90,7 +90,13 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        for pid in &self.started {
+        let mut others = self.testbed.cgroup.processes();
+        // Those that the attackers started, too.
+        others.retain(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name.starts_with("sockvs-attacker"))
+        });
+        for pid in self.started.iter().chain(&others) {
             let _ = kill(*pid, Signal::SIGKILL);
         }
     }
