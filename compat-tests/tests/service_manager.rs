@@ -64,7 +64,7 @@ fn with_the_rights_of_its_unit_the_daemon_serves_and_says_so() {
     let (folder, namespace, cgroup) = (Folder::new(), Namespace::new(), Cgroup::new());
     let manager = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
     manager
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(120)))
         .expect("a socket has a time-out");
 
     let rights: Vec<String> = words("CapabilityBoundingSet")

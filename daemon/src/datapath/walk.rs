@@ -6,6 +6,7 @@
 //! on the keys that it finds in the hash maps. Nothing happens unless somebody asks.
 
 use std::{
+    cell::Cell,
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,8 +26,9 @@ use super::{bpf_call, keys::Keys};
 
 /// For how long counters are as good as new.
 const FRESH: Duration = Duration::from_millis(50);
-/// What takes longer than this is not done while somebody waits, but by the reaper.
-const LONG: Duration = Duration::from_millis(100);
+/// More connections than this, which take some 100 ms, are not looked at while a client waits, but by
+/// the reaper.
+const MANY: u32 = 50_000;
 
 /// Why connections cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -58,13 +60,13 @@ pub(super) struct Ways {
     last: Last,
 }
 
-/// When all connections were last looked at, by any walker, and how long that took.
+/// When all connections were last looked at, by any walker, and how many there were.
 type Last = Arc<Mutex<Option<Settled>>>;
 
 #[derive(Clone, Copy)]
 struct Settled {
     at: Instant,
-    took: Duration,
+    connections: u32,
 }
 
 impl Ways {
@@ -165,33 +167,37 @@ impl Walker {
     /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
     /// date.
     fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
-        self.connected_within(Duration::MAX, &mut each)
+        self.first_connected(u32::MAX, &mut each)
     }
 
-    /// The same, but what takes longer is left to the reaper.
-    fn connected_within(
+    /// The same, but if there are more than so many, the rest is left to the reaper.
+    fn first_connected(
         &mut self,
-        limit: Duration,
+        limit: u32,
         mut each: impl FnMut(&LiveConnection),
     ) -> io::Result<()> {
-        let start = Instant::now();
-        let walked = self.each_within(start, limit, &mut each);
-        let at = Instant::now();
+        let mut connections = 0_u32;
+        let walked = self.walk(&mut |live| {
+            connections = connections.saturating_add(1);
+            each(live);
+            connections <= limit
+        });
         *self.last() = Some(Settled {
-            at,
-            took: at - start,
+            at: Instant::now(),
+            connections,
         });
         walked
     }
 
-    fn each_within(
-        &mut self,
-        start: Instant,
-        limit: Duration,
-        mut each: impl FnMut(&LiveConnection),
-    ) -> io::Result<()> {
+    /// Goes on for as long as `each` wants more.
+    fn walk(&mut self, each: &mut dyn FnMut(&LiveConnection) -> bool) -> io::Result<()> {
+        let more = Cell::new(true);
+        let mut each = |live: &LiveConnection| more.set(each(live));
         for group in 0..self.groups {
             self.run(|walker| walker.connections.as_fd(), group, &mut each)?;
+            if !more.get() {
+                return Ok(());
+            }
         }
         let mut keys: Keys<u64, OverflowConnection> = Keys::of(self.overflowed.try_clone()?);
         while let Some(some) = keys.next()? {
@@ -202,7 +208,7 @@ impl Walker {
                 });
                 self.set_keys(keys)?;
                 self.run(|walker| walker.overflow.as_fd(), count(cookies), &mut each)?;
-                if start.elapsed() > limit {
+                if !more.get() {
                     return Ok(());
                 }
             }
@@ -265,10 +271,10 @@ impl Walk {
     /// Brings the counters up to date, unless they just were. Where there are so many connections
     /// that it takes long, the reaper does it every few seconds.
     pub(super) fn settle(&mut self) {
-        let fresh = |Settled { at, took }| took >= LONG || at.elapsed() < FRESH;
+        let fresh = |Settled { at, connections }| connections > MANY || at.elapsed() < FRESH;
         let last = *self.0.last();
         if !last.is_some_and(fresh)
-            && let Err(error) = self.0.connected_within(LONG, |_| {})
+            && let Err(error) = self.0.first_connected(MANY, |_| {})
         {
             tracing::warn!(%error, "counters lack what open connections have carried");
         }
