@@ -3,18 +3,9 @@
 use std::{process::Command, thread, time::Duration};
 
 use compat_tests::{
-    Client, Conversation, Intercept, Keepalived, Outcome, Server, Talk, Testbed, program,
+    Client, Conversation, Intercept, Keepalived, Outcome, Server, Talk, Testbed,
+    conversation::SHELL, program,
 };
-
-/// A shell that does what it is told, and says `errno` and the exit status where that is not 0.
-const SHELL: &str = r#"while read -r line; do
-    if text=$(eval "$line" 2>&1); then
-        test -z "$text" || printf '%s\n' "$text" | sed 's/^/\t/'
-        echo ok
-    else
-        echo "errno $?"
-    fi
-done"#;
 
 #[test]
 fn ipvs_clients_find_a_kernel_without_ipvs() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use compat_tests::{
     Client, Conversation, Intercept, StuckFile, Testbed, binaries,
+    conversation::SHELL,
     eventually::{done_within, eventually},
 };
 use nix::{
@@ -12,15 +13,6 @@ use nix::{
     unistd::Pid,
 };
 
-/// A shell that does what it is told, and says `errno` and the exit status where that is not 0.
-const SHELL: &str = r#"while read -r line; do
-    if text=$(eval "$line" 2>&1); then
-        test -z "$text" || printf '%s\n' "$text" | sed 's/^/\t/'
-        echo ok
-    else
-        echo "errno $?"
-    fi
-done"#;
 /// How long a program of somebody else under the same `sockvs exec` may take.
 const LIMIT: Duration = Duration::from_secs(1);
 /// How long a client may wait for a daemon that stands still: five seconds, and what a busy machine
