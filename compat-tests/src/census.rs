@@ -85,6 +85,34 @@ impl Census {
     }
 }
 
+/// The first entries of `CONNECTIONS` that a socket has, each with its index and its fields: what to
+/// look at where one stays.
+#[must_use]
+#[track_caller]
+pub fn entries_in_use(pins: &Path) -> Vec<String> {
+    const FIRST: usize = 8;
+    let records = Maps::of(pins).records("CONNECTIONS");
+    let names = records
+        .fields
+        .iter()
+        .filter_map(|field| field["name"].as_str());
+    let columns: Vec<(&str, Vec<u64>)> = names
+        .map(|name| (name, records.numbers(name).collect()))
+        .collect();
+    let cookies: Vec<u64> = records.numbers("cookie").collect();
+    let used = cookies
+        .iter()
+        .enumerate()
+        .filter(|(_, cookie)| **cookie != 0);
+    let entry = |(index, _)| {
+        let fields = columns
+            .iter()
+            .map(|(name, values)| format!("{name}={:#x}", values[index]));
+        format!("{index}: {}", fields.collect::<Vec<_>>().join(" "))
+    };
+    used.take(FIRST).map(entry).collect()
+}
+
 impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
@@ -154,6 +182,8 @@ impl Records {
         let (at, size) = (number("at"), number("size"));
         self.values.iter().map(move |value| {
             let mut bytes = [0; 8];
+            // Of what is longer than a number, the first bytes.
+            let size = size.min(bytes.len());
             bytes[..size].copy_from_slice(&value[at..at + size]);
             u64::from_le_bytes(bytes)
         })

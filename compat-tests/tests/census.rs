@@ -10,7 +10,7 @@ use std::{
 };
 
 use compat_tests::{
-    Census, Conversation, Namespace, SocketLoad, Testbed, binaries,
+    Census, Conversation, Namespace, SocketLoad, Testbed, binaries, census,
     eventually::eventually,
     listing,
     socket_load::{Counts, Crowd, NOBODY, SOMEBODY},
@@ -173,7 +173,10 @@ fn storm(testbed: &Testbed, cycles: u64) -> Counts {
 #[track_caller]
 fn nothing_is_left(testbed: &Testbed) {
     let settled = eventually(SETTLED, || {
-        Census::of(testbed.daemon.pin_dir()).is_empty()?;
+        let pins = testbed.daemon.pin_dir();
+        Census::of(pins)
+            .is_empty()
+            .map_err(|error| format!("{error}: {:#?}", census::entries_in_use(pins)))?;
         counters_are_zero(testbed)
     });
     println!("nothing was left {settled:?} later");

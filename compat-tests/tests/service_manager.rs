@@ -16,9 +16,9 @@ use nix::{
     unistd::Pid,
 };
 
-const UNIT: &str = include_str!("../../daemon/systemd/sockvsd.service");
-const AFTER: &str = include_str!("../../daemon/systemd/keepalived.service.d/10-after-sockvsd.conf");
-const EXEC: &str = include_str!("../../daemon/systemd/keepalived.service.d/20-sockvs-exec.conf");
+const UNIT: &str = include_str!("../../dist/systemd/sockvsd.service");
+const AFTER: &str = include_str!("../../dist/systemd/keepalived.service.d/10-after-sockvsd.conf");
+const EXEC: &str = include_str!("../../dist/systemd/keepalived.service.d/20-sockvs-exec.conf");
 
 /// The words of the last line of a unit's that sets this.
 fn words_of(unit: &'static str, key: &str) -> Vec<&'static str> {

@@ -1,14 +1,17 @@
 //! The kernel's sockets, as far as `live` looks into them. Where their fields are differs from
 //! kernel to kernel; the daemon finds out and says so in `LAYOUT`.
 //!
-//! A socket may end and become another one while it is looked at; the kernel does not give the
-//! memory of sockets to anything else meanwhile. Who minds compares cookies. What a pointer leads
-//! to that turns out to lead nowhere reads as zero.
+//! A socket may end and become another one while it is looked at, or, if its end was not told, long
+//! before; the kernel may have given its memory to something else by then. `is_alive` tells. What a
+//! pointer leads to that turns out to lead nowhere reads as zero.
 
 use core::ptr::addr_of_mut;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use sockvs_ebpf_common::{AF_INET6, Carried, LiveConnection, SocketLayout};
+
+/// No count gets here (`REFCOUNT_SATURATED` in `linux/refcount.h` is further on).
+const REFCOUNT_SATURATED: u32 = 0x8000_0000;
 
 /// The daemon writes this before the programs are loaded.
 // SAFETY: made of integers only.
@@ -56,10 +59,22 @@ pub(crate) fn cookie(sk: *const u8) -> u64 {
 
 /// Whether this still is the socket with this cookie, and not what has its memory now that it is
 /// gone.
+///
+/// A socket that is gone keeps its cookie in its memory until that is used again. Of the two counts
+/// that a socket has, both are zero then. One of them alone does not tell: where the memory was
+/// given to something else, that may write one and leave the cookie (seen with what is left of
+/// connections in `TIME_WAIT`).
 #[inline(always)]
 pub(crate) fn is_alive(sk: *const u8, cookie: u64) -> bool {
-    // A socket that is gone keeps its cookie in its memory until that is used again.
-    self::cookie(sk) == cookie && field::<u32>(sk, place!(references)) != 0
+    self::cookie(sk) == cookie
+        && is_held(field(sk, place!(references)))
+        && is_held(field(sk, place!(write_memory)))
+}
+
+/// Whether a count (`refcount_t`) is that of something that is there, and no garbage.
+#[inline(always)]
+fn is_held(count: u32) -> bool {
+    count != 0 && count < REFCOUNT_SATURATED
 }
 
 /// Tells who has the socket, and what it is, in the record.

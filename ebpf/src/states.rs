@@ -84,7 +84,12 @@ fn change(ctx: &SockOpsContext) {
     let Some(connection) = connections::of_socket(cookie) else {
         return;
     };
-    let counted = connections::counted(connection) & COUNTED;
+    let word_now = connections::counted(connection);
+    if word_now & ENDED != 0 {
+        // That of the socket's last connection, which somebody still reads. This one is not counted.
+        return;
+    }
+    let counted = word_now & COUNTED;
     let active = counted == COUNTED_ACTIVE;
     if state != CLOSE {
         if active {

@@ -5,15 +5,13 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use sockvs::{
-    control::{
-        Facts, Status,
-        fuzzing::{answer, same_line},
-    },
-    ipvs::{Setting, Settings},
-    procfs::File,
-};
 use sockvs_fuzz::bench::{Bench, NAMESPACES};
+use sockvs_ipvs::{Namespace, Owner, Setting, Settings};
+use sockvs_server::procfs::File;
+use sockvs_server::{
+    control::{Facts, Request, Status, reply},
+    state::{Actor, IpvsState},
+};
 
 #[derive(Arbitrary, Debug)]
 enum Line<'a> {
@@ -65,7 +63,7 @@ fuzz_target!(|lines: Vec<Line<'_>>| {
         let line = line.split_inclusive('\n').next().unwrap_or("");
         let before = bench.snapshot();
         let ask =
-            |line: &str| answer(line, NAMESPACES[0], &facts, &bench.server).expect("an answer");
+            |line: &str| answer(line, NAMESPACES[0], &facts, &bench.state).expect("an answer");
         let said = ask(line);
         bench.check();
         assert!(!said.contains('\n'), "an answer is one line: {said:?}");
@@ -83,7 +81,7 @@ fuzz_target!(|lines: Vec<Line<'_>>| {
         }
         settings_survive(&bench);
     }
-    let status = answer("status", NAMESPACES[0], &facts, &bench.server).expect("an answer");
+    let status = answer("status", NAMESPACES[0], &facts, &bench.state).expect("an answer");
     let status: Status = serde_json::from_str(&status).expect("a status");
     assert!(status.namespaces.len() <= 1, "only one was asked for");
 });
@@ -92,10 +90,30 @@ fn value(answer: &str) -> Value {
     serde_json::from_str(answer).expect("an answer is JSON")
 }
 
+/// The line that asks the same as this one, if it asks anything.
+fn same_line(line: &str) -> Option<String> {
+    Request::of(line).map(|request| request.line())
+}
+
+/// What the daemon answers to a line from this namespace.
+fn answer(
+    line: &str,
+    ns: Namespace,
+    facts: &Facts,
+    state: &IpvsState,
+) -> serde_json::Result<String> {
+    let actor = Actor {
+        pid: 0,
+        namespace: ns,
+        owner: Owner::Host,
+    };
+    reply(Request::of(line), actor, facts, state, &Vec::new)
+}
+
 /// The next daemon finds the settings as they are.
 fn settings_survive(bench: &Bench) {
-    let serving = bench.server.table();
-    if let Some(table) = serving.ipvs.table(NAMESPACES[0]) {
+    let tables = bench.state.lock();
+    if let Some(table) = tables.ipvs.table(NAMESPACES[0]) {
         let settings = table.settings();
         let again = Settings::from_all_numbers(&settings.all_numbers());
         for setting in Setting::ALL {

@@ -44,7 +44,7 @@ fuzz_target!(|steps: Vec<Step>| {
         let told = bench.path.lock().told;
 
         bench
-            .server
+            .genl
             .datagram(who.client(mailbox), &datagram, Box::new(()));
         let replies = mailbox.take();
         bench.check();
@@ -70,7 +70,7 @@ fuzz_target!(|steps: Vec<Step>| {
             assert_eq!(before, after, "whoever may not changes nothing");
         }
         if before != after {
-            listing::check(&bench.server, mailbox);
+            listing::check(&bench, mailbox);
         }
     }
 });

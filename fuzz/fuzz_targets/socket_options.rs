@@ -4,15 +4,13 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use sockvs::{
-    ipvs::{Family, Owner, Scheduler, Table, fake::FakeHost},
-    sockopt::{BASE, Call, Caller, Direction, Value, argument_length, carry_out},
-};
 use sockvs_fuzz::{
     bench::{Bench, Event, NAMESPACES},
     rare::{Rare, Usual},
     request::{Host, Port},
 };
+use sockvs_ipvs::{Family, Owner, Scheduler, Table, fake::FakeHost};
+use sockvs_server::sockopt::{BASE, Call, Caller, Direction, Value, argument_length, carry_out};
 
 /// `IP_VS_SO_GET_INFO`, `IP_VS_SO_GET_SERVICES`, `IP_VS_SO_GET_DESTS`.
 const GET_INFO: i32 = BASE + 1;
@@ -241,7 +239,7 @@ fn ask(bench: &Bench, call: &Call, may_administer: bool) -> std::result::Result<
         pid: 0,
         may_administer,
     };
-    carry_out(&bench.server, &caller, call)
+    carry_out(&bench.state, &caller, call)
 }
 
 /// Nobody writes beyond the memory that the caller has.
@@ -274,8 +272,8 @@ fn listed(bench: &Bench) {
     let bytes = get(GET_SERVICES, argument, length);
     assert_eq!(bytes.len(), length, "as many as are said to be there");
 
-    let serving = bench.server.table();
-    let table = serving.ipvs.table(NAMESPACES[0]);
+    let tables = bench.state.lock();
+    let table = tables.ipvs.table(NAMESPACES[0]);
     let none = Table::new(NAMESPACES[0]);
     let services = table.unwrap_or(&none).services_from(0);
     let mut entries = bytes[SERVICES_HEADER..].chunks(SERVICE_ENTRY);

@@ -4,15 +4,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sockvs::{
-    intercept::seccomp::fuzzing::{Asked, request, same_answer, same_value},
-    ipvs::{Owner, fake::FakeHost},
-    sockopt::{Caller, carry_out},
-};
+use sockvs_fuzz::exec_packets::{Asked, request, same_answer, same_value};
 use sockvs_fuzz::{
     bench::{Bench, NAMESPACES},
     client::{Mailbox, Who},
 };
+use sockvs_ipvs::{Owner, fake::FakeHost};
+use sockvs_server::sockopt::{Caller, carry_out};
 
 fuzz_target!(|packet: &[u8]| {
     if let Some(same) = same_answer(packet) {
@@ -45,7 +43,7 @@ fn carry_out_for(bench: &Bench, unprivileged: bool, asked: &Asked) {
                 ..Who::ROOT
             };
             bench
-                .server
+                .genl
                 .datagram(who.client(&mailbox), datagram, Box::new(()));
         }
         Asked::Option(call) => {
@@ -56,11 +54,11 @@ fn carry_out_for(bench: &Bench, unprivileged: bool, asked: &Asked) {
                 pid: 0,
                 may_administer: !unprivileged,
             };
-            let answer = carry_out(&bench.server, &caller, call);
+            let answer = carry_out(&bench.state, &caller, call);
             assert!(!unprivileged || answer.is_err(), "{answer:?}");
         }
         Asked::File(place) => {
-            let text = place.text(&bench.server, NAMESPACES[0]);
+            let text = place.text(&bench.state, NAMESPACES[0]);
             assert!(text.ends_with('\n'), "{text:?}");
         }
     }

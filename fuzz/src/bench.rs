@@ -3,12 +3,13 @@
 use std::{collections::HashSet, time::Duration};
 
 use arbitrary::Arbitrary;
-use sockvs::{
-    family::{Server, Table as Serving},
-    ipvs::{
-        DataPathFull, Destination, DestinationReading, Ipvs, Namespace, Service, Settings, Stats,
-        SyncDaemon, Table, Timeouts,
-    },
+use sockvs_ipvs::{
+    DataPathFull, Destination, DestinationReading, Ipvs, Namespace, Service, Settings, Stats,
+    SyncDaemon, Table, Timeouts,
+};
+use sockvs_server::{
+    genl::GenlServer,
+    state::{IpvsState, Tables},
 };
 
 use crate::{path::SharedPath, rare::Rare};
@@ -59,10 +60,12 @@ impl Snapshot {
     }
 }
 
-/// A server and what it stands on.
+/// A state, what serves it, and what it stands on.
 pub struct Bench {
-    /// What serves.
-    pub server: Server,
+    /// The tables.
+    pub state: IpvsState,
+    /// What serves them over netlink.
+    pub genl: GenlServer,
     /// What it publishes to.
     pub path: SharedPath,
     now: Duration,
@@ -71,12 +74,13 @@ pub struct Bench {
 impl Default for Bench {
     fn default() -> Self {
         let path = SharedPath::default();
-        let server = Server::new(Serving {
+        let state = IpvsState::new(Tables {
             ipvs: Ipvs::new(),
             path: Box::new(path.clone()),
         });
         Self {
-            server,
+            genl: GenlServer::new(state.clone()),
+            state,
             path,
             now: Duration::ZERO,
         }
@@ -86,8 +90,8 @@ impl Default for Bench {
 impl Bench {
     /// What both tables are. A namespace that has no table yet has an empty one.
     pub fn snapshot(&self) -> [Snapshot; 2] {
-        let serving = self.server.table();
-        NAMESPACES.map(|ns| serving.ipvs.table(ns).map(Snapshot::of).unwrap_or_default())
+        let tables = self.state.lock();
+        NAMESPACES.map(|ns| tables.ipvs.table(ns).map(Snapshot::of).unwrap_or_default())
     }
 
     /// Lets something happen.
@@ -125,11 +129,12 @@ impl Bench {
             }
             Event::Later { seconds } => {
                 self.now += Duration::from_secs(seconds.into());
-                self.server.expire_trash(self.now);
+                self.state.expire_trash(self.now);
             }
             Event::End { sure, elsewhere } => {
                 if sure.is_there() {
-                    self.server.forget(NAMESPACES[usize::from(elsewhere)]);
+                    self.state
+                        .remove_namespace(NAMESPACES[usize::from(elsewhere)]);
                 }
             }
         }
@@ -137,8 +142,8 @@ impl Bench {
     }
 
     fn traffic(&self, of: usize, reading: DestinationReading) {
-        let serving = self.server.table();
-        let tables = NAMESPACES.iter().filter_map(|ns| serving.ipvs.table(*ns));
+        let tables = self.state.lock();
+        let tables = NAMESPACES.iter().filter_map(|ns| tables.ipvs.table(*ns));
         let services: Vec<_> = tables.flat_map(|table| table.services_from(0)).collect();
         let destinations: Vec<_> = services
             .iter()
@@ -153,13 +158,13 @@ impl Bench {
 
     /// Checks what must always hold.
     pub fn check(&self) {
-        let serving = self.server.table();
+        let tables = self.state.lock();
         let followed = self.path.lock();
         let mut ids = HashSet::new();
         for ns in NAMESPACES {
             let sync_daemons = followed.sync_daemons(ns);
             let mut services = followed.services(ns);
-            if let Some(table) = serving.ipvs.table(ns) {
+            if let Some(table) = tables.ipvs.table(ns) {
                 check_table(table, &mut ids);
                 let mut listed: Vec<_> = table.services_from(0).collect();
                 listed.sort_by_key(|service| service.id());

@@ -8,10 +8,8 @@ use std::{
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use nix::errno::Errno;
-use sockvs::{
-    family::{Client, ClientNamespace, Wait},
-    ipvs::{Host, Namespace, Owner, RouteType, fake::FakeHost},
-};
+use sockvs_ipvs::{Host, Namespace, Owner, RouteType, fake::FakeHost};
+use sockvs_server::genl::{Client, ClientNamespace, Wait};
 
 /// The network namespace of a client. It takes every reply at once.
 pub struct Mailbox {

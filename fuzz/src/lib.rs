@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod exec_packets;
 pub mod listing;
 pub mod path;
 pub mod rare;

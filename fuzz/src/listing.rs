@@ -12,12 +12,11 @@ use netlink_packet_ipvs::{
     policy::{CommandAttrs, DaemonAttrs, DestinationAttrs, ServiceAttrs},
     writer::Writer,
 };
-use sockvs::{
-    family::{FAMILY_ID, Server},
-    ipvs::{Destination, PersistenceEngine, Service, ServiceKey, SyncDaemon, Table},
-};
+use sockvs_ipvs::{Destination, PersistenceEngine, Service, ServiceKey, SyncDaemon, Table};
+use sockvs_server::genl::{FAMILY_ID, GenlServer};
 
 use crate::{
+    bench::Bench,
     client::{Mailbox, Who},
     replies::{self, Message, PORT, Verdict},
     request::put,
@@ -25,18 +24,18 @@ use crate::{
 
 /// Asks for all services of the mailbox's namespace, their destinations and the sync daemons, and
 /// compares.
-pub fn check(server: &Server, mailbox: &Arc<Mailbox>) {
-    use sockvs::family::ClientNamespace as _;
+pub fn check(bench: &Bench, mailbox: &Arc<Mailbox>) {
+    use sockvs_server::genl::ClientNamespace as _;
     let ns = mailbox.namespace();
     // It must not be locked while the server answers.
-    let table = server.table().ipvs.table(ns).cloned();
+    let table = bench.state.lock().ipvs.table(ns).cloned();
     let table = table.unwrap_or_else(|| Table::new(ns));
     let services: Vec<_> = table.services_from(0).collect();
-    let told = ask(server, mailbox, IpvsCommand::GetService, |_| {});
+    let told = ask(&bench.genl, mailbox, IpvsCommand::GetService, |_| {});
     assert_eq!(told.len(), services.len(), "services listed, and there");
     for (told, service) in told.iter().zip(&services) {
         same_service(told, service);
-        let told = ask(server, mailbox, IpvsCommand::GetDest, |writer| {
+        let told = ask(&bench.genl, mailbox, IpvsCommand::GetDest, |writer| {
             writer.nest(IPVS_CMD_ATTR_SERVICE, |writer| name(writer, service.key()));
         });
         let destinations = service.destinations();
@@ -46,7 +45,7 @@ pub fn check(server: &Server, mailbox: &Arc<Mailbox>) {
         }
     }
     let daemons: Vec<_> = table.sync_daemons().collect();
-    let told = ask(server, mailbox, IpvsCommand::GetDaemon, |_| {});
+    let told = ask(&bench.genl, mailbox, IpvsCommand::GetDaemon, |_| {});
     assert_eq!(told.len(), daemons.len(), "sync daemons listed, and there");
     for (told, daemon) in told.iter().zip(daemons) {
         same_daemon(told, daemon);
@@ -55,7 +54,7 @@ pub fn check(server: &Server, mailbox: &Arc<Mailbox>) {
 
 /// Asks for a list, and gives the attributes of each entry.
 fn ask(
-    server: &Server,
+    server: &GenlServer,
     mailbox: &Arc<Mailbox>,
     command: IpvsCommand,
     body: impl FnOnce(&mut Writer<'_>),

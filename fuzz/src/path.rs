@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use sockvs::ipvs::{
+use sockvs_ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner, Service,
     ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, fake::FakePath,
 };

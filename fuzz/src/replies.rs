@@ -6,7 +6,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_generic::{GenlMessage, constants::GENL_ID_CTRL, ctrl::GenlCtrl};
 use netlink_packet_ipvs::IpvsMessage;
-use sockvs::family::FAMILY_ID;
+use sockvs_server::genl::FAMILY_ID;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;

@@ -30,6 +30,8 @@ pub struct SocketLayout {
     pub cookie: u32,
     /// `sock.__sk_common.skc_refcnt`, 32 bits.
     pub references: u32,
+    /// `sock.sk_wmem_alloc`, 32 bits: at least one for as long as the socket is there.
+    pub write_memory: u32,
     /// `sock.sk_protocol`, 16 bits.
     pub protocol: u32,
     /// `sock.sk_cgrp_data.cgroup`, a pointer.

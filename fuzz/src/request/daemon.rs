@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use arbitrary::Arbitrary;
 use netlink_packet_ipvs::DaemonAttr;
-use sockvs::ipvs::Family;
+use sockvs_ipvs::Family;
 
 use super::{Host, leave_out};
 use crate::rare::{Rare, Usual};

@@ -2,7 +2,7 @@
 
 use arbitrary::Arbitrary;
 use netlink_packet_ipvs::{Address, DestinationAttr};
-use sockvs::ipvs::Family;
+use sockvs_ipvs::Family;
 
 use super::{Host, Port, leave_out};
 use crate::rare::{Rare, Usual};

@@ -14,7 +14,8 @@ use netlink_packet_generic::{
     constants::{CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, GENL_ID_CTRL},
 };
 use netlink_packet_ipvs::{FAMILY_OPERATIONS, IpvsAttr, writer::Writer};
-use sockvs::{family::FAMILY_ID, ipvs::Family};
+use sockvs_ipvs::Family;
+use sockvs_server::genl::FAMILY_ID;
 
 pub use self::place::{Host, Port};
 use self::{

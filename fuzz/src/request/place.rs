@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use arbitrary::Arbitrary;
-use sockvs::ipvs::Family;
+use sockvs_ipvs::Family;
 
 use crate::rare::Usual;
 

@@ -2,7 +2,7 @@
 
 use arbitrary::Arbitrary;
 use netlink_packet_ipvs::{Address, Name, ServiceAttr, ServiceFlags};
-use sockvs::ipvs::{Family, Scheduler};
+use sockvs_ipvs::{Family, Scheduler};
 
 use super::{Host, Port, leave_out};
 use crate::rare::{Rare, Usual};

@@ -1,0 +1,97 @@
+//! Reading and writing records that the eBPF programs may be looking at.
+//!
+//! All unsafe access to the mapped records is here. Each method says who else may look at the words
+//! it touches. In what order things are done to bring a change into force is decided in `publish`.
+
+mod destination;
+mod service;
+
+use std::{
+    marker::PhantomData,
+    ptr::NonNull,
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64},
+};
+
+use aya::Pod;
+
+pub(super) use self::destination::LiveDestination;
+pub(super) use self::service::LiveService;
+
+use super::chunks::Chunks;
+
+/// Reads a slot.
+pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
+    // SAFETY: an aligned word of a mapping.
+    slots
+        .at(at)
+        .map(|slot| unsafe { slot.as_ptr().read_volatile() })
+}
+
+/// Writes a slot that no selection in force leads to.
+pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
+    if let Some(slot) = slots.at(at) {
+        // SAFETY: an aligned word of a mapping; a program that still reads it compares generations.
+        unsafe { slot.as_ptr().write_volatile(word) };
+    }
+}
+
+/// A field of a record, which is mapped for as long as `'a`.
+#[derive(Clone, Copy)]
+struct Field<'a, T> {
+    place: NonNull<T>,
+    mapping: PhantomData<&'a T>,
+}
+
+impl<T: Pod> Field<'_, T> {
+    /// The field at this place.
+    ///
+    /// # Safety
+    ///
+    /// It is an aligned field of a record that stays mapped for `'a`.
+    unsafe fn new(place: NonNull<T>) -> Self {
+        Self {
+            place,
+            mapping: PhantomData,
+        }
+    }
+
+    /// Reads plain data that only the daemon changes, or that it may see half changed.
+    fn read(self) -> T {
+        // SAFETY: the field is mapped (`new`), and any bytes are a value of its type.
+        unsafe { self.place.as_ptr().read_volatile() }
+    }
+
+    /// Writes plain data that no program follows yet, or of which it checks what it sees.
+    fn write(self, value: T) {
+        // SAFETY: as in `read`.
+        unsafe { self.place.as_ptr().write_volatile(value) };
+    }
+}
+
+/// A type of field that both sides only ever change whole.
+macro_rules! atomic {
+    ($($number:ty => $atomic:ty)*) => {
+        $(impl<'a> Field<'a, $number> {
+            /// The field as what both sides change at the same time.
+            fn atomic(self) -> &'a $atomic {
+                // SAFETY: the field is aligned and mapped for `'a` (`new`); whatever changes it
+                // does so by whole words.
+                unsafe { <$atomic>::from_ptr(self.place.as_ptr()) }
+            }
+        })*
+    };
+}
+
+atomic! { u8 => AtomicU8 u32 => AtomicU32 u64 => AtomicU64 }
+
+/// A field of the record that `$live` stands for.
+macro_rules! field {
+    ($live:ident.$($field:tt)+) => {{
+        let record = $live.record.as_ptr();
+        // SAFETY: within the record, which is mapped for as long as its chunks are borrowed.
+        let place = unsafe { std::ptr::addr_of_mut!((*record).$($field)+) };
+        // SAFETY: as above; it is the address of a field, and so neither null nor unaligned.
+        unsafe { $crate::live::Field::new(std::ptr::NonNull::new_unchecked(place)) }
+    }};
+}
+use field;

@@ -1,0 +1,147 @@
+//! Open connections of a version whose records of them look otherwise. The new programs do not know
+//! them, and are not told their end by anything that they keep: so they are not counted any more
+//! from when the new programs are attached. They live on, and go where they went.
+
+use std::io;
+
+use sockvs_ebpf_common::{COUNTED, COUNTED_ACTIVE, Destination, UNCOUNTED};
+
+use sockvs_sys::bpf::RawMap;
+
+use super::{Migration, outer};
+use crate::{
+    chunks::Chunks,
+    layout::{Layouts, MapLayout, RecordLayout},
+    live::LiveDestination,
+};
+
+impl Migration<'_> {
+    /// Takes the connections of these maps out of the counters of their destinations. To be done
+    /// when no old program runs any more. What was taken out is zeroed, so that it is done once
+    /// only.
+    pub(super) fn uncount(&self, old: &Layouts) -> io::Result<()> {
+        let Some(destinations) = self.new.map("DESTINATION_RECORDS") else {
+            return Ok(());
+        };
+        let map = outer(&self.pins.file(&destinations.file()))?;
+        let per_chunk = destinations.per_chunk.unwrap_or(1);
+        let destinations: Chunks<Destination> =
+            Chunks::open("DESTINATION_RECORDS", map, per_chunk).map_err(io::Error::other)?;
+        let mut uncounted = 0_u64;
+        for name in ["CONNECTIONS", "OVERFLOW", "FLOWS"] {
+            let Some((layout, _)) = self.changed(old, name) else {
+                continue;
+            };
+            let (Some(map), Some(entry)) = (self.open(layout)?, Entry::of(layout)) else {
+                continue;
+            };
+            for key in map.keys()? {
+                uncounted += uncount(&map, &key, &entry, &destinations)?;
+            }
+        }
+        if uncounted > 0 {
+            tracing::info!(
+                connections = uncounted,
+                "open connections of another version are not counted any more"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Where in an entry is what counts.
+struct Entry {
+    size: usize,
+    counted: usize,
+    destination: usize,
+}
+
+impl Entry {
+    fn of(layout: &MapLayout) -> Option<Self> {
+        let value: &RecordLayout = &layout.value;
+        let at = |name: &str| {
+            let prefixed = format!("connection.{name}");
+            let field = value
+                .fields
+                .iter()
+                .find(|field| field.name == name || field.name == prefixed)?;
+            (field.size == 4 && field.at + 4 <= value.size).then_some(field.at)
+        };
+        Some(Self {
+            size: value.size.max(4),
+            counted: at("origin.counted")?,
+            destination: at("origin.destination")?,
+        })
+    }
+
+    /// Which destination's record a connection is counted in, and whether as an active one.
+    fn read(&self, entry: &[u8]) -> Option<(u32, bool)> {
+        let word = |at: usize| {
+            entry
+                .get(at..)?
+                .first_chunk()
+                .copied()
+                .map(u32::from_ne_bytes)
+        };
+        let counted = word(self.counted)? & COUNTED;
+        (counted != UNCOUNTED)
+            .then(|| Some((word(self.destination)?, counted == COUNTED_ACTIVE)))
+            .flatten()
+    }
+}
+
+fn uncount(
+    map: &RawMap,
+    key: &[u8],
+    entry: &Entry,
+    destinations: &Chunks<Destination>,
+) -> io::Result<u64> {
+    let Some(value) = map.get(key)? else {
+        return Ok(0);
+    };
+    let counted: Vec<_> = value
+        .chunks_exact(entry.size)
+        .filter_map(|bytes| entry.read(bytes))
+        .collect();
+    if counted.is_empty() {
+        return Ok(0);
+    }
+    map.put(key, &vec![0; value.len()])?;
+    for (destination, active) in &counted {
+        if let Some(record) = LiveDestination::at(destinations, *destination) {
+            record.uncount(*active);
+        }
+    }
+    Ok(counted.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use sockvs_ebpf_common::{COUNTED_INACTIVE, Connection, OVER, OverflowConnection};
+
+    use super::*;
+
+    #[test]
+    fn an_entry_of_either_map_tells_where_it_is_counted() {
+        let ours = Layouts::ours(1);
+        for (name, size) in [
+            ("CONNECTIONS", size_of::<Connection>()),
+            ("OVERFLOW", size_of::<OverflowConnection>()),
+        ] {
+            let entry = Entry::of(ours.map(name).expect("it is ours")).expect("it has both");
+            assert_eq!(entry.size, size, "{name}");
+            let mut bytes = vec![0; size];
+            assert_eq!(entry.read(&bytes), None, "{name}");
+            let mut set = |at: usize, word: u32| {
+                bytes[at..at + 4].copy_from_slice(&word.to_ne_bytes());
+                entry.read(&bytes)
+            };
+            set(entry.destination, 7);
+            assert_eq!(set(entry.counted, COUNTED_ACTIVE), Some((7, true)));
+            assert_eq!(
+                set(entry.counted, COUNTED_INACTIVE | OVER),
+                Some((7, false))
+            );
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Whose the namespaces are that have a table. What they use of the maps counts as their owner's.
+
+use std::collections::HashMap;
+
+use sockvs_ebpf_common::MAX_NAMESPACES;
+
+use super::{
+    MapPath,
+    live::{LiveDestination, LiveService},
+    sequences::stretch,
+    shares::{Limit, Shares},
+};
+use sockvs_ipvs::{DataPathFull, Namespace, Owner, Usage};
+
+/// Which namespaces have a table, and their owners.
+pub(super) struct Owners {
+    shares: Shares,
+    by_namespace: HashMap<Namespace, Owner>,
+}
+
+impl Owners {
+    /// No namespace has one.
+    pub(super) fn new() -> Self {
+        Self {
+            shares: Shares::new(Limit {
+                of: "network namespaces with a table",
+                option: None,
+                most: MAX_NAMESPACES,
+            }),
+            by_namespace: HashMap::new(),
+        }
+    }
+
+    /// The namespace has a table that an earlier daemon made. Whose it is is not known yet.
+    pub(super) fn restored(&mut self, ns: Namespace) {
+        if self.by_namespace.insert(ns, Owner::Host).is_none() {
+            self.shares.count(Owner::Host, 1);
+        }
+    }
+
+    /// The namespace has a table from now on, and this owner. Gives the owner that it was taken to
+    /// have until now, where that is another one.
+    fn begin(&mut self, ns: Namespace, owner: Owner) -> Result<Option<Owner>, DataPathFull> {
+        let before = match self.by_namespace.get(&ns) {
+            Some(before) if *before == owner => return Ok(None),
+            Some(before) => {
+                self.shares.give_back(*before, 1);
+                self.shares.count(owner, 1);
+                Some(*before)
+            }
+            None => {
+                // The host's tables work without an entry in the maps.
+                let room = self.shares.take(owner, 1);
+                if room.is_err() && !owner.is_host() {
+                    return Err(DataPathFull::NoSpace);
+                }
+                if room.is_err() {
+                    self.shares.count(owner, 1);
+                }
+                None
+            }
+        };
+        self.by_namespace.insert(ns, owner);
+        Ok(before)
+    }
+
+    /// The namespace's owner.
+    pub(super) fn of(&self, ns: Namespace) -> Owner {
+        self.by_namespace.get(&ns).copied().unwrap_or_default()
+    }
+
+    /// The namespace has no table any more.
+    pub(super) fn forget(&mut self, ns: Namespace) {
+        if let Some(owner) = self.by_namespace.remove(&ns) {
+            self.shares.give_back(owner, 1);
+        }
+    }
+
+    /// What is in use, for people.
+    pub(super) fn usage(&self) -> Usage {
+        self.shares.usage()
+    }
+}
+
+impl MapPath {
+    /// The namespace has a table from now on, and this owner.
+    pub(super) fn begin(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull> {
+        if let Some(before) = self.owners.begin(ns, owner)? {
+            self.pass_on(ns, before, owner);
+        }
+        Ok(())
+    }
+
+    /// What the namespace uses counts as this owner's.
+    fn pass_on(&mut self, ns: Namespace, before: Owner, owner: Owner) {
+        let mut services = Vec::new();
+        for index in 0..self.service_records.len() {
+            let Some(record) = LiveService::at(&self.service_records, index) else {
+                continue;
+            };
+            if record.is_live() && record.key().netns == ns.0 {
+                self.service_room.assign(index, owner);
+                self.slot_room
+                    .assign(stretch(&record.selection()), before, owner);
+                services.push(index);
+            }
+        }
+        if services.is_empty() {
+            return;
+        }
+        for index in 0..self.destination_records.len() {
+            let record = LiveDestination::at(&self.destination_records, index);
+            let Some(record) = record.filter(|record| record.is_live()) else {
+                continue;
+            };
+            if services.binary_search(&record.read().service).is_ok() {
+                self.destination_room.assign(index, owner);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_counts_once_until_it_is_forgotten() {
+        let (user, ns) = (Owner::User(7), Namespace(1));
+        let mut owners = Owners::new();
+        assert_eq!(owners.begin(ns, user), Ok(None));
+        assert_eq!(owners.begin(ns, user), Ok(None));
+        assert_eq!((owners.of(ns), owners.usage().used), (user, 1));
+        owners.forget(ns);
+        owners.forget(ns);
+        assert_eq!((owners.of(ns), owners.usage().used), (Owner::Host, 0));
+    }
+
+    #[test]
+    fn a_restored_namespace_gets_the_owner_that_is_found() {
+        let (user, ns) = (Owner::User(7), Namespace(1));
+        let mut owners = Owners::new();
+        owners.restored(ns);
+        assert_eq!(owners.begin(ns, user), Ok(Some(Owner::Host)));
+        assert_eq!((owners.usage().used, owners.usage().others), (1, 1));
+    }
+
+    #[test]
+    fn a_user_gets_a_share_of_the_tables_and_the_host_any_number() {
+        let mut owners = Owners::new();
+        let got = (0..)
+            .take_while(|ns| owners.begin(Namespace(*ns), Owner::User(7)).is_ok())
+            .count();
+        assert_eq!(got, MAX_NAMESPACES as usize / 8);
+        for ns in 0..2 * u64::from(MAX_NAMESPACES) {
+            assert!(owners.begin(Namespace((1 << 40) + ns), Owner::Host).is_ok());
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Loading the eBPF programs, attaching them to a cgroup, and pinning what must outlive the daemon.
+//!
+//! Maps and links are pinned. A daemon that starts reuses the maps and puts its own programs in the
+//! place of the ones behind the links, so that there is no moment without a data path.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{Map, MapError},
+};
+use sockvs_ebpf_common::{
+    DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, SERVICE_CHUNKS, SERVICES_PER_CHUNK,
+    SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
+};
+
+use super::{
+    Limits, addresses,
+    attach::{attach, chain, load, refused},
+    capacity::Capacity,
+    chunks::Outer,
+    layout::Layouts,
+    migration::Migration,
+    socket_layout::socket_layout,
+    templates::Way,
+    walk::{self, Ways},
+};
+use sockvs_ipvs::Namespace;
+use sockvs_sys::{
+    bpffs::{self, PinDirectory},
+    cgroup,
+};
+
+/// Each program, by its name in the object and the name of its link in the pin directory.
+/// Those that count come first: no connection may go to a server that is not counted.
+const PROGRAMS: [(&str, &str); 10] = [
+    ("sockvs_sockops", "sockops"),
+    ("sockvs_sock_release", "sock_release"),
+    ("sockvs_recvmsg4", "recvmsg4"),
+    ("sockvs_recvmsg6", "recvmsg6"),
+    ("sockvs_connect4", "connect4"),
+    ("sockvs_connect6", "connect6"),
+    ("sockvs_sendmsg4", "sendmsg4"),
+    ("sockvs_sendmsg6", "sendmsg6"),
+    ("sockvs_getpeername4", "getpeername4"),
+    ("sockvs_getpeername6", "getpeername6"),
+];
+/// The maps that hold records.
+const OUTER_MAPS: [Outer; 3] = [
+    Outer {
+        name: "SERVICE_RECORDS",
+        record: size_of::<Service>(),
+        per_chunk: SERVICES_PER_CHUNK,
+        chunks: SERVICE_CHUNKS,
+    },
+    Outer {
+        name: "DESTINATION_RECORDS",
+        record: size_of::<Destination>(),
+        per_chunk: DESTINATIONS_PER_CHUNK,
+        chunks: DESTINATION_CHUNKS,
+    },
+    Outer {
+        name: "SLOTS",
+        record: size_of::<u64>(),
+        per_chunk: SLOTS_PER_CHUNK,
+        chunks: SLOT_CHUNKS,
+    },
+];
+
+/// Why there is no data path.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no cgroup to attach to.
+    #[error(transparent)]
+    Cgroup(#[from] cgroup::Error),
+    /// There is no directory to pin in.
+    #[error(transparent)]
+    PinDirectory(#[from] bpffs::Error),
+    /// The kernel refuses the programs or the maps.
+    #[error("the kernel does not load the eBPF programs (sockvs doctor tells more)")]
+    Load(#[source] Box<EbpfError>),
+    /// The kernel refuses one program.
+    #[error(
+        "the kernel does not take the eBPF program {name} (SOCKVS_LOG=debug tells more): {says}"
+    )]
+    Program {
+        /// The program.
+        name: &'static str,
+        /// The kernel's answer, in one line.
+        says: String,
+    },
+    /// The programs that look at open connections cannot be used.
+    #[error("open connections cannot be looked at: {0}")]
+    Looking(String),
+    /// A link or a map cannot be pinned or opened.
+    #[error("cannot use {}", path.display())]
+    Pin {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: io::Error,
+    },
+    /// What another version left cannot be carried over, or not be marked as ours.
+    #[error("cannot take over the maps of another version (sockvsd --detach-all gives them up)")]
+    Migration(#[source] io::Error),
+    /// A map is not what it should be.
+    #[error("the map {name} cannot be used")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What is wrong with it.
+        #[source]
+        error: MapError,
+    },
+}
+
+/// The programs, loaded and attached, and the maps that they follow.
+pub struct Programs {
+    ebpf: Ebpf,
+    pins: PinDirectory,
+    ways: Option<Ways>,
+    templates: Option<Way>,
+    capacity: Capacity,
+}
+
+impl Programs {
+    /// Loads the programs and attaches them to `cgroup`, or puts them in the place of those that an
+    /// earlier daemon left. The services of the namespace `node_wide` hold in every namespace.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses, or the pin directory or the cgroup cannot be used.
+    pub fn attach(
+        pins: PinDirectory,
+        cgroup: &Path,
+        node_wide: Option<Namespace>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let cgroup_file = cgroup::open_cgroup(cgroup)?;
+        let mut loader = EbpfLoader::new();
+        let services = Layouts::room_for_services(&pins, limits).map_err(Error::Migration)?;
+        let layouts = Layouts::ours(services);
+        for layout in layouts.iter() {
+            let path = pins.file(&layout.file());
+            loader.map_pin_path(layout.name.as_str(), path.clone());
+            if let Some(outer) = OUTER_MAPS.iter().find(|outer| outer.name == layout.name) {
+                outer
+                    .ensure_pinned(&path)
+                    .map_err(|error| Error::Pin { path, error })?;
+            }
+        }
+        loader.map_max_entries("SERVICES", services);
+        let capacity = Capacity::of(&pins, &layouts, limits).map_err(Error::Migration)?;
+        let mask = capacity.entries() - 1;
+        loader.map_max_entries("CONNECTIONS", capacity.groups);
+        loader.override_global("CONNECTIONS_MASK", &mask, true);
+        // The kernel makes no map without any room.
+        loader.map_max_entries("OVERFLOW", capacity.overflow.max(1));
+        loader.override_global("OVERFLOW_LIMIT", &capacity.overflow, true);
+        loader.map_max_entries("FLOWS", capacity.flows);
+        loader.override_global("FLOWS_LIMIT", &capacity.flows, true);
+        loader.map_max_entries("TEMPLATES", capacity.templates);
+        loader.override_global("TEMPLATES_LIMIT", &capacity.templates, true);
+        let node_wide = node_wide.map_or(0, |ns| ns.0);
+        loader.override_global("NODE_WIDE", &node_wide, true);
+        let layout = socket_layout();
+        if let Ok(layout) = &layout {
+            loader.override_global("LAYOUT", layout, true);
+        }
+        let mut ebpf = loader
+            .load(sockvs_programs::SOCKET)
+            .map_err(|error| Error::Load(Box::new(error)))?;
+        let migration = Migration::due(&pins, &layouts).map_err(Error::Migration)?;
+        if let Some(migration) = &migration {
+            migration.carry_over().map_err(Error::Migration)?;
+        }
+        addresses::fill(&mut ebpf)?;
+        for (name, link) in PROGRAMS {
+            attach(&mut ebpf, name, &pins.file(link), &cgroup_file)
+                .map_err(|error| error.into_error(name, pins.file(link)))?;
+        }
+        if let Some(migration) = &migration {
+            migration.settle().map_err(Error::Migration)?;
+        }
+        drop(migration);
+        let looking = match &layout {
+            Ok(_) => Ways::load(&mut ebpf, capacity.groups)
+                .and_then(|ways| Ok((ways, Way::load(&mut ebpf)?)))
+                .map_err(|error| chain(&error)),
+            Err(error) => Err(chain(error)),
+        };
+        if let Err(error) = &looking {
+            tracing::warn!(%error, "open connections will not be listed, and are counted when they end");
+        }
+        let (ways, templates) = looking.ok().unzip();
+        Ok(Self {
+            ebpf,
+            pins,
+            ways,
+            templates,
+            capacity,
+        })
+    }
+
+    /// From now on the data path outlives the daemon. Until then, what was not there before goes
+    /// with this value.
+    pub fn keep(&mut self) {
+        self.pins.keep();
+    }
+
+    /// Loads the programs to see whether the kernel takes them, and drops them again. Nothing is
+    /// attached or pinned.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn try_load() -> Result<(), Error> {
+        let mut ebpf = EbpfLoader::new()
+            .load(sockvs_programs::SOCKET)
+            .map_err(|error| Error::Load(Box::new(error)))?;
+        for (name, _) in PROGRAMS {
+            load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
+        }
+        Ways::load(&mut ebpf, 1)
+            .and_then(|_| Way::load(&mut ebpf))
+            .map(drop)
+            .map_err(|error| match error {
+                walk::Error::Load(name, error) => refused(name, &error),
+                other => Error::Looking(chain(&other)),
+            })
+    }
+
+    /// Takes out the ways to the sockets, if there are any.
+    pub(super) fn take_ways(&mut self) -> Option<Ways> {
+        self.ways.take()
+    }
+
+    /// Takes out the way to the templates, if there is one.
+    pub(super) fn take_templates(&mut self) -> Option<Way> {
+        self.templates.take()
+    }
+
+    /// How much room the maps have that the programs fill.
+    pub(super) fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    /// Takes a map out, to be used.
+    pub(super) fn take_map(&mut self, name: &'static str) -> Result<Map, Error> {
+        let missing = || Error::Map {
+            name,
+            error: MapError::KeyNotFound,
+        };
+        self.ebpf.take_map(name).ok_or_else(missing)
+    }
+}
+
+/// Ends the data path: connections that exist live on, new ones are no longer balanced.
+///
+/// # Errors
+///
+/// When a daemon runs on the pin directory, or a file in it cannot be removed.
+pub fn detach_all(pin_dir: &Path) -> Result<(), Error> {
+    if !pin_dir.exists() {
+        return Ok(());
+    }
+    let pins = PinDirectory::open(pin_dir)?;
+    pins.remove().map_err(|error| {
+        let path = pin_dir.to_owned();
+        bpffs::Error::Unusable { path, error }.into()
+    })
+}

@@ -1,0 +1,320 @@
+//! Between the table's types and the records in the maps, field by field. Where a record stands and
+//! when it is written is decided in `publish`.
+
+use std::{net::IpAddr, time::Duration};
+
+use sockvs_ebpf_common::{
+    AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig, FTP_PORT,
+    Globals, IPPROTO_TCP, OPTION_FALLBACK, OPTION_PORT, ServiceConfig, ServiceKey as RecordKey,
+    TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
+};
+
+use super::{
+    live::LiveService,
+    scheduler::{Server, Settings},
+};
+use sockvs_ipvs::{
+    Destination, DestinationKey, DestinationSpec, Family, ForwardingMethod, Namespace, Netmask,
+    PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
+};
+
+/// An address as the records have it.
+pub(super) fn address_words(address: IpAddr) -> AddressWords {
+    match address {
+        IpAddr::V4(address) => [u32::from_ne_bytes(address.octets()), 0, 0, 0],
+        IpAddr::V6(address) => {
+            let mut words = [0; 4];
+            for (word, bytes) in words.iter_mut().zip(address.octets().as_chunks().0) {
+                *word = u32::from_ne_bytes(*bytes);
+            }
+            words
+        }
+    }
+}
+
+/// An address family as the records have it.
+pub(super) fn family(family: Family) -> u8 {
+    match family {
+        Family::Inet => AF_INET,
+        Family::Inet6 => AF_INET6,
+    }
+}
+
+/// What connections to a service look like, or none if there are no connections of its protocol.
+pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
+    let (address, port, protocol) = match *key {
+        ServiceKey::Address {
+            protocol,
+            addr,
+            port,
+        } => {
+            // Protocol zero is how a firewall mark looks.
+            let protocol = u8::try_from(protocol).ok().filter(|number| *number != 0)?;
+            (address_words(addr), port.to_be(), protocol)
+        }
+        ServiceKey::Fwmark { mark, .. } => ([mark.get(), 0, 0, 0], 0, 0),
+    };
+    Some(RecordKey {
+        netns: ns.0,
+        address,
+        port,
+        protocol,
+        family: family(key.family()),
+        zero: 0,
+    })
+}
+
+/// Of which kinds of services that programs look for only where there are any this one is.
+pub(super) fn rare(key: &RecordKey) -> Globals {
+    Globals {
+        all_ports: u32::from(key.port == 0 && key.protocol != 0),
+        ftp: u32::from(u16::from_be(key.port) == FTP_PORT && key.protocol == IPPROTO_TCP),
+    }
+}
+
+/// On what terms a service's connections get servers. `expire_quiescent` is its namespace's setting
+/// (`expire_quiescent_template`).
+pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
+    let has = |flag, term| {
+        if service.flags().contains(flag) {
+            term
+        } else {
+            0
+        }
+    };
+    let mut flags = has(ServiceFlags::PERSISTENT, TERMS_PERSISTENT);
+    flags |= has(ServiceFlags::ONE_PACKET, TERMS_ONE_PACKET);
+    if service.key().fwmark().is_some() {
+        flags |= TERMS_FWMARK;
+    }
+    let terms = Terms {
+        flags,
+        ticks: service.timeout_ticks(),
+        netmask: service.netmask().0,
+    };
+    with_expire_quiescent(terms, expire_quiescent)
+}
+
+/// Terms under this setting of the namespace.
+pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Terms {
+    let others = terms.flags & !TERMS_EXPIRE_QUIESCENT;
+    let flags = if expire_quiescent {
+        others | TERMS_EXPIRE_QUIESCENT
+    } else {
+        others
+    };
+    Terms { flags, ..terms }
+}
+
+/// A span of time as the programs measure it.
+pub(super) fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where
+/// there is one.
+pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
+    lookup_key(ns, key).unwrap_or_else(|| {
+        let (address, port) = match *key {
+            ServiceKey::Address { addr, port, .. } => (address_words(addr), port.to_be()),
+            ServiceKey::Fwmark { mark, .. } => ([mark.get(), 0, 0, 0], 0),
+        };
+        RecordKey {
+            netns: ns.0,
+            address,
+            port,
+            protocol: 0,
+            family: family(key.family()),
+            zero: 0,
+        }
+    })
+}
+
+/// What of a service its scheduler looks at.
+pub(super) fn settings(service: &Service) -> Settings {
+    let flags = service.flags();
+    let mut options = 0;
+    // The two schedulers that have options use the same flags for them (`ip_vs_sh.c`,
+    // `ip_vs_mh.c`).
+    if flags.contains(ServiceFlags::SCHED1) {
+        options |= OPTION_FALLBACK;
+    }
+    if flags.contains(ServiceFlags::SCHED2) {
+        options |= OPTION_PORT;
+    }
+    let address = match *service.key() {
+        ServiceKey::Address { addr, .. } => folded(addr),
+        ServiceKey::Fwmark { .. } => 0,
+    };
+    Settings {
+        scheduler: service.scheduler(),
+        options,
+        address,
+    }
+}
+
+/// A destination as its service's scheduler sees it.
+pub(super) fn server(destination: &Destination) -> Server {
+    let key = destination.key();
+    Server {
+        id: destination.id(),
+        weight: destination.weight(),
+        last_weight: destination.last_weight(),
+        hashed: folded(key.addr).wrapping_add(key.port.into()),
+    }
+}
+
+/// An address folded to 32 bits, in host order, as the hashing schedulers do.
+fn folded(address: IpAddr) -> u32 {
+    let [a, b, c, d] = address_words(address);
+    u32::from_be(a ^ b ^ c ^ d)
+}
+
+/// A service's configuration, for the next daemon.
+pub(super) fn service_config(service: &Service) -> ServiceConfig {
+    ServiceConfig {
+        scheduler: name(service.scheduler().name().as_bytes()),
+        persistence_engine: name(
+            service
+                .persistence_engine()
+                .map(PersistenceEngine::name)
+                .unwrap_or_default()
+                .as_bytes(),
+        ),
+        flags: service.flags().0,
+        timeout: service.timeout(),
+        netmask: service.netmask().0,
+    }
+}
+
+/// A destination's configuration.
+pub(super) fn destination_config(destination: &Destination) -> DestinationConfig {
+    let tunnel = destination.tunnel();
+    let [forwarding, ..] = destination.forwarding().to_raw().to_le_bytes();
+    DestinationConfig {
+        weight: destination.weight(),
+        upper_threshold: destination.upper_threshold(),
+        lower_threshold: destination.lower_threshold(),
+        tunnel_port: tunnel.port,
+        tunnel_flags: tunnel.flags,
+        tunnel_kind: tunnel.kind,
+        forwarding,
+        zero: 0,
+    }
+}
+
+/// What clients call the service of a record; none if it is of a family that does not exist: not
+/// one that a daemon wrote.
+pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
+    let (key, protocol) = (record.key(), record.protocol());
+    let family = Family::from_raw(key.family.into())?;
+    // A protocol that no packet carries has no room in the key, either.
+    let is_mark = key.protocol == 0 && (1..=u16::from(u8::MAX)).contains(&protocol);
+    Some(if is_mark {
+        ServiceKey::from_fwmark(family, key.address[0])
+    } else {
+        ServiceKey::Address {
+            protocol,
+            addr: ip_address(family, &key.address),
+            port: u16::from_be(key.port),
+        }
+    })
+}
+
+/// What a client would have said to get the service of a record; none as in `service_key`.
+pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
+    let config = record.config();
+    let engine = until_zero(&config.persistence_engine);
+    Some(ServiceSpec {
+        key: service_key(record)?,
+        scheduler: until_zero(&config.scheduler).to_vec(),
+        persistence_engine: (!engine.is_empty()).then(|| engine.to_vec()),
+        flags: config.flags,
+        mask: u32::MAX,
+        timeout: config.timeout,
+        netmask: Netmask(config.netmask),
+    })
+}
+
+/// What a client would have said to get this destination; none as in `service_key`.
+pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
+    let family = Family::from_raw(record.family.into())?;
+    Some(DestinationSpec {
+        key: DestinationKey {
+            addr: ip_address(family, &record.address),
+            port: u16::from_be(record.port),
+        },
+        forwarding: ForwardingMethod::from_raw(record.forwarding.into()),
+        weight: record.weight,
+        upper_threshold: record.upper_threshold,
+        lower_threshold: record.lower_threshold,
+        tunnel: TunnelInfo {
+            kind: record.tunnel_kind,
+            port: record.tunnel_port,
+            flags: record.tunnel_flags,
+        },
+    })
+}
+
+/// The address that these words are.
+pub(super) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
+    let [a, b, c, d] = words.map(u32::to_ne_bytes);
+    match family {
+        Family::Inet => IpAddr::from(a),
+        Family::Inet6 => {
+            let mut octets = [0; 16];
+            for (to, from) in octets.iter_mut().zip([a, b, c, d].as_flattened()) {
+                *to = *from;
+            }
+            IpAddr::from(octets)
+        }
+    }
+}
+
+/// A name without the zeros that pad it.
+pub(super) fn until_zero(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// A name, padded with zeros.
+pub(super) fn name<const LEN: usize>(name: &[u8]) -> [u8; LEN] {
+    let mut padded = [0; LEN];
+    for (to, from) in padded.iter_mut().zip(name) {
+        *to = *from;
+    }
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_in_memory_as_on_the_wire() {
+        let v4 = address_words("10.1.2.3".parse().unwrap());
+        assert_eq!(v4.map(u32::to_ne_bytes).concat()[..4], [10, 1, 2, 3]);
+        let v6: Ipv6Addr = "2001:db8::1:2".parse().unwrap();
+        let words = address_words(v6.into());
+        assert_eq!(words.map(u32::to_ne_bytes).concat(), v6.octets());
+        assert_eq!(ip_address(Family::Inet6, &words), v6);
+    }
+
+    #[test]
+    fn a_service_of_no_protocol_has_no_lookup_key() {
+        let ns = Namespace(1);
+        let addr = "10.0.0.1".parse().unwrap();
+        let key = |protocol, port| ServiceKey::Address {
+            protocol,
+            addr,
+            port,
+        };
+        assert!(lookup_key(ns, &key(6, 80)).is_some());
+        assert!(lookup_key(ns, &key(6, 0)).is_some());
+        assert!(lookup_key(ns, &key(0, 80)).is_none());
+        assert!(lookup_key(ns, &key(262, 80)).is_none());
+        let mark = lookup_key(ns, &ServiceKey::from_fwmark(Family::Inet, 7)).unwrap();
+        assert_eq!((mark.address, mark.protocol), ([7, 0, 0, 0], 0));
+    }
+}

@@ -1,0 +1,159 @@
+//! Which indexes of the records are in use.
+//!
+//! Numbers only: whether there is memory behind an index is the business of `chunks`.
+
+use std::collections::HashMap;
+
+use super::shares::{Limit, Shares};
+use sockvs_ipvs::{DataPathFull, Owner, Usage};
+
+/// Single indexes, up to a limit.
+#[derive(Debug)]
+pub(super) struct Indexes {
+    shares: Shares,
+    next: u32,
+    free: Vec<u32>,
+    /// Whose an index is, where that is not the host.
+    owners: HashMap<u32, Owner>,
+}
+
+impl Indexes {
+    /// None is in use.
+    pub(super) fn new(limit: Limit) -> Self {
+        Self {
+            shares: Shares::new(limit),
+            next: 0,
+            free: Vec::new(),
+            owners: HashMap::new(),
+        }
+    }
+
+    /// Of the first `next` indexes, those are in use that `used` says. They are the host's until
+    /// they are [assigned](Self::assign) to another owner.
+    pub(super) fn with_used(limit: Limit, next: u32, used: impl Fn(u32) -> bool) -> Self {
+        let mut indexes = Self::new(limit);
+        indexes.next = next;
+        // The last one is given out first.
+        indexes.free = (0..next).rev().filter(|index| !used(*index)).collect();
+        let in_use = next.saturating_sub(u32::try_from(indexes.free.len()).unwrap_or(next));
+        indexes.shares.count(Owner::Host, in_use);
+        indexes
+    }
+
+    /// How many there may be.
+    pub(super) fn limit(&self) -> Limit {
+        self.shares.limit()
+    }
+
+    /// What is in use, for people.
+    pub(super) fn usage(&self) -> Usage {
+        self.shares.usage()
+    }
+
+    /// An index that nobody uses, for this owner.
+    pub(super) fn take(&mut self, owner: Owner) -> Result<u32, DataPathFull> {
+        self.shares.take(owner, 1)?;
+        let Some(index) = self.unused() else {
+            self.shares.give_back(owner, 1);
+            return Err(DataPathFull::NoSpace);
+        };
+        if !owner.is_host() {
+            self.owners.insert(index, owner);
+        }
+        Ok(index)
+    }
+
+    fn unused(&mut self) -> Option<u32> {
+        if let Some(index) = self.free.pop() {
+            return Some(index);
+        }
+        let index = self.next;
+        self.next = index.checked_add(1)?;
+        Some(index)
+    }
+
+    /// Whose an index is that is in use.
+    pub(super) fn owner(&self, index: u32) -> Owner {
+        self.owners.get(&index).copied().unwrap_or_default()
+    }
+
+    /// An index that is in use belongs to this owner.
+    pub(super) fn assign(&mut self, index: u32, owner: Owner) {
+        self.shares.give_back(self.owner(index), 1);
+        self.shares.count(owner, 1);
+        if owner.is_host() {
+            self.owners.remove(&index);
+        } else {
+            self.owners.insert(index, owner);
+        }
+    }
+
+    /// The index may be used again.
+    pub(super) fn give_back(&mut self, index: u32) {
+        let owner = self.owners.remove(&index).unwrap_or_default();
+        self.shares.give_back(owner, 1);
+        self.free.push(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_most(most: u32) -> Limit {
+        Limit {
+            of: "things",
+            option: Some("--max-things"),
+            most,
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_indexes_than_the_limit_says() {
+        let mut indexes = Indexes::new(at_most(2));
+        let taken = [
+            indexes.take(Owner::Host),
+            indexes.take(Owner::Host),
+            indexes.take(Owner::Host),
+        ];
+        assert_eq!(taken, [Ok(0), Ok(1), Err(DataPathFull::NoSpace)]);
+        indexes.give_back(0);
+        let taken = [indexes.take(Owner::Host), indexes.take(Owner::Host)];
+        assert_eq!(taken, [Ok(0), Err(DataPathFull::NoSpace)]);
+    }
+
+    #[test]
+    fn indexes_are_used_again_before_new_ones_are_made() {
+        let mut indexes = Indexes::new(at_most(9));
+        assert_eq!(
+            (indexes.take(Owner::Host), indexes.take(Owner::Host)),
+            (Ok(0), Ok(1))
+        );
+        indexes.give_back(0);
+        assert_eq!(
+            (indexes.take(Owner::Host), indexes.take(Owner::Host)),
+            (Ok(0), Ok(2))
+        );
+    }
+
+    #[test]
+    fn only_unused_indexes_are_given_out() {
+        let mut indexes = Indexes::with_used(at_most(9), 4, |index| index == 1);
+        let taken: Vec<_> = (0..4).map(|_| indexes.take(Owner::Host).unwrap()).collect();
+        assert_eq!(taken, [0, 2, 3, 4]);
+    }
+
+    #[test]
+    fn an_index_goes_back_to_whom_it_belongs() {
+        let user = Owner::User(7);
+        let mut indexes = Indexes::with_used(at_most(8), 2, |_| true);
+        indexes.assign(1, user);
+        assert_eq!((indexes.owner(0), indexes.owner(1)), (Owner::Host, user));
+        assert_eq!(indexes.take(user), Err(DataPathFull::NoSpace), "it has one");
+        indexes.give_back(1);
+        assert_eq!(indexes.take(user), Ok(1));
+        assert_eq!((indexes.usage().used, indexes.usage().others), (2, 1));
+        indexes.assign(1, Owner::Host);
+        assert_eq!((indexes.usage().used, indexes.usage().others), (2, 0));
+    }
+}

@@ -1,0 +1,82 @@
+//! The sync daemons that run, for the next daemon of ours: the map `SYNC_DAEMONS`. The programs
+//! know nothing of them.
+
+use aya::maps::{HashMap, MapData, MapError};
+use sockvs_ebpf_common::{SyncDaemon as Record, SyncDaemonKey as Key};
+
+use super::records::{address_words, family, ip_address, name, until_zero};
+use sockvs_ipvs::{Family, Namespace, SyncDaemon, SyncDaemonSpec, SyncState};
+
+/// The map.
+pub(super) struct SyncDaemons(HashMap<MapData, Key, Record>);
+
+impl SyncDaemons {
+    pub(super) fn new(map: HashMap<MapData, Key, Record>) -> Self {
+        Self(map)
+    }
+
+    /// The namespace's sync daemon of this state is this one.
+    pub(super) fn set(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
+        let key = key(ns, state);
+        let result = match daemon {
+            Some(daemon) => self.0.insert(key, record(daemon), 0),
+            None => self.0.remove(&key),
+        };
+        if let Err(error) = result {
+            tracing::warn!(namespace = ns.0, %state, %error, "the next daemon will not know of the sync daemon's change");
+        }
+    }
+
+    /// The namespace is no more.
+    pub(super) fn forget(&mut self, ns: Namespace) {
+        for state in [SyncState::Master, SyncState::Backup] {
+            // Nothing can be lost by an entry that is not there.
+            let _ = self.0.remove(&key(ns, state));
+        }
+    }
+
+    /// What clients would have said to get those that an earlier daemon kept. None where that makes
+    /// no sense.
+    pub(super) fn kept(&self) -> Result<Vec<(Namespace, Option<SyncDaemonSpec>)>, MapError> {
+        let kept = self.0.iter().map(|entry| {
+            let (key, record) = entry?;
+            Ok((Namespace(key.netns), spec(&key, &record)))
+        });
+        kept.collect()
+    }
+}
+
+fn key(ns: Namespace, state: SyncState) -> Key {
+    Key {
+        netns: ns.0,
+        state: state.to_raw(),
+        zero: 0,
+    }
+}
+
+fn record(daemon: &SyncDaemon) -> Record {
+    let group = daemon.group();
+    Record {
+        group: address_words(group),
+        interface: name(daemon.interface()),
+        sync_id: daemon.sync_id(),
+        max_length: daemon.max_length(),
+        port: daemon.port(),
+        ttl: daemon.ttl(),
+        family: family(Family::of(group)),
+        zero: 0,
+    }
+}
+
+fn spec(key: &Key, record: &Record) -> Option<SyncDaemonSpec> {
+    let family = Family::from_raw(record.family.into())?;
+    Some(SyncDaemonSpec {
+        state: key.state,
+        interface: until_zero(&record.interface).to_vec(),
+        sync_id: record.sync_id,
+        max_length: record.max_length,
+        group: Some(ip_address(family, &record.group)),
+        port: record.port,
+        ttl: record.ttl,
+    })
+}

@@ -1,0 +1,246 @@
+//! Which clients persistence holds to which destination: counts them, and has those removed whose
+//! time is over.
+//!
+//! The programs enter templates and go by them only as long as they hold. Nothing but this removes
+//! any, so that a client that comes back late finds none, and the map does not fill with clients
+//! that never come back. Where a service has nearly as many as it may have, those go that were not
+//! used for longest.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+};
+use sockvs_ebpf_common::{
+    Eviction, FEW_TEMPLATES, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult,
+    WALK_AT_ONCE, templates_for_many,
+};
+
+use sockvs_sys::bpf::run::run;
+
+use super::{keys::Keys, walk};
+
+/// How many clients are held to a destination, by the index of its record; as of the last
+/// [`Templates::sweep`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    counts: Mutex<HashMap<u32, u32>>,
+    /// Whether there has been a persistent service: before, no client can be held.
+    any: AtomicBool,
+}
+
+impl Held {
+    /// The clients that are held to the destination whose record this is.
+    pub(super) fn to(&self, destination: u32) -> u32 {
+        self.counts().get(&destination).copied().unwrap_or(0)
+    }
+
+    /// From now on clients may be held.
+    pub(super) fn expect_some(&self) {
+        self.0.any.store(true, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<u32, u32>> {
+        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The templates.
+pub struct Templates {
+    /// The way through them; none where the kernel allows no such thing.
+    way: Option<Way>,
+    /// How many there may be.
+    limit: u32,
+    held: Held,
+    /// Whether there may be templates of services that an earlier daemon served.
+    left: bool,
+}
+
+/// The program that looks at templates, and what it is told and tells.
+pub(super) struct Way {
+    program: OwnedFd,
+    map: OwnedFd,
+    keys: Array<MapData, TemplateKeys>,
+    result: Array<MapData, TemplateResult>,
+    eviction: Array<MapData, Eviction>,
+}
+
+impl Way {
+    /// Loads the program of this object.
+    pub(super) fn load(ebpf: &mut Ebpf) -> Result<Self, walk::Error> {
+        Ok(Self {
+            program: walk::load(ebpf, "sockvs_walk_templates")?,
+            map: walk::descriptor(ebpf, "TEMPLATES")?,
+            keys: walk::array(ebpf, "TEMPLATE_KEYS")?,
+            result: walk::array(ebpf, "TEMPLATE_RESULT")?,
+            eviction: walk::array(ebpf, "EVICTION")?,
+        })
+    }
+
+    /// Looks through all templates, of which those of this service go that have no connections and
+    /// would be forgotten before this time.
+    fn walk(&mut self, eviction: Eviction, mut each: impl FnMut(&LiveTemplate)) -> io::Result<()> {
+        let set = self.eviction.set(0, eviction, 0);
+        set.map_err(io::Error::other)?;
+        let mut keys: Keys<TemplateKey, Template> = Keys::of(self.map.try_clone()?);
+        while let Some(some) = keys.next()? {
+            for keys in some.chunks(WALK_AT_ONCE as usize) {
+                let mut value = TemplateKeys {
+                    keys: [TemplateKey::default(); WALK_AT_ONCE as usize],
+                };
+                for (to, key) in value.keys.iter_mut().zip(keys) {
+                    *to = *key;
+                }
+                let set = self.keys.set(0, value, 0);
+                set.map_err(io::Error::other)?;
+                let count = u32::try_from(keys.len()).unwrap_or(WALK_AT_ONCE);
+                let told = run(self.program.as_fd(), [count, 0])?;
+                let result = self.result.get(&0, 0).map_err(io::Error::other)?;
+                result
+                    .templates
+                    .iter()
+                    .take(told as usize)
+                    .for_each(&mut each);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Templates {
+    pub(super) fn new(way: Option<Way>, limit: u32) -> Self {
+        Self {
+            way,
+            limit,
+            held: Held::default(),
+            left: true,
+        }
+    }
+
+    /// The counts, which follow every sweep.
+    pub(super) fn held(&self) -> Held {
+        self.held.clone()
+    }
+
+    /// Counts, and removes what does not hold any more. Takes a microsecond for each template, and
+    /// most of a millisecond if there are none, because the kernel looks into each place where one
+    /// could be; so nothing is done before there is a persistent service.
+    ///
+    /// # Errors
+    ///
+    /// When the map cannot be read.
+    pub fn sweep(&mut self) -> io::Result<()> {
+        let Some(way) = &mut self.way else {
+            return Ok(());
+        };
+        if !self.left && !self.held.0.any.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut counts = HashMap::new();
+        let mut idle: HashMap<u32, Idle> = HashMap::new();
+        let mut total = 0_u32;
+        way.walk(Eviction::default(), |template| {
+            total = total.saturating_add(1);
+            *counts.entry(template.destination).or_default() += 1;
+            idle.entry(template.service).or_default().add(template);
+        })?;
+        self.left = total > 0;
+        *self.held.counts() = counts;
+        for (service, idle) in idle {
+            if let Some(before) = idle.evict_before(self.limit, total) {
+                let eviction = Eviction {
+                    before,
+                    service,
+                    zero: 0,
+                };
+                way.walk(eviction, |_| {})?;
+                tracing::debug!(
+                    service,
+                    "the oldest clients of a persistent service are gone"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A service's templates.
+#[derive(Default)]
+struct Idle {
+    all: u32,
+    /// When those are forgotten that have no connections.
+    expires: Vec<u64>,
+}
+
+impl Idle {
+    fn add(&mut self, template: &LiveTemplate) {
+        self.all = self.all.saturating_add(1);
+        if template.controls == 0 {
+            self.expires.push(template.expires);
+        }
+    }
+
+    /// Up to which time templates have to go, if the service has four fifths of what it may have
+    /// where there are `total` and may be `limit`: then it is left with three fifths.
+    fn evict_before(mut self, limit: u32, total: u32) -> Option<u64> {
+        // It may have as many as are free: half of what the others leave.
+        let left = templates_for_many(limit).saturating_sub(total.saturating_sub(self.all));
+        let most = (left / 2).max(FEW_TEMPLATES);
+        if u64::from(self.all) * 5 < u64::from(most) * 4 {
+            return None;
+        }
+        let surplus = self.all.saturating_sub(most / 5 * 3) as usize;
+        let nth = surplus.min(self.expires.len()).checked_sub(1)?;
+        let (_, last, _) = self.expires.select_nth_unstable(nth);
+        Some(last.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle(clients: u32, connected: u32) -> Idle {
+        let mut idle = Idle::default();
+        for client in 0..clients {
+            idle.add(&LiveTemplate {
+                expires: u64::from(client),
+                controls: u64::from(client < connected),
+                ..LiveTemplate::default()
+            });
+        }
+        idle
+    }
+
+    #[test]
+    fn a_service_with_few_clients_keeps_them() {
+        assert_eq!(idle(79, 0).evict_before(800, 400), None);
+        assert_eq!(idle(50, 0).evict_before(800, 800), None);
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_those_with_connections_stay() {
+        // 350 may be had; 210 stay.
+        assert_eq!(idle(300, 0).evict_before(800, 300), Some(90));
+        assert_eq!(idle(300, 5).evict_before(800, 300), Some(95));
+        assert_eq!(idle(300, 300).evict_before(800, 300), None);
+    }
+
+    #[test]
+    fn a_service_leaves_room_where_others_have_much() {
+        assert_eq!(idle(100, 0).evict_before(800, 400), None);
+        assert_eq!(idle(100, 0).evict_before(800, 600), Some(40));
+    }
+}

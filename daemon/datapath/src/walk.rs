@@ -1,0 +1,316 @@
+//! Looking through the connections that go to services, and the flows of datagrams: what they are,
+//! and what they have carried.
+//!
+//! The programs in `ebpf/src/live` look at some entries in each run, add what connections have
+//! carried to the counters, and tell of each. The daemon runs them, on all groups of the array, and
+//! on the keys that it finds in the hash maps. Nothing happens unless somebody asks.
+
+use std::{
+    cell::Cell,
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf, Pod,
+    maps::{Array, Map, MapData, MapError},
+    programs::{Program, ProgramError},
+};
+use sockvs_ebpf_common::{
+    Flow, FlowKey, LiveConnection, OverflowConnection, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+};
+
+use sockvs_sys::bpf::run::run;
+
+use super::keys::Keys;
+
+/// For how long counters are as good as new.
+const FRESH: Duration = Duration::from_millis(50);
+/// More connections than this, which take some 100 ms, are not looked at while a client waits, but by
+/// the reaper.
+const MANY: u32 = 50_000;
+
+/// Why connections cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The object in this binary cannot be used.
+    #[error("there is no {0} in the object")]
+    Lacks(&'static str),
+    /// The kernel refuses a program.
+    #[error("the kernel does not load {0}")]
+    Load(&'static str, #[source] ProgramError),
+    /// A map cannot be used.
+    #[error("the map {0} cannot be used")]
+    Map(&'static str, #[source] MapError),
+    /// A descriptor cannot be had.
+    #[error(transparent)]
+    Descriptor(#[from] io::Error),
+}
+
+/// The ways through the maps, for all that look.
+pub(super) struct Ways {
+    connections: OwnedFd,
+    overflow: OwnedFd,
+    flows: OwnedFd,
+    keys: Vec<Array<MapData, WalkKeys>>,
+    results: Vec<Array<MapData, WalkResult>>,
+    groups: u32,
+    overflowed: OwnedFd,
+    flowing: OwnedFd,
+    last: Last,
+}
+
+/// When all connections were last looked at, by any walker, and how many there were.
+type Last = Arc<Mutex<Option<Settled>>>;
+
+#[derive(Clone, Copy)]
+struct Settled {
+    at: Instant,
+    connections: u32,
+}
+
+impl Ways {
+    /// Loads the programs of this object.
+    pub(super) fn load(ebpf: &mut Ebpf, groups: u32) -> Result<Self, Error> {
+        let connections = load(ebpf, "sockvs_walk_connections")?;
+        let overflow = load(ebpf, "sockvs_walk_overflow")?;
+        let flows = load(ebpf, "sockvs_walk_flows")?;
+        Ok(Self {
+            connections,
+            overflow,
+            flows,
+            keys: copies(ebpf, "WALK_KEYS")?,
+            results: copies(ebpf, "WALK_RESULT")?,
+            groups,
+            overflowed: descriptor(ebpf, "OVERFLOW")?,
+            flowing: descriptor(ebpf, "FLOWS")?,
+            last: Last::default(),
+        })
+    }
+
+    /// One of them. Each may look by itself, at the same time as the other.
+    fn walker(&mut self, number: u32) -> Option<Walker> {
+        let again = |descriptor: &OwnedFd| descriptor.try_clone().ok();
+        Some(Walker {
+            number,
+            connections: again(&self.connections)?,
+            overflow: again(&self.overflow)?,
+            flows: again(&self.flows)?,
+            keys: self.keys.pop()?,
+            result: self.results.pop()?,
+            groups: self.groups,
+            overflowed: again(&self.overflowed)?,
+            flowing: again(&self.flowing)?,
+            last: Arc::clone(&self.last),
+        })
+    }
+
+    /// The one that answers for the table.
+    pub(super) fn for_the_table(&mut self) -> Option<Walk> {
+        self.walker(0).map(Walk)
+    }
+
+    /// The one that looks for what is not in use any more.
+    pub(super) fn reaper(&mut self) -> Option<Reaper> {
+        self.walker(1).map(Reaper)
+    }
+}
+
+/// As many handles of a map as there are walkers.
+fn copies<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<Array<MapData, V>>, Error> {
+    (0..WALKERS).map(|_| array(ebpf, name)).collect()
+}
+
+/// Another handle of an array.
+pub(super) fn array<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Array<MapData, V>, Error> {
+    MapData::from_fd(descriptor(ebpf, name)?)
+        .and_then(Map::from_map_data)
+        .and_then(Array::try_from)
+        .map_err(|error| Error::Map(name, error))
+}
+
+/// Loads a program that is attached to nothing.
+pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
+    let program = ebpf.program_mut(name).ok_or(Error::Lacks(name))?;
+    let Program::RawTracePoint(program) = program else {
+        return Err(Error::Lacks(name));
+    };
+    let refused = |error| Error::Load(name, error);
+    program.load().map_err(refused)?;
+    let loaded = program.fd().map_err(refused)?;
+    Ok(loaded.as_fd().try_clone_to_owned()?)
+}
+
+/// Another descriptor for a map.
+pub(super) fn descriptor(ebpf: &Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
+    match ebpf.map(name) {
+        Some(Map::Array(map) | Map::HashMap(map)) => Ok(map.fd().as_fd().try_clone_to_owned()?),
+        _ => Err(Error::Lacks(name)),
+    }
+}
+
+/// Looks through the maps.
+struct Walker {
+    number: u32,
+    connections: OwnedFd,
+    overflow: OwnedFd,
+    flows: OwnedFd,
+    keys: Array<MapData, WalkKeys>,
+    result: Array<MapData, WalkResult>,
+    groups: u32,
+    overflowed: OwnedFd,
+    flowing: OwnedFd,
+    last: Last,
+}
+
+impl Walker {
+    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
+    /// date.
+    fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        self.first_connected(u32::MAX, &mut each)
+    }
+
+    /// The same, but if there are more than so many, the rest is left to the reaper.
+    fn first_connected(
+        &mut self,
+        limit: u32,
+        mut each: impl FnMut(&LiveConnection),
+    ) -> io::Result<()> {
+        let mut connections = 0_u32;
+        let walked = self.walk(&mut |live| {
+            connections = connections.saturating_add(1);
+            each(live);
+            connections <= limit
+        });
+        *self.last() = Some(Settled {
+            at: Instant::now(),
+            connections,
+        });
+        walked
+    }
+
+    /// Goes on for as long as `each` wants more.
+    fn walk(&mut self, each: &mut dyn FnMut(&LiveConnection) -> bool) -> io::Result<()> {
+        let more = Cell::new(true);
+        let mut each = |live: &LiveConnection| more.set(each(live));
+        for group in 0..self.groups {
+            self.run(|walker| walker.connections.as_fd(), group, &mut each)?;
+            if !more.get() {
+                return Ok(());
+            }
+        }
+        let mut keys: Keys<u64, OverflowConnection> = Keys::of(self.overflowed.try_clone()?);
+        while let Some(some) = keys.next()? {
+            for cookies in some.chunks(WALK_AT_ONCE as usize) {
+                let keys = cookies.iter().map(|cookie| FlowKey {
+                    cookie: *cookie,
+                    place: 0,
+                });
+                self.set_keys(keys)?;
+                self.run(|walker| walker.overflow.as_fd(), count(cookies), &mut each)?;
+                if !more.get() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Settled>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The flows of sockets that are not connected.
+    fn flows(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
+        let mut keys: Keys<FlowKey, Flow> = Keys::of(self.flowing.try_clone()?);
+        while let Some(some) = keys.next()? {
+            for keys in some.chunks(WALK_AT_ONCE as usize) {
+                self.set_keys(keys.iter().copied())?;
+                self.run(|walker| walker.flows.as_fd(), count(keys), &mut each)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_keys(&mut self, keys: impl Iterator<Item = FlowKey>) -> io::Result<()> {
+        let mut value = WalkKeys {
+            keys: [FlowKey::default(); WALK_AT_ONCE as usize],
+        };
+        for (to, key) in value.keys.iter_mut().zip(keys) {
+            *to = key;
+        }
+        self.keys
+            .set(self.number, value, 0)
+            .map_err(io::Error::other)
+    }
+
+    fn run(
+        &self,
+        program: impl Fn(&Self) -> BorrowedFd<'_>,
+        which: u32,
+        each: &mut impl FnMut(&LiveConnection),
+    ) -> io::Result<()> {
+        let told = run(program(self), [self.number, which])?;
+        if told > 0 {
+            let result = self.result.get(&self.number, 0).map_err(io::Error::other)?;
+            result.connections.iter().take(told as usize).for_each(each);
+        }
+        Ok(())
+    }
+}
+
+/// How many keys these are, which are not more than are looked at in one run.
+fn count<T>(keys: &[T]) -> u32 {
+    u32::try_from(keys.len()).unwrap_or(WALK_AT_ONCE)
+}
+
+/// Answers for the table what is open.
+pub(super) struct Walk(Walker);
+
+impl Walk {
+    /// Brings the counters up to date, unless they just were. Where there are so many connections
+    /// that it takes long, the reaper does it every few seconds.
+    pub(super) fn settle(&mut self) {
+        let fresh = |Settled { at, connections }| connections > MANY || at.elapsed() < FRESH;
+        let last = *self.0.last();
+        if !last.is_some_and(fresh)
+            && let Err(error) = self.0.first_connected(MANY, |_| {})
+        {
+            tracing::warn!(%error, "counters lack what open connections have carried");
+        }
+    }
+
+    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
+    /// date.
+    pub(super) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
+        let mut connected = Vec::new();
+        self.0.connected(|live| connected.push(*live))?;
+        Ok(connected)
+    }
+
+    /// These, and the flows of sockets that are not connected.
+    pub(super) fn all(&mut self) -> io::Result<Vec<LiveConnection>> {
+        let mut all = self.connected()?;
+        self.0.flows(|live| all.push(*live))?;
+        Ok(all)
+    }
+}
+
+/// Frees what the programs keep of sockets that are gone without a program having been told, and
+/// the flows that are not in use while there are many.
+pub struct Reaper(Walker);
+
+impl Reaper {
+    /// Looks through the maps once. Takes about a microsecond for each connection. What comes first
+    /// brings the counters up to date.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not let a map be looked through.
+    pub fn reap(&mut self) -> io::Result<()> {
+        self.0.connected(|_| {})?;
+        self.0.flows(|_| {})
+    }
+}

@@ -1,0 +1,103 @@
+//! The kernel's own IPVS: two tables for one namespace would contradict each other.
+//!
+//! A loaded module means nothing: clients load it themselves, and with the hook in force none of
+//! them reaches it any more. Only services in its table do something, and nobody would see them.
+
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, BorrowedFd},
+};
+
+use super::{Scope, kernel_client};
+use sockvs_sys::netns::{self, inside};
+
+/// The table of the network namespace that the reading thread is in.
+const TABLE: &str = "/proc/thread-self/net/ip_vs";
+/// How many lines the table has when it is empty.
+const HEADING: usize = 3;
+
+/// Why the family cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum InTheWay {
+    /// The kernel's table is in use.
+    #[error(
+        "the kernel's own IPVS has services in {place} (number: {services}); remove them there (ipvsadm -C), or let sockvsd do it: --replace-kernel-ipvs"
+    )]
+    Services {
+        /// How many services it has.
+        services: usize,
+        /// The namespace.
+        place: String,
+    },
+    /// Somebody else serves the family.
+    #[error("another sockvsd serves IPVS in {0} already")]
+    Served(String),
+    /// The kernel does not say.
+    #[error("cannot find out what the kernel's own IPVS holds in {place}")]
+    Unknown {
+        /// The namespace.
+        place: String,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Sees to it that nothing else serves the namespaces that we are to serve: refuses, or removes the
+/// services from the kernel's table if that is what is wanted.
+///
+/// # Errors
+///
+/// When something else does.
+pub fn make_way(scope: Scope, replace: bool) -> Result<(), InTheWay> {
+    let namespaces = match scope {
+        Scope::One(_) => netns::own(),
+        Scope::All => netns::all(),
+    };
+    for (place, netns) in namespaces {
+        make_way_in(netns.as_fd(), &place, replace)?;
+    }
+    Ok(())
+}
+
+fn make_way_in(netns: BorrowedFd<'_>, place: &str, replace: bool) -> Result<(), InTheWay> {
+    let unknown = |error| InTheWay::Unknown {
+        place: place.to_owned(),
+        error,
+    };
+    if inside(netns, kernel_client::is_our_number_known).map_err(unknown)? {
+        return Err(InTheWay::Served(place.to_owned()));
+    }
+    let services = inside(netns, count).map_err(unknown)?;
+    if services == 0 {
+        return Ok(());
+    }
+    if !replace {
+        return Err(InTheWay::Services {
+            services,
+            place: place.to_owned(),
+        });
+    }
+    inside(netns, kernel_client::flush).map_err(unknown)?;
+    tracing::warn!(
+        services,
+        place,
+        "removed the services of the kernel's own IPVS"
+    );
+    Ok(())
+}
+
+/// How many services the kernel's table has.
+fn count() -> io::Result<usize> {
+    match fs::read_to_string(TABLE) {
+        Ok(table) => {
+            let lines = table.lines().skip(HEADING);
+            // The lines that begin otherwise are destinations.
+            Ok(lines
+                .filter(|line| !line.trim_start().starts_with("->"))
+                .count())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,166 @@
+//! What is taken but not answered yet, written down where it outlives the daemon and where the
+//! [`guard`](super::guard) finds it when the daemon is silent.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    record,
+    shared::{SLOTS, Shared},
+};
+use sockvs_server::genl::Waiting;
+
+/// The daemon's end.
+pub(super) struct Ledger {
+    shared: Shared,
+    free: Mutex<Vec<usize>>,
+}
+
+/// A request that is written down, or none if there was no room. The end of this value strikes it
+/// out.
+pub(super) struct Entry {
+    ledger: Arc<Ledger>,
+    written: Option<(usize, u64)>,
+}
+
+impl Ledger {
+    /// An empty one, in memory.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            shared: Shared::new()?,
+            free: Mutex::new((0..SLOTS).rev().collect()),
+        })
+    }
+
+    /// Another descriptor for it.
+    pub(super) fn share(&self) -> io::Result<OwnedFd> {
+        self.shared.share()
+    }
+
+    /// The daemon gives a sign of life.
+    pub(super) fn beat(&self, now: u64) {
+        self.shared.beat(now);
+    }
+
+    /// Whether a request that arrived then is the guard's to answer, because the daemon was silent.
+    /// To be asked when it is written down and out of the ring buffer.
+    pub(super) fn is_guards(&self, arrived: u64) -> bool {
+        let guards = arrived <= self.shared.horizon();
+        if guards {
+            self.shared.leave_one();
+        }
+        guards
+    }
+
+    /// Writes down the request of a record. What is returned strikes it out when it ends.
+    pub(super) fn enter(self: &Arc<Self>, record: &[u8]) -> Entry {
+        let write = || {
+            let record = record::abridge(record)?;
+            let number = self.free().pop()?;
+            Some((number, self.shared.write(number, record)))
+        };
+        Entry {
+            written: write(),
+            ledger: Arc::clone(self),
+        }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting for Entry {
+    /// The guard has not answered in our stead.
+    fn wants_replies(&self) -> bool {
+        self.written
+            .is_none_or(|(number, held)| self.ledger.shared.is_held(number, held))
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some((number, held)) = self.written {
+            self.ledger.shared.strike_out(number, held);
+            self.ledger.free().push(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(port: u32, arrived: u64) -> Vec<u8> {
+        let mut bytes = 9_u64.to_ne_bytes().to_vec();
+        for word in [port, 1, 2, 20, 0, 0] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        bytes.extend(arrived.to_ne_bytes());
+        bytes.extend([7; 20]);
+        bytes
+    }
+
+    /// The ports of those that a guard can claim, of requests that arrived until then.
+    fn claimed(ledger: &Ledger, until: u64) -> Vec<u32> {
+        let guard = Shared::of(ledger.share().unwrap()).unwrap();
+        let claim = |number| guard.claim(number, |record| record::arrived(record) <= until);
+        let records = (0..SLOTS).filter_map(claim);
+        let ports = records.map(|record| {
+            let (request, datagram) = record::decode(&record).unwrap();
+            assert_eq!((request.namespace, datagram), (9, &[7; 16][..]));
+            request.port
+        });
+        ports.collect()
+    }
+
+    #[test]
+    fn what_is_not_struck_out_is_found() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let _kept = ledger.enter(&record(1, 0));
+        drop(ledger.enter(&record(2, 0)));
+        let _also_kept = ledger.enter(&record(3, 0));
+        // Too short to be a record: served, but not written down.
+        let short = ledger.enter(&record(4, 0)[..30]);
+        assert!(short.wants_replies());
+        assert_eq!(claimed(&ledger, 0), [1, 3]);
+    }
+
+    #[test]
+    fn what_the_guard_claims_is_not_answered_by_the_daemon_and_its_slot_is_used_again() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let (early, late) = (ledger.enter(&record(1, 10)), ledger.enter(&record(2, 20)));
+        assert_eq!(claimed(&ledger, 15), [1]);
+        assert!(!early.wants_replies() && late.wants_replies());
+        assert_eq!(claimed(&ledger, 15), [0; 0], "once only");
+        drop(early);
+        let again = ledger.enter(&record(3, 12));
+        assert!(again.wants_replies());
+        assert_eq!(claimed(&ledger, 15), [3]);
+    }
+
+    #[test]
+    fn the_horizon_says_whose_a_request_is() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let guard = Shared::of(ledger.share().unwrap()).unwrap();
+        assert!(!ledger.is_guards(5));
+        guard.raise_horizon(5);
+        assert!(ledger.is_guards(5) && !ledger.is_guards(6));
+        assert_eq!(guard.left(), 1);
+        ledger.beat(8);
+        assert_eq!(guard.heartbeat(), 8);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_written_down() {
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let entries: Vec<_> = (0..SLOTS).map(|_| ledger.enter(&record(1, 0))).collect();
+        let more = ledger.enter(&record(2, 0));
+        assert!(more.wants_replies());
+        assert_eq!(claimed(&ledger, 0).len(), SLOTS);
+        assert!(entries.iter().all(|entry| !entry.wants_replies()));
+    }
+}

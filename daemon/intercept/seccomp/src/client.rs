@@ -1,0 +1,121 @@
+//! Finds out who asks. Takes nobody's word: the socket and /proc say it all.
+//!
+//! Netlink asks for CAP_NET_ADMIN in the initial user namespace, which is taken to be ours; socket
+//! options ask for it in the one that owns the socket's network namespace.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::Result;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::relay::Peer;
+use super::standing::{Owner, Standing};
+use super::{Client, OptionCaller, process, socket::ClientSocket};
+
+/// `getsockopt` on a netlink socket.
+const NETLINK_CAP_ACK: libc::c_int = 10;
+const NETLINK_EXT_ACK: libc::c_int = 11;
+
+/// A supervisor, as known from its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Supervisor {
+    /// Its user.
+    pub(super) uid: libc::uid_t,
+    /// Its thread ids mean the same as ours.
+    same_process_namespace: bool,
+    may_administer: bool,
+    standing: Option<Standing>,
+}
+
+impl Supervisor {
+    /// The one that the relay tells of.
+    pub(super) fn of(peer: &Peer) -> Result<Self> {
+        let Peer { uid, pid, pidfd } = peer;
+        let (uid, pid) = (*uid, *pid);
+        let own = process::own_pid();
+        let same_process_namespace = match process::namespace(pid, "pid") {
+            Ok(theirs) => theirs == process::namespace(own, "pid")?,
+            Err(_) => false,
+        };
+        let may_administer = process::may_administer(pid).unwrap_or(false);
+        let standing = Standing::of(pid).ok();
+        // What was read is about the supervisor if it still lives now. Without a pidfd (before
+        // Linux 6.5) somebody else could have its process id by now, so only root's word counts.
+        let certain = match pidfd {
+            Some(pidfd) => lives(pidfd)?,
+            None => uid == 0,
+        };
+        Ok(Self {
+            uid,
+            same_process_namespace: same_process_namespace && certain,
+            may_administer: same_process_namespace && may_administer && certain,
+            standing: standing.filter(|_| same_process_namespace && certain),
+        })
+    }
+
+    /// The client that it passes a socket of.
+    pub(super) fn client(&self, tid: libc::pid_t, descriptor: OwnedFd) -> Result<Client> {
+        let socket = ClientSocket::recognise(descriptor).map_err(|_| Errno::EINVAL)?;
+        let port = socket.port()?;
+        if port == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let set = |name| {
+            sockvs_sys::socket::number_option(socket.as_fd(), libc::SOL_NETLINK, name)
+                .is_ok_and(|set| set != 0)
+        };
+        Ok(Client {
+            namespace: namespace(&socket)?,
+            port,
+            pid: self.process(tid),
+            may_administer: self.may_administer && process::may_administer(tid).unwrap_or(false),
+            cap_ack: set(NETLINK_CAP_ACK),
+            ext_ack: set(NETLINK_EXT_ACK),
+            socket: socket.into(),
+        })
+    }
+
+    /// The caller that reads or changes an option of a socket in this network namespace.
+    pub(super) fn option_caller(
+        &self,
+        tid: libc::pid_t,
+        cookie: u64,
+        netns: OwnedFd,
+    ) -> Result<OptionCaller> {
+        let owner = Owner::of_network(netns.as_fd())?;
+        let may = |standing: Standing| standing.may_administer(&owner);
+        Ok(OptionCaller {
+            namespace: cookie,
+            pid: self.process(tid),
+            may_administer: self.standing.is_some_and(may) && Standing::of(tid).is_ok_and(may),
+            netns,
+        })
+    }
+
+    /// Whether it speaks for administrators of this machine, whose requests go before others'.
+    pub(super) fn goes_first(&self) -> bool {
+        self.uid == 0 || self.may_administer
+    }
+
+    /// The process that a thread belongs to, or 0 where its id means nothing here.
+    fn process(&self, tid: libc::pid_t) -> libc::pid_t {
+        if self.same_process_namespace {
+            process::group(tid).unwrap_or(0)
+        } else {
+            0
+        }
+    }
+}
+
+/// The cookie of the network namespace that a socket is in.
+fn namespace(socket: &impl AsFd) -> Result<u64> {
+    sockvs_sys::socket::option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE)
+        .map(u64::from_ne_bytes)
+}
+
+/// Whether the process that a pidfd stands for has not ended.
+fn lives(pidfd: &OwnedFd) -> Result<bool> {
+    let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut ended, PollTimeout::ZERO)? == 0)
+}

@@ -1,0 +1,102 @@
+//! What a process may do in a network namespace that belongs to its own or another user namespace
+//! (`cap_capable` in `security/commoncap.c`).
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use nix::Result;
+use nix::sys::stat::fstat;
+
+use super::process::{self, Namespace};
+use sockvs_sys::netns;
+
+/// The user namespace that owns a network namespace.
+pub(super) struct Owner(OwnedFd);
+
+impl Owner {
+    /// Of a network namespace.
+    pub(super) fn of_network(network: BorrowedFd<'_>) -> Result<Self> {
+        netns::user_namespace_of(network).map(Self)
+    }
+}
+
+/// A process's place in the tree of user namespaces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    user: libc::uid_t,
+    namespace: Namespace,
+    net_admin: bool,
+}
+
+impl Standing {
+    /// That of a thread as it is now.
+    pub(super) fn of(tid: libc::pid_t) -> Result<Self> {
+        // The capabilities first: whoever changes to a user namespace below has all of them there.
+        let (user, net_admin) = process::user_and_capability(tid)?;
+        Ok(Self {
+            user,
+            namespace: process::namespace(tid, "user")?,
+            net_admin,
+        })
+    }
+
+    /// Whether it has CAP_NET_ADMIN in what belongs to `owner`. Within its own user namespace its
+    /// capabilities say so; in those below it has all, by way of being the user who made them or of
+    /// having the capability here.
+    pub(super) fn may_administer(self, owner: &Owner) -> bool {
+        let Ok(mut namespace) = owner.0.try_clone() else {
+            return false;
+        };
+        loop {
+            let Ok(found) = fstat(&namespace) else {
+                return false;
+            };
+            if Namespace::from(found) == self.namespace {
+                return self.net_admin;
+            }
+            // There is none above the first, nor one that we may see above our own.
+            let Ok(parent) = netns::parent_of(namespace.as_fd()) else {
+                return false;
+            };
+            let is_maker = fstat(&parent).is_ok_and(|it| Namespace::from(it) == self.namespace)
+                && netns::maker_of(namespace.as_fd()) == Ok(self.user);
+            if is_maker {
+                return true;
+            }
+            namespace = parent;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use sockvs_sys::netns::of_socket;
+
+    fn owner_of_own() -> Owner {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let network = of_socket(socket.as_fd()).unwrap();
+        Owner::of_network(network.as_fd()).unwrap()
+    }
+
+    #[test]
+    fn root_may_administer_its_own_network() {
+        let owner = owner_of_own();
+        let mut standing = Standing::of(process::own_pid()).unwrap();
+        assert!(standing.may_administer(&owner));
+        standing.net_admin = false;
+        assert!(!standing.may_administer(&owner));
+    }
+
+    #[test]
+    fn somebody_of_a_namespace_that_is_not_above_may_not() {
+        let owner = owner_of_own();
+        let elsewhere = Standing {
+            user: 0,
+            namespace: process::namespace(process::own_pid(), "net").unwrap(),
+            net_admin: true,
+        };
+        assert!(!elsewhere.may_administer(&owner));
+    }
+}

@@ -1,0 +1,79 @@
+//! Starting and stopping sync threads, of which the kernel remembers `struct ipvs_sync_daemon_cfg`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Errno, Kernel, address_type::is_multicast};
+use crate::{Host, SyncDaemonSpec, fake::FakeHost};
+
+/// `struct ipvs_sync_daemon_cfg`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct SyncThread {
+    pub(in super::super) interface: Vec<u8>,
+    pub(in super::super) id: u32,
+    pub(in super::super) longest: u16,
+    pub(in super::super) group: IpAddr,
+    pub(in super::super) port: u16,
+    pub(in super::super) ttl: u8,
+}
+
+impl SyncThread {
+    /// What `start_sync_thread` fills in, for an interface with this MTU.
+    pub(in super::super) fn new(user: &SyncDaemonSpec, mtu: u32) -> Self {
+        let group = user.group.unwrap_or(Ipv4Addr::new(224, 0, 0, 81).into());
+        let headers = if group.is_ipv6() { 40 + 8 } else { 20 + 8 };
+        let is_backup = user.state == 2;
+        let mtu = if is_backup {
+            mtu.clamp(1500, 65535)
+        } else {
+            1500
+        };
+        let least = if is_backup { 1024 } else { 1 };
+        let longest = match user.max_length {
+            0 => mtu - headers,
+            given => u32::from(given).clamp(least, 65535 - headers),
+        };
+        Self {
+            interface: user.interface.clone(),
+            id: user.sync_id,
+            longest: u16::try_from(longest).unwrap(),
+            group,
+            port: if user.port == 0 { 8848 } else { user.port },
+            ttl: if user.ttl == 0 { 1 } else { user.ttl },
+        }
+    }
+}
+
+impl Kernel {
+    /// `ip_vs_genl_new_daemon`, then `start_sync_thread`
+    pub(in super::super) fn start_sync(&mut self, user: &SyncDaemonSpec) -> Result<(), Errno> {
+        if user.group.is_some_and(|group| !is_multicast(group)) {
+            return Err(libc::EINVAL);
+        }
+        if self.mixed_address_family_dests > 0 {
+            return Err(libc::EINVAL);
+        }
+        let mtu = FakeHost
+            .interface_mtu(&user.interface)
+            .ok_or(libc::ENODEV)?;
+        let slot = self.sync_slot(user.state)?;
+        if slot.is_some() {
+            return Err(libc::EEXIST);
+        }
+        *slot = Some(SyncThread::new(user, mtu));
+        Ok(())
+    }
+
+    /// `stop_sync_thread`
+    pub(in super::super) fn stop_sync(&mut self, state: u32) -> Result<(), Errno> {
+        let thread = self.sync_slot(state)?.take();
+        thread.map(drop).ok_or(libc::ESRCH)
+    }
+
+    fn sync_slot(&mut self, state: u32) -> Result<&mut Option<SyncThread>, Errno> {
+        match state {
+            1 => Ok(&mut self.master),
+            2 => Ok(&mut self.backup),
+            _ => Err(libc::EINVAL),
+        }
+    }
+}

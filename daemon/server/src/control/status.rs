@@ -1,0 +1,109 @@
+//! What the daemon says of itself.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::IpvsState;
+use sockvs_ipvs::Usage;
+
+/// What is known when the daemon starts and does not change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Facts {
+    /// The version of sockvsd.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// How requests reach it.
+    pub intercept: String,
+    /// Why in this way.
+    pub intercept_reason: String,
+    /// The cgroup whose processes' connections are balanced.
+    pub cgroup: PathBuf,
+    /// Whether the services of the daemon's own namespace hold in all of them.
+    pub node_wide: bool,
+    /// Where maps and links are pinned.
+    pub pin_dir: PathBuf,
+}
+
+/// The daemon's status.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// What does not change.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Each network namespace that has a table.
+    pub namespaces: Vec<NamespaceStatus>,
+    /// How much is in use of what there is a limit to.
+    #[serde(default)]
+    pub room: Vec<Room>,
+}
+
+/// How much of something is in use.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Room {
+    /// Of what.
+    pub of: String,
+    /// How many are in use.
+    pub used: u64,
+    /// How many there may be.
+    pub most: u64,
+    /// How many of those in use belong to others than the initial user namespace.
+    pub others: u64,
+}
+
+impl From<Usage> for Room {
+    fn from(usage: Usage) -> Self {
+        Self {
+            of: usage.of.to_owned(),
+            used: usage.used,
+            most: usage.most,
+            others: usage.others,
+        }
+    }
+}
+
+/// One network namespace's table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamespaceStatus {
+    /// The namespace's cookie (`SO_NETNS_COOKIE`).
+    pub cookie: u64,
+    /// How many services it has.
+    pub services: usize,
+    /// How many destinations they have together.
+    pub destinations: usize,
+    /// How many connections were sent to a server since the services were added.
+    pub connections: u64,
+}
+
+impl Status {
+    /// The status now.
+    pub fn now(facts: &Facts, state: &IpvsState, maps: Vec<Usage>) -> Self {
+        let mut usage = state.usage();
+        usage.extend(maps);
+        let tables = state.lock();
+        let namespaces = tables
+            .ipvs
+            .namespaces()
+            .filter_map(|ns| {
+                let table = tables.ipvs.table(ns)?;
+                let mut status = NamespaceStatus {
+                    cookie: ns.0,
+                    services: table.len(),
+                    destinations: 0,
+                    connections: 0,
+                };
+                for service in table.services_from(0) {
+                    status.destinations += service.destinations().len();
+                    status.connections += tables.path.service_stats(ns, service.id()).conns;
+                }
+                Some(status)
+            })
+            .collect();
+        Self {
+            facts: facts.clone(),
+            namespaces,
+            room: usage.into_iter().map(Room::from).collect(),
+        }
+    }
+}

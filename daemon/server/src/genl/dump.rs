@@ -1,0 +1,185 @@
+//! Lists of any length, a datagram at a time.
+//!
+//! A dump remembers only how far it has come. Each datagram is made of the table as it is when the
+//! client has room for it, as in the kernel: an entry that comes or goes meanwhile may be missed or
+//! be seen twice, but memory does not grow with the table, and no client keeps another waiting.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use netlink_packet_ipvs::{
+    IpvsCommand,
+    policy::{CommandAttrs, PolicyError},
+};
+
+use super::{Client, encode, reply::Answering, request};
+use crate::state::Tables;
+use sockvs_ipvs::{Namespace, ServiceKey};
+
+/// The largest datagram. The kernel's smallest buffer for a dump (`NLMSG_GOODSIZE`) has this size
+/// with pages of 4096 bytes, so every client is prepared for it.
+const DATAGRAM: usize = 3776;
+
+/// A list that is being sent.
+#[derive(Debug)]
+pub(super) struct Dump {
+    ns: Namespace,
+    what: What,
+    answering: Answering,
+    /// What the list's end says about the request.
+    text: Option<&'static str>,
+    position: usize,
+    ended: bool,
+    _running: Running,
+}
+
+/// The lists that are being sent, by namespace and port: a socket gets one at a time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RunningDumps(Arc<Mutex<HashSet<(Namespace, u32)>>>);
+
+/// A list that is being sent, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    dumps: RunningDumps,
+    socket: (Namespace, u32),
+}
+
+impl RunningDumps {
+    /// Notes that a list is being sent to a socket; none if one is already.
+    pub(super) fn begin(&self, ns: Namespace, port: u32) -> Option<Running> {
+        let socket = (ns, port);
+        self.sockets().insert(socket).then(|| Running {
+            dumps: self.clone(),
+            socket,
+        })
+    }
+
+    fn sockets(&self) -> MutexGuard<'_, HashSet<(Namespace, u32)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.dumps.sockets().remove(&self.socket);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Services,
+    /// Of no service at all, if the request named none that exists: the kernel then ends the list
+    /// instead of refusing.
+    Destinations(Option<ServiceKey>),
+    SyncDaemons,
+}
+
+impl Dump {
+    /// The list that a command asks for, or none if it cannot ask for one.
+    pub(super) fn new(
+        command: IpvsCommand,
+        attributes: &[u8],
+        client: &Client,
+        answering: Answering,
+        running: Running,
+    ) -> Option<Self> {
+        let mut text = None;
+        let what = match command {
+            IpvsCommand::GetService => What::Services,
+            IpvsCommand::GetDest => {
+                let attrs = CommandAttrs::decode(attributes);
+                text = match &attrs {
+                    Ok(attrs) => attrs.warning(),
+                    Err(error) => PolicyError::message(error),
+                };
+                let key = attrs
+                    .ok()
+                    .and_then(|attrs| request::service_key(attrs.service).ok());
+                What::Destinations(key.map(|(key, _)| key))
+            }
+            IpvsCommand::GetDaemon => What::SyncDaemons,
+            _ => return None,
+        };
+        Some(Self {
+            ns: client.namespace.namespace(),
+            what,
+            answering,
+            text: text.filter(|_| client.ext_ack),
+            position: 0,
+            ended: false,
+            _running: running,
+        })
+    }
+
+    /// The next datagram; none after the one that says that the list ends.
+    pub(super) fn next(&mut self, tables: &Tables) -> Option<Vec<u8>> {
+        if self.ended {
+            return None;
+        }
+        let mut datagram = Vec::with_capacity(DATAGRAM);
+        self.fill(tables, &mut datagram);
+        if datagram.is_empty() {
+            self.ended = true;
+            datagram = self.answering.done(self.text);
+        }
+        Some(datagram)
+    }
+
+    fn fill(&mut self, tables: &Tables, datagram: &mut Vec<u8>) {
+        let Some(table) = tables.ipvs.table(self.ns) else {
+            return;
+        };
+        let path = tables.path.as_ref();
+        let answering = self.answering;
+        match self.what {
+            What::Services => {
+                self.put(
+                    datagram,
+                    table.services_from(self.position),
+                    |buffer, service| {
+                        let entry = encode::service(service, table.service_stats(service, path));
+                        answering.write(buffer, IpvsCommand::NewService, true, |w| entry.write(w));
+                    },
+                );
+            }
+            What::Destinations(key) => {
+                let Some(service) = key.and_then(|key| table.service(&key)) else {
+                    return;
+                };
+                let rest = service.destinations_from(self.position);
+                self.put(datagram, rest, |buffer, destination| {
+                    let reading = table.destination_reading(destination, path);
+                    let entry = encode::destination(destination, reading);
+                    answering.write(buffer, IpvsCommand::NewDest, true, |w| entry.write(w));
+                });
+            }
+            What::SyncDaemons => {
+                let rest = table.sync_daemons().skip(self.position);
+                self.put(datagram, rest, |buffer, daemon| {
+                    let entry = encode::sync_daemon(daemon);
+                    answering.write(buffer, IpvsCommand::NewDaemon, true, |w| entry.write(w));
+                });
+            }
+        }
+    }
+
+    /// Puts entries into the datagram until the next one does not fit.
+    fn put<T>(
+        &mut self,
+        datagram: &mut Vec<u8>,
+        entries: impl Iterator<Item = T>,
+        write: impl Fn(&mut Vec<u8>, T),
+    ) {
+        for entry in entries {
+            let before = datagram.len();
+            write(datagram, entry);
+            if datagram.len() > DATAGRAM && before > 0 {
+                datagram.truncate(before);
+                return;
+            }
+            self.position += 1;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Why a message is answered with an error: the number, and what the kernel adds to it.
+
+use netlink_packet_ipvs::policy::{PolicyError, Rule};
+
+/// An error, as a client gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The error number, positive.
+    pub(super) errno: i32,
+    /// The extended acknowledgement's text, where the kernel gives one.
+    pub(super) text: Option<&'static str>,
+    /// The offending attribute, in bytes from the start of the message.
+    pub(super) offset: Option<u32>,
+    /// What the attribute should have been like, where the kernel tells.
+    pub(super) rule: Option<Rule>,
+    /// What we say about it in the log.
+    pub(super) why: String,
+}
+
+impl Refusal {
+    /// An error that the kernel explains no further.
+    pub(super) fn new(errno: i32, why: impl Into<String>) -> Self {
+        Self {
+            errno,
+            text: None,
+            offset: None,
+            rule: None,
+            why: why.into(),
+        }
+    }
+
+    /// An error that the kernel explains by a text.
+    pub(super) fn with_text(errno: i32, text: &'static str) -> Self {
+        Self {
+            errno,
+            text: Some(text),
+            offset: None,
+            rule: None,
+            why: text.to_owned(),
+        }
+    }
+
+    /// The same, with the text of an earlier warning where it has none of its own.
+    pub(super) fn or_text(mut self, warning: Option<&'static str>) -> Self {
+        self.text = self.text.or(warning);
+        self
+    }
+
+    /// A violation of a policy in attributes that start `base` bytes into the message.
+    pub(super) fn policy(error: &PolicyError, base: usize) -> Self {
+        Self {
+            errno: error.errno(),
+            text: error.message(),
+            offset: error
+                .attribute_offset()
+                .and_then(|at| u32::try_from(base + at).ok()),
+            rule: error.rule,
+            why: format!("attribute {}: {}", error.attribute, error.kind.message()),
+        }
+    }
+}
+
+impl From<sockvs_ipvs::Error> for Refusal {
+    fn from(error: sockvs_ipvs::Error) -> Self {
+        Self::new(error.errno(), error.to_string())
+    }
+}

@@ -1,0 +1,211 @@
+//! A datagram in, replies out.
+
+use std::sync::Arc;
+
+use netlink_packet_generic::constants::GENL_ID_CTRL;
+use netlink_packet_ipvs::{
+    FAMILY_OPERATIONS, IpvsCommand,
+    policy::{CommandAttrs, DaemonAttrs},
+};
+
+use super::{
+    Client, FAMILY_ID, command, controller,
+    delivery::{Delivery, Item, Queues, Waiting},
+    dump::{Dump, RunningDumps},
+    message::{ATTRIBUTES_AT, Generic, Message},
+    refusal::Refusal,
+    reply::{self, Answering},
+};
+use crate::state::{Actor, IpvsState};
+
+/// What the front end and the replies on their way share.
+pub(super) struct Shared {
+    /// The tables.
+    pub(super) state: IpvsState,
+    dumps: RunningDumps,
+    /// Replies that wait for their client.
+    pub(super) queues: Queues,
+}
+
+/// Serves the family.
+#[derive(Clone)]
+pub struct GenlServer {
+    shared: Arc<Shared>,
+}
+
+/// What the family answers to a message that it carries out.
+pub(super) enum Outcome {
+    /// Nothing but the acknowledgement, with a warning where there is one.
+    Done(Option<&'static str>),
+    /// One reply, and then the acknowledgement, with a warning where there is one.
+    Reply(Vec<u8>, Option<&'static str>),
+    /// A list, which is its own acknowledgement.
+    Dump(Dump),
+}
+
+impl GenlServer {
+    /// Serves this state.
+    #[must_use]
+    pub fn new(state: IpvsState) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                state,
+                dumps: RunningDumps::default(),
+                queues: Queues::default(),
+            }),
+        }
+    }
+
+    /// Carries out the messages of one datagram. Replies that fit into the client's receive buffer
+    /// have been sent when this returns; `done` is dropped when the last one was delivered.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn datagram(&self, client: Client, datagram: &[u8], done: Box<dyn Waiting>) {
+        let mut delivery = Delivery::new(Arc::clone(&self.shared), client.clone(), done);
+        let mut rest = datagram;
+        while let Some(message) = Message::next(&mut rest) {
+            for item in self.message(&client, &message) {
+                delivery.push(item);
+            }
+        }
+        delivery.start();
+    }
+
+    fn message(&self, client: &Client, message: &Message<'_>) -> Vec<Item> {
+        let outcome = if message.is_request() {
+            self.request(client, message)
+        } else {
+            Ok(Outcome::Done(None))
+        };
+        let mut items = Vec::new();
+        let (refusal, warning) = match outcome {
+            Ok(Outcome::Done(warning)) => (None, warning),
+            Ok(Outcome::Reply(bytes, warning)) => {
+                items.push(Item::Datagram(bytes));
+                (None, warning)
+            }
+            Ok(Outcome::Dump(dump)) => return vec![Item::Dump(dump)],
+            Err(refusal) => {
+                tracing::debug!(
+                    pid = client.pid,
+                    port = client.port,
+                    errno = refusal.errno,
+                    "refused: {}",
+                    refusal.why
+                );
+                (Some(refusal), None)
+            }
+        };
+        if refusal.is_some() || message.wants_ack() {
+            let ack = reply::acknowledge(client, message, refusal.as_ref(), warning);
+            items.push(Item::Datagram(ack));
+        }
+        items
+    }
+
+    fn request(&self, client: &Client, message: &Message<'_>) -> Result<Outcome, Refusal> {
+        let too_short = || Refusal::new(libc::EINVAL, "shorter than a generic netlink header");
+        let generic = message.generic().ok_or_else(too_short);
+        match message.kind {
+            GENL_ID_CTRL => {
+                let generic = generic?;
+                controller::answer(&generic, Answering::new(client, message))
+            }
+            FAMILY_ID => self.family(client, message, &generic?),
+            kind => Err(Refusal::new(
+                libc::ENOENT,
+                format!("there is no family {kind}"),
+            )),
+        }
+    }
+
+    /// A message for the family, from here on as in `genl_family_rcv_msg`.
+    fn family(
+        &self,
+        client: &Client,
+        message: &Message<'_>,
+        generic: &Generic<'_>,
+    ) -> Result<Outcome, Refusal> {
+        check_header(message, generic)?;
+        let command = IpvsCommand::from(generic.command);
+        let operation = FAMILY_OPERATIONS
+            .iter()
+            .find(|operation| operation.command == command)
+            .ok_or_else(|| {
+                Refusal::new(libc::EOPNOTSUPP, format!("no command {}", generic.command))
+            })?;
+        if !client.may_administer {
+            return Err(Refusal::new(libc::EPERM, "the client lacks CAP_NET_ADMIN"));
+        }
+        let ns = client.namespace.namespace();
+        let answering = Answering::new(client, message);
+        let unsupported = || Refusal::new(libc::EOPNOTSUPP, "not in this way: list or no list");
+        if message.wants_dump() {
+            if !operation.can_dump {
+                return Err(unsupported());
+            }
+            let busy = || Refusal::new(libc::EBUSY, "this socket is being sent a list already");
+            let running = self.shared.dumps.begin(ns, client.port).ok_or_else(busy)?;
+            return Dump::new(command, generic.attributes, client, answering, running)
+                .map(Outcome::Dump)
+                .ok_or_else(unsupported);
+        }
+        if !operation.can_do {
+            return Err(unsupported());
+        }
+        let attrs = CommandAttrs::decode(generic.attributes)
+            .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+        let mut warning = attrs.warning();
+        if let (IpvsCommand::NewDaemon | IpvsCommand::DelDaemon, Some(nest)) =
+            (command, attrs.daemon)
+        {
+            // The one nest whose violations the kernel explains.
+            let daemon = DaemonAttrs::decode(nest).map_err(|error| Refusal {
+                errno: libc::EINVAL,
+                ..Refusal::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
+            })?;
+            warning = daemon.warning().or(warning);
+        }
+        let mut tables = self.shared.state.lock();
+        if matches!(
+            command,
+            IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
+        ) {
+            return command::read(&tables, ns, command, &attrs, answering)
+                .map(|reply| Outcome::Reply(reply, warning))
+                .map_err(|refusal| refusal.or_text(warning));
+        }
+        let object = command::change(&mut tables, client.namespace.as_ref(), command, &attrs)
+            .map_err(|refusal| refusal.or_text(warning))?;
+        drop(tables);
+        let actor = Actor {
+            pid: client.pid,
+            namespace: ns,
+            owner: client.namespace.owner(),
+        };
+        self.shared
+            .state
+            .audit_log()
+            .changed(actor, &command, object);
+        Ok(Outcome::Done(warning))
+    }
+}
+
+/// What is asked of commands that are newer than the family's last one (`genl_header_check`): none
+/// of them exists, but that is found out later.
+fn check_header(message: &Message<'_>, generic: &Generic<'_>) -> Result<(), Refusal> {
+    if generic.command <= u8::from(IpvsCommand::Flush) {
+        return Ok(());
+    }
+    if generic.reserved != 0 {
+        return Err(Refusal::with_text(
+            libc::EINVAL,
+            "genlmsghdr.reserved field is not 0",
+        ));
+    }
+    if message.has_reserved_flags() {
+        let text = "ambiguous or reserved bits set in nlmsg_flags";
+        return Err(Refusal::with_text(libc::EINVAL, text));
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Serves the socket options `IP_VS_SO_SET_*` and `IP_VS_SO_GET_*`: what IPVS offered before
+//! netlink, and what libipvs falls back to where it cannot have the family.
+//!
+//! ```text
+//! carry_out ── option:   which option, and how long its argument has to be
+//!                ├── set: argument (structures to the table's types)  ── ipvs
+//!                └── get: argument, ipvs ── entry (the table's types to structures)
+//! ```
+//!
+//! The tables, and the rules for changing them, are those that `family` serves. What is here is
+//! what the options add: their structures (`include/uapi/linux/ip_vs.h`), and the order in which a
+//! call is found wanting (`do_ip_vs_set_ctl`, `do_ip_vs_get_ctl` in
+//! `net/netfilter/ipvs/ip_vs_ctl.c`). They know IPv4 only, no persistence engines and no tunnels.
+//!
+//! How a call gets here, whether its caller may make it, and how the answer gets into the caller's
+//! memory is the business of `intercept`.
+//!
+//! Two things differ from the kernel. A firewall mark's service is one of TCP whatever the caller
+//! says, as it is over netlink. And of a server's connection flags only the forwarding method is
+//! kept: of the two others that the kernel keeps (`IP_VS_CONN_F_ONE_PACKET`, `IP_VS_CONN_F_NFCT`),
+//! netlink knows nothing and no data path would make use.
+
+mod argument;
+mod entry;
+mod field;
+mod get;
+mod option;
+mod refusal;
+mod set;
+#[cfg(test)]
+mod tests;
+
+pub use option::{BASE, Direction, LAST_GET, LAST_SET, argument_length};
+
+use crate::state::Actor;
+use crate::state::IpvsState;
+use option::{GetOption, SetOption};
+use refusal::Refusal;
+use sockvs_ipvs::{Host, Namespace, Owner};
+
+/// A call as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which of the two calls.
+    pub direction: Direction,
+    /// The option's number.
+    pub number: i32,
+    /// How much memory the caller says there is.
+    pub length: i32,
+    /// The first [`argument_length`] bytes of that memory; none if it cannot be read.
+    pub argument: Option<Vec<u8>>,
+}
+
+/// What a successful call leaves in the caller's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Value {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The length that a `getsockopt` tells, which need not be that of the bytes.
+    pub length: i32,
+}
+
+/// Who makes a call.
+pub struct Caller<'a> {
+    /// The network namespace of the socket.
+    pub namespace: Namespace,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What there is in it.
+    pub host: &'a dyn Host,
+    /// The process, for the log; 0 if it cannot be told.
+    pub pid: i32,
+    /// Whether it has `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Here
+    /// the options ask for less than netlink does.
+    pub may_administer: bool,
+}
+
+/// Carries out a call.
+///
+/// # Errors
+///
+/// The error number, positive, that the kernel gives to such a call.
+pub fn carry_out(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<Value, i32> {
+    let answer = if caller.may_administer {
+        match call.direction {
+            Direction::Set => set(state, caller, call).map(|()| Value::default()),
+            Direction::Get => get(state, caller, call),
+        }
+    } else {
+        Err(Refusal::NotAllowed)
+    };
+    answer.map_err(|refusal| {
+        let errno = refusal.errno();
+        tracing::debug!(
+            pid = caller.pid,
+            option = call.number,
+            errno,
+            "refused: {refusal}"
+        );
+        errno
+    })
+}
+
+fn set(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<(), Refusal> {
+    let option = SetOption::from_number(call.number).ok_or(Refusal::NoSuchOption)?;
+    if usize::try_from(call.length) != Ok(option.argument_length()) {
+        return Err(Refusal::Length(call.length));
+    }
+    let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
+    let object = set::change(&mut state.lock(), caller, option, argument)?;
+    let actor = Actor {
+        pid: caller.pid,
+        namespace: caller.namespace,
+        owner: caller.owner,
+    };
+    state.audit_log().changed(actor, &option, object);
+    Ok(())
+}
+
+fn get(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<Value, Refusal> {
+    let option = GetOption::from_number(call.number).ok_or(Refusal::NoSuchOption)?;
+    if usize::try_from(call.length).is_ok_and(|length| length >= option.argument_length()) {
+        let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
+        let ns = caller.namespace;
+        get::read(&state.lock(), ns, option, argument, call.length)
+    } else {
+        Err(Refusal::Length(call.length))
+    }
+}

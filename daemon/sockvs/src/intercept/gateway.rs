@@ -1,0 +1,165 @@
+//! Where both interceptors lead to: finds the sockets that answer the client, and passes its
+//! datagram on to the family, or its socket option to where those are served.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+use sockvs_intercept_bpf as bpf;
+use sockvs_intercept_seccomp as seccomp;
+use sockvs_ipvs::{Namespace, Owner, Usage};
+use sockvs_server::{
+    genl::{Client, ClientNamespace as _, GenlServer, NamespaceSockets, Namespaces, Waiting},
+    procfs::Place,
+    sockopt,
+    state::IpvsState,
+};
+use sockvs_sys::{
+    netns::{self, NetnsWatcher},
+    rate_limit::{RateLimit, RateLimits},
+};
+
+static NOT_ENTERED: RateLimit = RateLimit::new();
+/// How long a line about an owner's namespaces is not repeated.
+const TOLD_AGAIN: Duration = Duration::from_secs(5);
+
+/// Passes intercepted datagrams on to the family.
+pub struct Gateway {
+    state: IpvsState,
+    genl: GenlServer,
+    namespaces: Arc<Namespaces>,
+    watcher: Arc<NetnsWatcher>,
+    unnoticed: RateLimits<Owner>,
+}
+
+impl Gateway {
+    /// Passes requests on to front ends over `state`. `watcher` hears of each namespace that clients
+    /// come from.
+    #[must_use]
+    pub fn new(state: IpvsState, namespaces: Arc<Namespaces>, watcher: Arc<NetnsWatcher>) -> Self {
+        Self {
+            genl: GenlServer::new(state.clone()),
+            state,
+            namespaces,
+            watcher,
+            unnoticed: RateLimits::new(TOLD_AGAIN),
+        }
+    }
+
+    /// Our sockets in the namespace of a client who may have a table there or may not.
+    fn sockets(
+        &self,
+        namespace: u64,
+        may_administer: bool,
+        netns: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<Arc<NamespaceSockets>> {
+        let namespace = Namespace(namespace);
+        let sockets = self.namespaces.sockets(namespace, || {
+            let netns = netns()?;
+            let owner = netns::owner_of(netns.as_fd())?;
+            Ok((netns, owner))
+        });
+        let sockets = sockets.inspect_err(|error| {
+            if !may_administer {
+                // Anybody can bring this about, and it concerns nobody else.
+                tracing::debug!(namespace = namespace.0, %error, "a client's network namespace cannot be entered");
+            } else if let Some(left_out) = NOT_ENTERED.admit() {
+                tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network namespace cannot be entered");
+            }
+        })?;
+        if may_administer {
+            self.watch(&sockets);
+        }
+        Ok(sockets)
+    }
+
+    /// The end of the namespace will be noticed.
+    fn watch(&self, sockets: &NamespaceSockets) {
+        let (namespace, owner) = (sockets.namespace(), sockets.owner());
+        if let Err(error) = self.watcher.watch(namespace, sockets.netns())
+            && self.unnoticed.admit(owner).is_some()
+        {
+            tracing::warn!(namespace = namespace.0, %owner, %error, "the end of a network namespace will not be noticed");
+        }
+    }
+}
+
+impl seccomp::Handler for Gateway {
+    fn datagram(
+        &self,
+        client: seccomp::Client,
+        bytes: Vec<u8>,
+        done: seccomp::Done,
+    ) -> Result<(), i32> {
+        let netns = || netns::of_socket(client.socket.as_fd());
+        // What the kernel says when it has no room for a message.
+        let namespace = self.sockets(client.namespace, client.may_administer, netns);
+        let client = Client {
+            namespace: namespace.map_err(|_| libc::ENOBUFS)?,
+            port: client.port,
+            pid: client.pid,
+            may_administer: client.may_administer,
+            cap_ack: client.cap_ack,
+            ext_ack: client.ext_ack,
+        };
+        self.genl.datagram(client, &bytes, Box::new(done));
+        Ok(())
+    }
+
+    fn option(
+        &self,
+        caller: &seccomp::OptionCaller,
+        call: &sockopt::Call,
+    ) -> Result<sockopt::Value, i32> {
+        let netns = || caller.netns.try_clone();
+        let namespace = self
+            .sockets(caller.namespace, caller.may_administer, netns)
+            .map_err(|_| libc::ENOPROTOOPT)?;
+        let caller = sockopt::Caller {
+            namespace: namespace.namespace(),
+            owner: namespace.owner(),
+            host: namespace.as_ref(),
+            pid: caller.pid,
+            may_administer: caller.may_administer,
+        };
+        sockopt::carry_out(&self.state, &caller, call)
+    }
+
+    fn file(&self, namespace: BorrowedFd<'_>, place: Place) -> Result<String, i32> {
+        let cookie = netns::cookie(namespace);
+        let cookie = cookie.map_err(|error| {
+            tracing::debug!(%error, "a reader's network namespace cannot be entered");
+            libc::ENOENT
+        })?;
+        Ok(place.text(&self.state, Namespace(cookie)))
+    }
+}
+
+impl bpf::Handler for Gateway {
+    fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Waiting>) {
+        // If there is no way in, nobody is left there to be answered, most likely.
+        let netns = || request.open_namespace();
+        if let Ok(namespace) = self.sockets(request.namespace, request.may_administer, netns) {
+            let client = Client {
+                namespace,
+                port: request.port,
+                pid: request.visible_pid(),
+                may_administer: request.may_administer,
+                cap_ack: request.cap_ack,
+                ext_ack: request.ext_ack,
+            };
+            self.genl.datagram(client, bytes, done);
+        }
+    }
+
+    fn tell_usage(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>) {
+        self.state.add_usage_of_queues(usage);
+    }
+
+    fn wait_for_tables(&self) {
+        drop(self.state.lock());
+    }
+}

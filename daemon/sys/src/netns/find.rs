@@ -1,0 +1,82 @@
+//! Where network namespaces are found. One that nothing but sockets keeps in being cannot be.
+
+use std::{
+    collections::HashSet,
+    fs::{self, DirEntry, File},
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    path::PathBuf,
+    sync::LazyLock,
+};
+
+/// Our own namespace.
+const OWN: &str = "/proc/self/ns/net";
+/// Where `ip netns` and container engines keep namespaces by name.
+const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+/// The number of the initial process namespace's file (`PROC_PID_INIT_INO`).
+const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// Whether process ids mean the same to us as to eBPF programs.
+#[must_use]
+pub fn sees_all_processes() -> bool {
+    static SEES: LazyLock<bool> = LazyLock::new(|| {
+        fs::metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == INITIAL_PID_NAMESPACE)
+    });
+    *SEES
+}
+
+/// Our own namespace, and what to call it.
+#[must_use]
+pub fn own() -> Vec<(String, OwnedFd)> {
+    let own = File::open(OWN).ok();
+    own.into_iter()
+        .map(|own| ("our own network namespace".to_owned(), own.into()))
+        .collect()
+}
+
+/// Each network namespace that can be found, and what to call it. One that nothing but sockets
+/// keeps in being cannot.
+#[must_use]
+pub fn all() -> Vec<(String, OwnedFd)> {
+    let identity = |file: &File| file.metadata().map(|file| (file.dev(), file.ino())).ok();
+    let mut found = own();
+    let mut seen: HashSet<_> = File::open(OWN)
+        .ok()
+        .as_ref()
+        .and_then(identity)
+        .into_iter()
+        .collect();
+    let of_processes = entries("/proc")
+        .filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .iter()
+                .all(u8::is_ascii_digit)
+        })
+        .map(|entry| entry.path().join("ns/net"));
+    for path in named().chain(of_processes) {
+        // A process may have ended since it was listed.
+        let Ok(file) = File::open(&path) else {
+            continue;
+        };
+        if identity(&file).is_some_and(|identity| seen.insert(identity)) {
+            found.push((
+                format!("the network namespace {}", path.display()),
+                file.into(),
+            ));
+        }
+    }
+    found
+}
+
+/// The namespaces that have names.
+pub fn named() -> impl Iterator<Item = PathBuf> {
+    NAMED
+        .iter()
+        .flat_map(|folder| entries(folder))
+        .map(|entry| entry.path())
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = DirEntry> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}

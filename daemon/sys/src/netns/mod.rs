@@ -1,0 +1,103 @@
+//! Network namespaces: finding, entering and watching them, and what the kernel says of them.
+//!
+//! A namespace is known by its cookie (`SO_NETNS_COOKIE`), which is never given to another one.
+
+mod find;
+mod ioctl;
+mod owner;
+mod watcher;
+
+use std::{
+    io,
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    thread,
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, setns},
+};
+
+pub use find::{all, named, own, sees_all_processes};
+pub use ioctl::{is_network_namespace, maker_of, owner_of as user_namespace_of, parent_of};
+pub use owner::owner_of;
+pub use watcher::{Adopted, NetnsWatcher};
+
+/// Does something inside a namespace, on a thread that ends with it. That there is no such thread
+/// to be had is an error like others.
+///
+/// # Errors
+///
+/// When there is no such thread, the namespace cannot be entered, or `act` fails.
+pub fn inside<T: Send>(
+    netns: BorrowedFd<'_>,
+    act: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    thread::scope(|scope| {
+        let entered = thread::Builder::new().spawn_scoped(scope, || {
+            setns(netns, CloneFlags::CLONE_NEWNET)?;
+            act()
+        })?;
+        entered
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+    })
+}
+
+/// The cookie of a namespace.
+///
+/// # Errors
+///
+/// When it cannot be entered, or the kernel does not say.
+pub fn cookie(netns: BorrowedFd<'_>) -> io::Result<u64> {
+    inside(netns, || {
+        cookie_of_socket(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
+    })
+}
+
+/// The cookie of the calling thread's namespace.
+///
+/// # Errors
+///
+/// When no socket can be had there, or the kernel does not say.
+pub fn own_cookie() -> io::Result<u64> {
+    cookie_of_socket(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
+}
+
+/// The cookie of the network namespace that a socket belongs to.
+///
+/// # Errors
+///
+/// When the kernel does not say (`SO_NETNS_COOKIE`, Linux 5.14).
+pub fn cookie_of_socket(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut len: libc::socklen_t = 8;
+    // SAFETY: the kernel writes at most `len` bytes, which is the size of the cookie.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut len,
+        )
+    };
+    Errno::result(result)?;
+    Ok(cookie)
+}
+
+/// The network namespace that a socket belongs to.
+///
+/// # Errors
+///
+/// When the kernel does not say (`SIOCGSKNS`, Linux 4.10, needs `CAP_NET_ADMIN` there).
+pub fn of_socket(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    /// From `linux/sockios.h`.
+    const SIOCGSKNS: libc::c_ulong = 0x894c;
+    // SAFETY: this request takes no argument and returns a new descriptor.
+    let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

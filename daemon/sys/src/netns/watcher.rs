@@ -1,0 +1,299 @@
+//! Learns which network namespaces have ended, so that their tables can go.
+//!
+//! Nothing of ours keeps a namespace in being for longer than a client needs it, so its end has to
+//! be told. The kernel tells it to those who have given the namespace a number of their own (what
+//! `ip netns` shows as its nsid): the number goes when the namespace does. This works on every
+//! kernel, whichever interceptor serves the clients. Our own namespace outlives us.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use nix::sys::socket::{MsgFlags, NetlinkAddr, SockFlag, SockProtocol, bind, recv};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{all, cookie, owner_of, sees_all_processes};
+use crate::netlink;
+use sockvs_ipvs::{Namespace, Owner};
+
+const RTM_NEWNSID: u16 = 88;
+const RTM_DELNSID: u16 = 89;
+const RTM_GETNSID: u16 = 90;
+/// The group of those who are told (`RTNLGRP_NSID`, the 28th), as a bit.
+const NSID_GROUP: u32 = 1 << 27;
+const NETNSA_NSID: u16 = 1;
+const NETNSA_FD: u16 = 3;
+/// What comes before a message's first attribute (`struct rtgenmsg` and its padding).
+const FIXED: usize = 4;
+/// The kernel chooses the number.
+const ANY: i32 = -1;
+
+/// The namespaces that clients have come from.
+pub struct NetnsWatcher {
+    events: AsyncFd<OwnedFd>,
+    known: Mutex<Known>,
+}
+
+/// What became of namespaces that an earlier daemon served.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    /// Those that are no more.
+    pub lost: Vec<Namespace>,
+    /// Those that were found, and whose they are.
+    pub owners: Vec<(Namespace, Owner)>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// A number passes to another namespace as soon as the kernel has taken it back, which may be
+    /// before we have heard of it. So there may be more than one; the first is the one that ended.
+    by_number: HashMap<i32, VecDeque<Namespace>>,
+    numbers: HashMap<Namespace, i32>,
+}
+
+impl NetnsWatcher {
+    /// Begins to listen in our own namespace, which has this cookie. Must be called within a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such socket to be had.
+    pub fn listen(own: Namespace) -> io::Result<Self> {
+        let socket = netlink::open(SockProtocol::NetlinkRoute, SockFlag::SOCK_NONBLOCK)?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, NSID_GROUP))?;
+        // SAFETY: the socket owns its descriptor, and keeps it open and the same.
+        let events = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
+        // It needs no number: its end would be ours.
+        let known = Known {
+            numbers: HashMap::from([(own, ANY)]),
+            ..Known::default()
+        };
+        Ok(Self {
+            events,
+            known: Mutex::new(known),
+        })
+    }
+
+    /// From now on, tells when this namespace ends.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel gives it no number.
+    pub fn watch(&self, namespace: Namespace, netns: BorrowedFd<'_>) -> io::Result<()> {
+        let mut known = self.known();
+        if known.numbers.contains_key(&namespace) {
+            return Ok(());
+        }
+        let number = number(netns)?;
+        known.numbers.insert(namespace, number);
+        known
+            .by_number
+            .entry(number)
+            .or_default()
+            .push_back(namespace);
+        Ok(())
+    }
+
+    /// Takes up namespaces of which nothing but the cookies is known.
+    pub fn adopt(&self, namespaces: impl IntoIterator<Item = Namespace>) -> Adopted {
+        let mut adopted = Adopted::default();
+        let mut lost: HashSet<_> = namespaces.into_iter().collect();
+        lost.retain(|namespace| !self.known().numbers.contains_key(namespace));
+        if lost.is_empty() || !sees_all_processes() {
+            // Without all processes in sight, nobody can tell.
+            return adopted;
+        }
+        for (_, netns) in all() {
+            let Ok(namespace) = cookie(netns.as_fd()).map(Namespace) else {
+                continue;
+            };
+            if !lost.remove(&namespace) {
+                continue;
+            }
+            if let Err(error) = self.watch(namespace, netns.as_fd()) {
+                tracing::warn!(namespace = namespace.0, %error, "its end will not be noticed");
+            }
+            match owner_of(netns.as_fd()) {
+                Ok(owner) => adopted.owners.push((namespace, owner)),
+                Err(error) => {
+                    tracing::warn!(namespace = namespace.0, %error, "its owner is not known");
+                }
+            }
+        }
+        adopted.lost = lost.into_iter().collect();
+        adopted
+    }
+
+    /// Waits until a namespace has ended.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be received any more.
+    pub async fn next(&self) -> io::Result<Vec<Namespace>> {
+        let mut buffer = vec![0; 8 << 10];
+        loop {
+            let receive =
+                |socket: &OwnedFd| Ok(recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?);
+            let ended = match self.events.async_io(Interest::READABLE, receive).await {
+                Ok(length) => self.ended(buffer.get(..length).unwrap_or_default()),
+                // Something was told, but there was no room for it.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.missing()?,
+                Err(error) => return Err(error),
+            };
+            if !ended.is_empty() {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// The namespaces that the messages of a datagram tell of.
+    fn ended(&self, datagram: &[u8]) -> Vec<Namespace> {
+        let mut known = self.known();
+        netlink::messages(datagram)
+            .filter(|message| message.kind == RTM_DELNSID)
+            .filter_map(|message| number_in(message.payload))
+            .filter_map(|number| known.remove(number))
+            .collect()
+    }
+
+    /// The namespaces whose numbers mean nothing any more.
+    fn missing(&self) -> io::Result<Vec<Namespace>> {
+        let mut known = self.known();
+        let mut ended = Vec::new();
+        let numbers: Vec<_> = known.by_number.keys().copied().collect();
+        for number in numbers {
+            match ask(RTM_GETNSID, 0, NETNSA_NSID, number, None) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                    while let Some(namespace) = known.remove(number) {
+                        ended.push(namespace);
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(_) => {}
+            }
+        }
+        Ok(ended)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn remove(&mut self, number: i32) -> Option<Namespace> {
+        let namespaces = self.by_number.get_mut(&number)?;
+        let namespace = namespaces.pop_front()?;
+        if namespaces.is_empty() {
+            self.by_number.remove(&number);
+        }
+        self.numbers.remove(&namespace);
+        Some(namespace)
+    }
+}
+
+/// The number that our namespace has for another one. Given now if there was none.
+fn number(netns: BorrowedFd<'_>) -> io::Result<i32> {
+    let fd = netns.as_raw_fd();
+    match ask(RTM_NEWNSID, netlink::NLM_F_ACK, NETNSA_NSID, ANY, Some(fd)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let answer = ask(RTM_GETNSID, 0, NETNSA_FD, fd, None)?;
+    netlink::messages(&answer)
+        .find_map(|message| number_in(message.payload))
+        .filter(|number| *number >= 0)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn ask(
+    kind: u16,
+    flags: u16,
+    attribute: u16,
+    value: i32,
+    netns: Option<i32>,
+) -> io::Result<Vec<u8>> {
+    let mut payload = vec![0; FIXED];
+    netlink::put(&mut payload, attribute, &value.to_ne_bytes());
+    if let Some(fd) = netns {
+        netlink::put(&mut payload, NETNSA_FD, &fd.to_ne_bytes());
+    }
+    netlink::ask(SockProtocol::NetlinkRoute, kind, flags, &payload)
+}
+
+fn number_in(payload: &[u8]) -> Option<i32> {
+    let contents = netlink::attribute(payload, FIXED, NETNSA_NSID)?;
+    contents.first_chunk().copied().map(i32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, thread, time::Duration};
+
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    const OWN: Namespace = Namespace(1);
+
+    /// A namespace that ends with what is returned; none where we may not make one.
+    fn made() -> Option<File> {
+        thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).ok()?;
+            File::open("/proc/thread-self/ns/net").ok()
+        })
+        .join()
+        .ok()?
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_namespace_is_told() {
+        let Some(netns) = made() else { return };
+        let watcher = NetnsWatcher::listen(OWN).unwrap();
+        let namespace = Namespace(77);
+        watcher.watch(namespace, netns.as_fd()).unwrap();
+        watcher.watch(namespace, netns.as_fd()).unwrap();
+        assert!(watcher.missing().unwrap().is_empty());
+        drop(netns);
+        let ended = tokio::time::timeout(Duration::from_secs(20), watcher.next()).await;
+        assert_eq!(ended.unwrap().unwrap(), [namespace]);
+        assert_eq!(watcher.known().numbers.keys().collect::<Vec<_>>(), [&OWN]);
+    }
+
+    #[tokio::test]
+    async fn what_is_nowhere_is_no_more() {
+        let watcher = NetnsWatcher::listen(OWN).unwrap();
+        if sees_all_processes() {
+            assert_eq!(
+                watcher.adopt([OWN, Namespace(u64::MAX)]).lost,
+                [Namespace(u64::MAX)]
+            );
+        }
+        assert!(watcher.adopt([OWN]).lost.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_first_of_a_number_is_the_one_that_ended() {
+        let watcher = NetnsWatcher::listen(OWN).unwrap();
+        for cookie in [5, 6] {
+            let mut known = watcher.known();
+            known.numbers.insert(Namespace(cookie), 3);
+            known
+                .by_number
+                .entry(3)
+                .or_default()
+                .push_back(Namespace(cookie));
+        }
+        let mut datagram = 28_u32.to_ne_bytes().to_vec();
+        datagram.extend(RTM_DELNSID.to_ne_bytes());
+        datagram.resize(20, 0);
+        netlink::put(&mut datagram, NETNSA_NSID, &3_i32.to_ne_bytes());
+        assert_eq!(watcher.ended(&datagram), [Namespace(5)]);
+        assert_eq!(watcher.ended(&datagram), [Namespace(6)]);
+        assert!(watcher.ended(&datagram).is_empty());
+    }
+}

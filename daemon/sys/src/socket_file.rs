@@ -1,0 +1,124 @@
+//! The files of Unix sockets: who may connect, and that one that its daemon left behind is in the
+//! way of the next one.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    },
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        socket::{
+            AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+        },
+        stat::{Mode, fchmod},
+    },
+};
+
+/// How long a daemon may take to end, and how often it is looked whether it has.
+const ENDING: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
+/// How many clients may wait until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// What there is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing, by now.
+    Free,
+    /// Somebody listens.
+    Taken,
+    /// Something else of that name.
+    NotASocket,
+}
+
+/// Removes a socket's file if nobody listens any more.
+///
+/// # Errors
+///
+/// When it cannot be looked at or removed.
+pub fn clear(path: &Path) -> io::Result<Place> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Free),
+        Err(error) => return Err(error),
+        Ok(file) if !file.file_type().is_socket() => return Ok(Place::NotASocket),
+        Ok(_) => {}
+    }
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let caller = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    match connect(caller.as_raw_fd(), &UnixAddr::new(path)?) {
+        Err(Errno::ECONNREFUSED) => {
+            fs::remove_file(path)?;
+            Ok(Place::Free)
+        }
+        Err(Errno::ENOENT) => Ok(Place::Free),
+        // Connected, too busy, or a socket of another type: somebody is there.
+        _ => Ok(Place::Taken),
+    }
+}
+
+/// The same for a daemon that starts: one that is just ending, it waits for.
+///
+/// # Errors
+///
+/// Those of [`clear`].
+pub fn claim(path: &Path) -> io::Result<Place> {
+    let deadline = Instant::now() + ENDING;
+    loop {
+        let place = clear(path)?;
+        if place != Place::Taken || Instant::now() >= deadline {
+            return Ok(place);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Listens at a path, which must be free. The file has these permissions before anybody can
+/// connect, and never more.
+///
+/// # Errors
+///
+/// When the file cannot be made.
+pub fn open(path: &Path, kind: SockType, permissions: u32) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, kind, flags, None)?;
+    // A file gets the permissions of its socket, but for the umask.
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(permissions))?;
+    listen(&socket, Backlog::new(BACKLOG)?)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_listens_at_is_removed() {
+        let folder = std::env::temp_dir().join(format!("sockvs-clear-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let (socket, file) = (folder.join("socket"), folder.join("file"));
+        assert_eq!(clear(&socket).unwrap(), Place::Free);
+        let listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(clear(&socket).unwrap(), Place::Taken);
+        assert!(socket.exists());
+        drop(listener);
+        assert_eq!(clear(&socket).unwrap(), Place::Free);
+        assert!(!socket.exists());
+        fs::write(&file, "precious").unwrap();
+        assert_eq!(clear(&file).unwrap(), Place::NotASocket);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
