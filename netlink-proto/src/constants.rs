@@ -2,9 +2,11 @@
 
 //! The numbers of the family, by the names that `include/uapi/linux/ip_vs.h` gives them.
 //!
-//! For whoever builds messages by hand (tests of malformed ones, say). Everything else in this
-//! crate speaks in enums. The flags of services and destinations are in [`crate::ServiceFlags`],
+//! For building messages by hand (malformed ones for tests, say). Everything else in this crate
+//! speaks in enums. The flags of services and destinations are in [`crate::ServiceFlags`],
 //! [`crate::ForwardMethod`] and their like.
+//!
+//! Where a number's byte order is not given, it is in native order on the wire.
 
 /// `IPVS_GENL_NAME`: what a client asks the controller for.
 pub const IPVS_GENL_NAME: &str = "IPVS";
@@ -62,9 +64,9 @@ attribute_types! { IPVS_DEST_ATTR_MAX:
     IPVS_DEST_ATTR_ADDR = 1, "Real server's address, up to 16 bytes.";
     IPVS_DEST_ATTR_PORT = 2, "Real server's port, u16 in network order.";
     IPVS_DEST_ATTR_FWD_METHOD = 3, "Forwarding method, u32.";
-    IPVS_DEST_ATTR_WEIGHT = 4, "Weight, u32.";
-    IPVS_DEST_ATTR_U_THRESH = 5, "Upper connection threshold, u32.";
-    IPVS_DEST_ATTR_L_THRESH = 6, "Lower connection threshold, u32.";
+    IPVS_DEST_ATTR_WEIGHT = 4, "Weight, relative to the service's other destinations, u32.";
+    IPVS_DEST_ATTR_U_THRESH = 5, "Upper threshold, number of connections, u32.";
+    IPVS_DEST_ATTR_L_THRESH = 6, "Lower threshold, number of connections, u32.";
     IPVS_DEST_ATTR_ACTIVE_CONNS = 7, "Active connections, u32.";
     IPVS_DEST_ATTR_INACT_CONNS = 8, "Inactive connections, u32.";
     IPVS_DEST_ATTR_PERSIST_CONNS = 9, "Persistence templates, u32.";
@@ -80,28 +82,28 @@ attribute_types! { IPVS_DAEMON_ATTR_MAX:
     IPVS_DAEMON_ATTR_STATE = 1, "Master or backup, u32.";
     IPVS_DAEMON_ATTR_MCAST_IFN = 2, "Multicast interface, NUL-terminated.";
     IPVS_DAEMON_ATTR_SYNC_ID = 3, "Sync id, u32.";
-    IPVS_DAEMON_ATTR_SYNC_MAXLEN = 4, "Longest UDP payload, u16.";
+    IPVS_DAEMON_ATTR_SYNC_MAXLEN = 4, "Longest UDP payload, bytes, u16.";
     IPVS_DAEMON_ATTR_MCAST_GROUP = 5, "IPv4 multicast group, 4 bytes.";
     IPVS_DAEMON_ATTR_MCAST_GROUP6 = 6, "IPv6 multicast group, 16 bytes.";
     IPVS_DAEMON_ATTR_MCAST_PORT = 7, "Multicast port, u16 in native order.";
-    IPVS_DAEMON_ATTR_MCAST_TTL = 8, "Multicast TTL, u8.";
+    IPVS_DAEMON_ATTR_MCAST_TTL = 8, "Multicast TTL, hops, u8.";
 }
 
 attribute_types! { IPVS_STATS_ATTR_MAX:
-    IPVS_STATS_ATTR_CONNS = 1, "Connections scheduled.";
-    IPVS_STATS_ATTR_INPKTS = 2, "Incoming packets.";
-    IPVS_STATS_ATTR_OUTPKTS = 3, "Outgoing packets.";
-    IPVS_STATS_ATTR_INBYTES = 4, "Incoming bytes.";
-    IPVS_STATS_ATTR_OUTBYTES = 5, "Outgoing bytes.";
-    IPVS_STATS_ATTR_CPS = 6, "Connections a second.";
-    IPVS_STATS_ATTR_INPPS = 7, "Incoming packets a second.";
-    IPVS_STATS_ATTR_OUTPPS = 8, "Outgoing packets a second.";
-    IPVS_STATS_ATTR_INBPS = 9, "Incoming bytes a second.";
-    IPVS_STATS_ATTR_OUTBPS = 10, "Outgoing bytes a second.";
+    IPVS_STATS_ATTR_CONNS = 1, "Connections scheduled, u32 or u64.";
+    IPVS_STATS_ATTR_INPKTS = 2, "Incoming packets, u32 or u64.";
+    IPVS_STATS_ATTR_OUTPKTS = 3, "Outgoing packets, u32 or u64.";
+    IPVS_STATS_ATTR_INBYTES = 4, "Incoming bytes, u64.";
+    IPVS_STATS_ATTR_OUTBYTES = 5, "Outgoing bytes, u64.";
+    IPVS_STATS_ATTR_CPS = 6, "Connections a second, u32 or u64.";
+    IPVS_STATS_ATTR_INPPS = 7, "Incoming packets a second, u32 or u64.";
+    IPVS_STATS_ATTR_OUTPPS = 8, "Outgoing packets a second, u32 or u64.";
+    IPVS_STATS_ATTR_INBPS = 9, "Incoming bytes (not bits) a second, u32 or u64.";
+    IPVS_STATS_ATTR_OUTBPS = 10, "Outgoing bytes (not bits) a second, u32 or u64.";
     IPVS_STATS_ATTR_PAD = 11, "Empty, before a u64 where the architecture wants it aligned.";
 }
 
 attribute_types! { IPVS_INFO_ATTR_MAX:
-    IPVS_INFO_ATTR_VERSION = 1, "Version of IPVS, u32.";
-    IPVS_INFO_ATTR_CONN_TAB_SIZE = 2, "Size of the connection hash table, u32.";
+    IPVS_INFO_ATTR_VERSION = 1, "Version of IPVS, a byte for each part, u32.";
+    IPVS_INFO_ATTR_CONN_TAB_SIZE = 2, "Size of the connection hash table, buckets, u32.";
 }

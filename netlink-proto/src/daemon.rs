@@ -30,7 +30,7 @@ pub enum DaemonAttr {
     /// First multicast port. In native order on the wire too, unlike all other ports: the kernel
     /// uses `nla_put_u16`.
     McastPort(u16),
-    /// Multicast TTL.
+    /// Multicast TTL, hops.
     McastTtl(u8),
     /// One that this crate does not know.
     Other(DefaultNla),

@@ -20,17 +20,18 @@ pub enum DestinationAttr {
     /// Forwarding method: a [`ForwardMethod`](crate::ForwardMethod) in the low bits. The kernel
     /// ignores the others in a request and sends none.
     FwdMethod(u32),
-    /// Weight.
+    /// Weight: this server's share in relation to the weights of the others. With 0 it gets no new
+    /// connections.
     Weight(u32),
-    /// Upper connection threshold: no new connections above it; 0 for none.
+    /// Upper threshold, number of connections: no new ones once there are so many; 0 for none.
     UThresh(u32),
-    /// Lower connection threshold: new connections again below it.
+    /// Lower threshold, number of connections: new ones again when there are fewer.
     LThresh(u32),
-    /// Active connections. Only in replies.
+    /// Number of active connections. Only in replies.
     ActiveConns(u32),
-    /// Inactive connections. Only in replies.
+    /// Number of inactive connections. Only in replies.
     InactConns(u32),
-    /// Persistence templates. Only in replies.
+    /// Number of persistence templates. Only in replies.
     PersistConns(u32),
     /// Statistics with 32-bit counters. Only in replies.
     Stats(Nest<StatsAttr>),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How the controller describes the family to whoever asks for it by name.
+//! How the controller describes the family to a client that asks for it by name.
 //!
 //! Only what the kernel says of IPVS: the messages of the controller themselves are in
 //! `netlink-packet-generic`. Source: `ip_vs_genl_ops` in `net/netfilter/ipvs/ip_vs_ctl.c` and

@@ -21,7 +21,7 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// The number, whatever its width.
+    /// The number, of either width.
     pub fn get(self) -> u64 {
         match self {
             Self::U32(number) => number.into(),

@@ -3,7 +3,7 @@
 //! What the numbers in the attributes mean.
 //!
 //! Every one of these can be made from any number and gives that number back: a value that the
-//! kernel would refuse is for the kernel, or whoever plays its part, to refuse.
+//! kernel would refuse is for the kernel, or a server in its place, to refuse.
 
 use crate::bytes;
 

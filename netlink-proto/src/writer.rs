@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whatever can emit itself: an attribute of this crate, say. Measured first.
+    /// Anything that can emit itself: an attribute of this crate, say. Measured first.
     pub fn emit(&mut self, what: &impl Emitable) {
         let start = self.buffer.len();
         self.buffer.resize(start + what.buffer_len(), 0);

@@ -3,7 +3,7 @@
 //! Bytes of the real ipvsadm and the real kernel: every captured message is parsed, emitted again
 //! and compared; every request passes the policy; every reply is written again from its values.
 //!
-//! The captures are made by compat-tests, see there.
+//! The captures are in `data/netlink`; `data/README.md` says how they were made.
 
 #![cfg(target_endian = "little")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -28,8 +28,7 @@ const HEADERS: usize = 20;
 
 /// Every message of every capture, by the name of its file.
 fn captures() -> BTreeMap<String, Vec<Vec<u8>>> {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-tests/fixtures/kernel/netlink");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/netlink");
     let mut captures = BTreeMap::new();
     for entry in fs::read_dir(&folder).expect("the folder of the captures") {
         let path = entry.unwrap().path();

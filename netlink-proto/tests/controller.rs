@@ -48,7 +48,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     let pairs = hex
         .as_bytes()
         .chunks(2)
-        .map(|pair| str::from_utf8(pair).unwrap());
+        .map(|pair| std::str::from_utf8(pair).unwrap());
     pairs
         .map(|pair| u8::from_str_radix(pair, 16).unwrap())
         .collect()

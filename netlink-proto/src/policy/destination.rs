@@ -26,7 +26,7 @@ const RULES: [Rule; IPVS_DEST_ATTR_MAX as usize + 1] = {
 };
 
 /// The destination of a request. Connection counts and statistics are validated; the kernel takes
-/// none, and the counts are here for whoever reads replies with this.
+/// none. The counts are kept so that replies can be read with this too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DestinationAttrs {
     /// Real server's address; filled with zeroes where it was shorter than 16 bytes.

@@ -93,8 +93,8 @@ impl PolicyError {
     /// The errno, positive: `ERANGE` or `EINVAL`.
     ///
     /// This is the answer for the attributes of a command. Where a nest cannot be parsed, IPVS
-    /// itself answers `EINVAL` whatever the reason; and a dump of destinations that cannot be
-    /// parsed, at either level, is an empty dump.
+    /// itself answers `EINVAL` for any reason; and a dump of destinations that cannot be parsed, at
+    /// either level, is an empty dump.
     pub const fn errno(&self) -> i32 {
         self.kind.errno()
     }
