@@ -58,12 +58,12 @@ impl DataPath for SharedPath {
         self.lock().fake.begin_namespace(ns, owner)
     }
 
-    fn name_service(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull> {
-        self.lock().fake.name_service(ns)
+    fn alloc_service_id(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull> {
+        self.lock().fake.alloc_service_id(ns)
     }
 
-    fn name_destination(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull> {
-        self.lock().fake.name_destination(ns)
+    fn alloc_destination_id(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull> {
+        self.lock().fake.alloc_destination_id(ns)
     }
 
     fn publish(
@@ -126,7 +126,7 @@ impl DataPath for SharedPath {
         followed.sync_daemons.retain(|(its, _)| *its != ns);
     }
 
-    fn forget(&mut self, id: DestinationId) {
+    fn free_destination_id(&mut self, id: DestinationId) {
         self.lock().fake.destinations.remove(&id);
     }
 

@@ -1,81 +1,112 @@
 //! The open connections as the tables speak of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    cell::RefCell,
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use sockvs_ebpf_common::{AF_INET6, AddressWords, LIVE_FLOW, LiveConnection};
 
-use super::{
-    MapPath,
-    live::{LiveDestination, LiveService},
-    records,
+use sockvs_ipvs::{
+    ClientSocket, Connection, ConnectionState, DestinationId, Family, Namespace, ServiceId,
 };
-use sockvs_ipvs::{ClientSocket, Connection, ConnectionState, Family, Namespace};
 
-impl MapPath {
-    /// Adds what open connections have carried to the counters.
-    pub(super) fn add_up(&self) {
-        if let Some(walk) = &self.walk {
+use super::{
+    records,
+    stores::{DestinationStore, ServiceStore},
+    walk::Walk,
+};
+
+/// The connections that are open, as far as the kernel lets them be looked at.
+pub(super) struct OpenConnections(Option<RefCell<Walk>>);
+
+impl OpenConnections {
+    /// Those that `walk` leads to; none at all if there is none.
+    pub(super) fn new(walk: Option<Walk>) -> Self {
+        Self(walk.map(RefCell::new))
+    }
+
+    /// Adds what they have carried to the counters.
+    pub(super) fn settle(&self) {
+        if let Some(walk) = &self.0 {
             walk.borrow_mut().settle();
         }
     }
 
-    /// All open connections; none where the kernel cannot tell.
-    pub(super) fn open_connections(&self) -> Vec<Connection> {
-        let Some(walk) = &self.walk else {
+    /// Those of TCP, and the sockets of UDP that are connected.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where the kernel allows no looking.
+    pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
+        let walk = self.0.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        walk.borrow_mut().connected()
+    }
+
+    /// These, and the flows of sockets that are not connected; none where the kernel cannot tell.
+    pub(super) fn list(
+        &self,
+        services: &ServiceStore,
+        destinations: &DestinationStore,
+    ) -> Vec<Connection> {
+        let Some(walk) = &self.0 else {
             return Vec::new();
         };
         match walk.borrow_mut().all() {
-            Ok(all) => all.iter().map(|live| self.connection(live)).collect(),
+            Ok(all) => {
+                let all = all.iter();
+                all.map(|live| connection(services, destinations, live))
+                    .collect()
+            }
             Err(error) => {
                 tracing::warn!(%error, "open connections cannot be listed");
                 Vec::new()
             }
         }
     }
+}
 
-    fn connection(&self, live: &LiveConnection) -> Connection {
-        let origin = &live.origin;
-        let socket = family(live.family);
-        // The form of a flow's addresses is that of its server's; all others' that of the socket.
-        let form = if live.kind == LIVE_FLOW {
-            LiveDestination::at(&self.destination_records, origin.destination)
-                .map_or(socket, |record| family(record.read().family.into()))
-        } else {
-            socket
-        };
-        let protocol = u8::try_from(live.protocol).unwrap_or(0);
-        Connection {
-            namespace: self.service_namespace(live),
-            protocol,
-            client: address(socket, &live.client, live.client_port),
-            virtually: address(
-                form,
-                &origin.virtual_address,
-                u16::from_be(origin.virtual_port),
-            ),
-            server: address(
-                form,
-                &origin.server_address,
-                u16::from_be(origin.server_port),
-            ),
-            state: ConnectionState::of_socket(protocol, live.state),
-            socket: ClientSocket {
-                netns: live.netns,
-                inode: live.inode,
-                cgroup: live.cgroup,
-            },
-        }
-    }
+/// The namespace of the connection's service: the socket's, or, where the services of one namespace
+/// hold everywhere, that one. Of a service that was deleted it is not known any more once another
+/// one has its id.
+pub(super) fn service_namespace(services: &ServiceStore, live: &LiveConnection) -> Namespace {
+    let record = services.get(ServiceId(live.origin.service));
+    let record = record.filter(|record| record.use_number() == live.origin.service_use);
+    record.map_or(Namespace(live.netns), |record| {
+        Namespace(record.key().netns)
+    })
+}
 
-    /// The namespace of the connection's service: the socket's, or, where the services of one
-    /// namespace hold everywhere, that one. Of a service that was deleted it is not known any more
-    /// once another one has its place.
-    pub(super) fn service_namespace(&self, live: &LiveConnection) -> Namespace {
-        let record = LiveService::at(&self.service_records, live.origin.service)
-            .filter(|record| record.use_number() == live.origin.service_use);
-        record.map_or(Namespace(live.netns), |record| {
-            Namespace(record.key().netns)
-        })
+fn connection(
+    services: &ServiceStore,
+    destinations: &DestinationStore,
+    live: &LiveConnection,
+) -> Connection {
+    let origin = &live.origin;
+    let socket = family(live.family);
+    // The form of a flow's addresses is that of its server's; all others' that of the socket.
+    let form = if live.kind == LIVE_FLOW {
+        let record = destinations.get(DestinationId(origin.destination));
+        record.map_or(socket, |record| family(record.read().family.into()))
+    } else {
+        socket
+    };
+    let protocol = u8::try_from(live.protocol).unwrap_or(0);
+    let asked_for = u16::from_be(origin.virtual_port);
+    let port = u16::from_be(origin.server_port);
+    Connection {
+        namespace: service_namespace(services, live),
+        protocol,
+        client: address(socket, &live.client, live.client_port),
+        virtually: address(form, &origin.virtual_address, asked_for),
+        server: address(form, &origin.server_address, port),
+        state: ConnectionState::of_socket(protocol, live.state),
+        socket: ClientSocket {
+            netns: live.netns,
+            inode: live.inode,
+            cgroup: live.cgroup,
+        },
     }
 }
 

@@ -10,8 +10,9 @@ use sockvs_ebpf_common::{
     DestinationConfig, EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit, ServiceConfig,
 };
 
-use super::path::MapPath;
 use sockvs_ipvs::{DestinationId, ServiceId};
+
+use super::stores::{DestinationStore, ServiceStore};
 
 /// The map `EDIT`.
 pub(super) struct Edits(Array<MapData, Edit>);
@@ -21,68 +22,81 @@ impl Edits {
         Self(map)
     }
 
-    /// Writes down what is about to be done, or that it is.
-    fn note(&mut self, edit: Edit) {
-        if let Err(error) = self.0.set(0, edit, 0) {
-            tracing::warn!(%error, "an edit cannot be written down beforehand");
-        }
-    }
-}
-
-impl MapPath {
     /// Changes a service's configuration.
-    pub(super) fn edit_service(&mut self, id: ServiceId, config: ServiceConfig) {
-        if self.service(id).is_none_or(|it| it.config() == config) {
+    pub(super) fn edit_service(
+        &mut self,
+        services: &ServiceStore,
+        id: ServiceId,
+        config: ServiceConfig,
+    ) {
+        let Some(record) = services.get(id).filter(|it| it.config() != config) else {
             return;
-        }
-        self.edit(Edit {
+        };
+        let edit = Edit {
             what: EDIT_SERVICE,
             index: id.0,
             service: config,
             ..Edit::default()
-        });
+        };
+        self.carry_out(edit, || record.set_config(config));
     }
 
     /// Changes a destination's configuration.
-    pub(super) fn edit_destination(&mut self, id: DestinationId, config: DestinationConfig) {
-        self.edit(Edit {
+    pub(super) fn edit_destination(
+        &mut self,
+        destinations: &DestinationStore,
+        id: DestinationId,
+        config: DestinationConfig,
+    ) {
+        let Some(record) = destinations.get(id) else {
+            return;
+        };
+        let edit = Edit {
             what: EDIT_DESTINATION,
             index: id.0,
             destination: config,
             ..Edit::default()
-        });
+        };
+        self.carry_out(edit, || record.set_config(config));
     }
 
     /// Carries out the edit that an earlier daemon did not get to the end of, if there is one.
-    pub(super) fn finish_edit(&mut self) -> Result<(), MapError> {
-        let edit = self.edits.0.get(&0, 0)?;
-        self.carry_out(&edit);
-        self.edits.note(Edit::default());
+    pub(super) fn finish(
+        &mut self,
+        services: &ServiceStore,
+        destinations: &DestinationStore,
+    ) -> Result<(), MapError> {
+        let edit = self.0.get(&0, 0)?;
+        match edit.what {
+            EDIT_SERVICE => {
+                if let Some(record) = services.get(ServiceId(edit.index)) {
+                    record.set_config(edit.service);
+                }
+            }
+            EDIT_DESTINATION => {
+                if let Some(record) = destinations.get(DestinationId(edit.index)) {
+                    record.set_config(edit.destination);
+                }
+            }
+            _ => {}
+        }
+        self.note(Edit::default());
         Ok(())
     }
 
-    fn edit(&mut self, edit: Edit) {
-        self.edits.note(edit);
-        self.carry_out(&edit);
-        self.edits.note(Edit {
+    fn carry_out(&mut self, edit: Edit, write: impl FnOnce()) {
+        self.note(edit);
+        write();
+        self.note(Edit {
             what: EDIT_NOTHING,
             ..edit
         });
     }
 
-    fn carry_out(&self, edit: &Edit) {
-        match edit.what {
-            EDIT_SERVICE => {
-                if let Some(record) = self.service(ServiceId(edit.index)) {
-                    record.set_config(edit.service);
-                }
-            }
-            EDIT_DESTINATION => {
-                if let Some(record) = self.destination(DestinationId(edit.index)) {
-                    record.set_config(edit.destination);
-                }
-            }
-            _ => {}
+    /// Writes down what is about to be done, or that it is.
+    fn note(&mut self, edit: Edit) {
+        if let Err(error) = self.0.set(0, edit, 0) {
+            tracing::warn!(%error, "an edit cannot be written down beforehand");
         }
     }
 }

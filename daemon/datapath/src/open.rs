@@ -1,24 +1,24 @@
 //! Opening the maps.
 
-use std::cell::RefCell;
-
-use aya::maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError};
+use aya::{
+    Pod,
+    maps::{Array, ArrayOfMaps, HashMap as BpfHashMap, Map, MapData, MapError},
+};
 use sockvs_ebpf_common::{
     CONNECTIONS_PER_GROUP, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, MAX_SERVICES,
-    SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK,
+    SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
 };
 
 use super::{
-    Error, MapPath, Programs,
+    Datapath, Error, Programs,
     addresses::Addresses,
     chunks::Chunks,
     common::Common,
+    connections::OpenConnections,
     edits::Edits,
     owners::Owners,
-    rates::Rates,
-    room::Indexes,
     shares::Limit,
-    stretches::Stretches,
+    stores::{DestinationStore, ScheduleStore, ServiceStore},
     sync_daemons::SyncDaemons,
     templates::Templates,
     usage::MapUsage,
@@ -39,13 +39,6 @@ pub struct Limits {
     /// datagrams.
     pub connections: u32,
 }
-
-/// The words that say which server is next.
-const SLOTS: Limit = Limit {
-    of: "places in the services' schedules",
-    option: None,
-    most: SLOT_CHUNKS * SLOTS_PER_CHUNK,
-};
 
 /// What would take two gigabytes of memory, if there were as many.
 const MOST_CONNECTIONS: u32 = 1 << 24;
@@ -85,67 +78,54 @@ impl Limits {
     }
 }
 
-impl MapPath {
-    /// Opens the maps of these programs. What else there is to be done with them from time to time
-    /// is told at its types.
-    ///
-    /// # Errors
-    ///
-    /// When a map is not what it should be, or the kernel refuses to have it mapped.
-    pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Self, Chores), Error> {
-        let mut ways = programs.take_ways();
-        let walk = ways.as_mut().and_then(Ways::for_the_table);
-        let reaper = ways.as_mut().and_then(Ways::reaper);
-        let templates = Templates::new(programs.take_templates(), programs.capacity().templates);
-        let usage = MapUsage::open(programs)?;
-        let globals = {
-            let name = "GLOBALS";
-            Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
-        };
-        let namespaces = {
-            let name = "NAMESPACES";
-            BpfHashMap::try_from(programs.take_map(name)?)
-                .map_err(|error| Error::Map { name, error })?
-        };
-        let sync_daemons = {
-            let name = "SYNC_DAEMONS";
-            BpfHashMap::try_from(programs.take_map(name)?)
-                .map_err(|error| Error::Map { name, error })?
-        };
-        let edits = {
-            let name = "EDIT";
-            Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })?
-        };
-        let path = Self {
-            addresses: Addresses::open(programs)?,
-            common: Common::new(globals, namespaces),
-            sync_daemons: SyncDaemons::new(sync_daemons),
-            edits: Edits::new(edits),
-            service_records: chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?,
-            destination_records: chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?,
-            slots: chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?,
-            service_room: Indexes::new(limits.services),
-            destination_room: Indexes::new(limits.destinations),
-            slot_room: Stretches::new(SLOTS),
-            owners: Owners::new(),
-            memories: Vec::new(),
-            service_rates: Rates::default(),
-            destination_rates: Rates::default(),
-            lingering: Vec::new(),
-            born: 0,
-            held: templates.held(),
-            walk: walk.map(RefCell::new),
-        };
-        let chores = Chores {
-            templates,
-            reaper,
-            usage,
-        };
-        Ok((path, chores))
-    }
+/// Opens the maps of these programs. What else there is to be done with them from time to time is
+/// told at its types.
+///
+/// # Errors
+///
+/// When a map is not what it should be, or the kernel refuses to have it mapped.
+pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Datapath, Chores), Error> {
+    let mut ways = programs.take_ways();
+    let walk = ways.as_mut().and_then(Ways::for_the_table);
+    let reaper = ways.as_mut().and_then(Ways::reaper);
+    let templates = Templates::new(programs.take_templates(), programs.capacity().templates);
+    let usage = MapUsage::open(programs)?;
+    let services = chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?;
+    let destinations = chunks(programs, "DESTINATION_RECORDS", DESTINATIONS_PER_CHUNK)?;
+    let slots = chunks(programs, "SLOTS", SLOTS_PER_CHUNK)?;
+    let datapath = Datapath {
+        addresses: Addresses::open(programs)?,
+        common: Common::new(array(programs, "GLOBALS")?, hash(programs, "NAMESPACES")?),
+        sync_daemons: SyncDaemons::new(hash(programs, "SYNC_DAEMONS")?),
+        edits: Edits::new(array(programs, "EDIT")?),
+        services: ServiceStore::new(services, limits.services),
+        destinations: DestinationStore::new(destinations, limits.destinations),
+        schedules: ScheduleStore::new(slots),
+        owners: Owners::new(),
+        born: 0,
+        held: templates.held(),
+        open: OpenConnections::new(walk),
+    };
+    let chores = Chores {
+        templates,
+        reaper,
+        usage,
+    };
+    Ok((datapath, chores))
 }
 
-fn chunks<T: aya::Pod>(
+fn array<V: Pod>(programs: &mut Programs, name: &'static str) -> Result<Array<MapData, V>, Error> {
+    Array::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })
+}
+
+fn hash<K: Pod, V: Pod>(
+    programs: &mut Programs,
+    name: &'static str,
+) -> Result<BpfHashMap<MapData, K, V>, Error> {
+    BpfHashMap::try_from(programs.take_map(name)?).map_err(|error| Error::Map { name, error })
+}
+
+fn chunks<T: Pod>(
     programs: &mut Programs,
     name: &'static str,
     per_chunk: u32,

@@ -4,12 +4,7 @@ use std::collections::HashMap;
 
 use sockvs_ebpf_common::MAX_NAMESPACES;
 
-use super::{
-    MapPath,
-    live::{LiveDestination, LiveService},
-    sequences::stretch,
-    shares::{Limit, Shares},
-};
+use super::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Namespace, Owner, Usage};
 
 /// Which namespaces have a table, and their owners.
@@ -40,7 +35,11 @@ impl Owners {
 
     /// The namespace has a table from now on, and this owner. Gives the owner that it was taken to
     /// have until now, where that is another one.
-    fn begin(&mut self, ns: Namespace, owner: Owner) -> Result<Option<Owner>, DataPathFull> {
+    pub(super) fn begin(
+        &mut self,
+        ns: Namespace,
+        owner: Owner,
+    ) -> Result<Option<Owner>, DataPathFull> {
         let before = match self.by_namespace.get(&ns) {
             Some(before) if *before == owner => return Ok(None),
             Some(before) => {
@@ -79,44 +78,6 @@ impl Owners {
     /// What is in use, for people.
     pub(super) fn usage(&self) -> Usage {
         self.shares.usage()
-    }
-}
-
-impl MapPath {
-    /// The namespace has a table from now on, and this owner.
-    pub(super) fn begin(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull> {
-        if let Some(before) = self.owners.begin(ns, owner)? {
-            self.pass_on(ns, before, owner);
-        }
-        Ok(())
-    }
-
-    /// What the namespace uses counts as this owner's.
-    fn pass_on(&mut self, ns: Namespace, before: Owner, owner: Owner) {
-        let mut services = Vec::new();
-        for index in 0..self.service_records.len() {
-            let Some(record) = LiveService::at(&self.service_records, index) else {
-                continue;
-            };
-            if record.is_live() && record.key().netns == ns.0 {
-                self.service_room.assign(index, owner);
-                self.slot_room
-                    .assign(stretch(&record.selection()), before, owner);
-                services.push(index);
-            }
-        }
-        if services.is_empty() {
-            return;
-        }
-        for index in 0..self.destination_records.len() {
-            let record = LiveDestination::at(&self.destination_records, index);
-            let Some(record) = record.filter(|record| record.is_live()) else {
-                continue;
-            };
-            if services.binary_search(&record.read().service).is_ok() {
-                self.destination_room.assign(index, owner);
-            }
-        }
     }
 }
 

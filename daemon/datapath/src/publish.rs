@@ -7,33 +7,30 @@
 
 use aya::maps::MapError;
 use sockvs_ebpf_common::{Selection, TERMS_PERSISTENT, Terms};
+use sockvs_ipvs::{Cause, DataPathFull, DestinationId, Namespace, Owner, Service};
 
 use super::{
-    live::{LiveDestination, LiveService},
-    path::MapPath,
-    records,
-    scheduler::{Memory, Plan, Server},
-    sequences::{sequence, stretch},
+    Datapath, orphans, records,
+    scheduler::{Plan, Server},
 };
-use sockvs_ipvs::{Cause, DataPathFull, DestinationId, Namespace, Service, ServiceId};
 
-impl MapPath {
+impl Datapath {
     /// Adds a service, which has no destinations yet. If there is no room for it, its index is
     /// nobody's.
     pub(super) fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
         let added = self.add_named(ns, service);
         if added.is_err() {
-            self.service_room.give_back(service.id().0);
+            self.services.free(service.id());
         }
         added
     }
 
     fn add_named(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
         let id = service.id();
-        self.service_records.ensure(id.0)?;
+        self.services.ensure(id)?;
         self.born += 1;
         let born = self.born;
-        let record = self.service(id).ok_or(DataPathFull::NoSpace)?;
+        let record = self.services.get(id).ok_or(DataPathFull::NoSpace)?;
         record.begin(
             records::stored_key(ns, service.key()),
             service.key().protocol(),
@@ -43,12 +40,12 @@ impl MapPath {
         // What an earlier use of the record left there is nobody's.
         record.bring_into_force(Selection::default(), Terms::default());
         self.follow(ns, service, Plan::new(records::settings(service), &[]))?;
-        let record = self.service(id).ok_or(DataPathFull::NoSpace)?;
+        let record = self.services.get(id).ok_or(DataPathFull::NoSpace)?;
         record.set_live();
         record.set_udp_timeout(self.common.udp_timeout(ns));
         if let Some(key) = records::lookup_key(ns, service.key()) {
             if let Err(error) = self.addresses.insert(key, id.0) {
-                if let Some(record) = self.service(id) {
+                if let Some(record) = self.services.get(id) {
                     record.set_free();
                 }
                 return Err(full(&error));
@@ -72,26 +69,31 @@ impl MapPath {
             && let Err(full) = self.follow(ns, service, plan)
         {
             if let Cause::DestinationAdded(id) = cause {
-                self.free_destination(id);
+                self.destinations.delete(id);
             }
             return Err(full);
         }
         match cause {
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
                 let terms = self.terms(ns, service);
-                self.edit_service(service.id(), records::service_config(service));
-                if let Some(record) = self.service(service.id()) {
+                self.edits.edit_service(
+                    &self.services,
+                    service.id(),
+                    records::service_config(service),
+                );
+                if let Some(record) = self.services.get(service.id()) {
                     record.set_terms(terms);
                 }
             }
             Cause::DestinationEdited(id) => {
                 if let Some(destination) = service.destination_of(id) {
-                    self.edit_destination(id, records::destination_config(destination));
+                    let config = records::destination_config(destination);
+                    self.edits.edit_destination(&self.destinations, id, config);
                 }
             }
             Cause::DestinationDeleted { id, .. } => {
-                self.free_destination(id);
-                self.end_orphans(ns, [id.0]);
+                self.destinations.delete(id);
+                self.expire_nodest(ns, [id]);
             }
             Cause::DestinationAdded(_) => {}
         }
@@ -102,16 +104,19 @@ impl MapPath {
     fn next_plan(&self, service: &Service, cause: Cause) -> Result<Option<Plan>, DataPathFull> {
         let settings = records::settings(service);
         let servers: Vec<Server> = service.destinations().map(records::server).collect();
-        let memory = self.memory(service.id());
-        let record = self.service(service.id()).ok_or(DataPathFull::NoSpace)?;
+        let state = self.services.sched_state(service.id());
+        let record = self
+            .services
+            .get(service.id())
+            .ok_or(DataPathFull::NoSpace)?;
         let in_force = record.selection();
         let plan = match cause {
-            Cause::ServiceEdited { rebound: false } if memory.suits(in_force.options, settings) => {
+            Cause::ServiceEdited { rebound: false } if state.suits(in_force.options, settings) => {
                 return Ok(None);
             }
             Cause::ServiceAdded | Cause::ServiceEdited { .. } => {
                 for server in &servers {
-                    if let Some(record) = self.destination(server.id) {
+                    if let Some(record) = self.destinations.get(server.id) {
                         record.leave();
                     }
                 }
@@ -119,10 +124,10 @@ impl MapPath {
             }
             Cause::DestinationAdded(_)
             | Cause::DestinationEdited(_)
-            | Cause::DestinationDeleted { .. } => memory.after(
+            | Cause::DestinationDeleted { .. } => state.after(
                 settings,
                 (in_force.cursor, in_force.period),
-                || sequence(&self.slots, &in_force).unwrap_or_default(),
+                || self.schedules.read(&in_force).unwrap_or_default(),
                 cause,
                 &servers,
             ),
@@ -133,26 +138,14 @@ impl MapPath {
     /// Fills the record of a destination that is new in its service.
     fn begin_destination(&mut self, service: &Service, id: DestinationId) {
         self.born += 1;
-        let (Some(destination), Some(record)) = (service.destination_of(id), self.destination(id))
+        let (Some(destination), Some(record)) =
+            (service.destination_of(id), self.destinations.get(id))
         else {
             return;
         };
         record.begin(destination.key(), service.id().0, self.born);
         record.set_config(records::destination_config(destination));
         record.set_live();
-    }
-
-    /// Lingering records whose last connection has ended may be used again.
-    pub(super) fn reclaim(&mut self) {
-        let lingering = std::mem::take(&mut self.lingering);
-        for index in lingering {
-            let record = LiveDestination::at(&self.destination_records, index);
-            if record.is_some_and(LiveDestination::is_lingering) {
-                self.lingering.push(index);
-            } else {
-                self.destination_room.give_back(index);
-            }
-        }
     }
 
     /// Makes new connections go through `plan`.
@@ -162,34 +155,20 @@ impl MapPath {
         service: &Service,
         plan: Plan,
     ) -> Result<(), DataPathFull> {
-        let owner = self.service_room.owner(service.id().0);
-        let selection = self.lay_out(&plan, owner)?;
+        let owner = self.services.owner(service.id());
+        let selection = self.schedules.write(&plan, owner)?;
         let terms = self.terms(ns, service);
-        let record = self.service(service.id()).ok_or(DataPathFull::NoSpace)?;
-        let old = stretch(&record.selection());
+        let record = self
+            .services
+            .get(service.id())
+            .ok_or(DataPathFull::NoSpace)?;
+        let old = record.selection();
         record.bring_into_force(selection, terms);
-        self.slot_room.give_back(old, owner);
+        self.schedules.free(&old, owner);
         tracing::trace!(service = %service.key(), period = selection.period, "published");
-        self.remember(service.id(), plan.memory);
+        self.services
+            .set_sched_state(service.id(), plan.sched_state);
         Ok(())
-    }
-
-    fn memory(&self, id: ServiceId) -> Memory {
-        self.memories
-            .get(id.0 as usize)
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// Keeps what a service's scheduler remembers.
-    pub(super) fn remember(&mut self, id: ServiceId, memory: Memory) {
-        let at = id.0 as usize;
-        if at >= self.memories.len() {
-            self.memories.resize(at + 1, Memory::default());
-        }
-        if let Some(place) = self.memories.get_mut(at) {
-            *place = memory;
-        }
     }
 
     /// On what terms a service's connections get servers.
@@ -201,20 +180,43 @@ impl MapPath {
         terms
     }
 
-    /// The service's record.
-    pub(super) fn service(&self, id: ServiceId) -> Option<LiveService<'_>> {
-        LiveService::at(&self.service_records, id.0)
+    /// Ends the connections to those of these destinations that were deleted, if the namespace wants
+    /// that.
+    pub(super) fn expire_nodest(
+        &self,
+        ns: Namespace,
+        which: impl IntoIterator<Item = DestinationId>,
+    ) {
+        if self.common.expire_nodest(ns) {
+            orphans::expire_nodest(&self.open, &self.services, &self.destinations, ns, which);
+        }
     }
 
-    /// The destination's record.
-    pub(super) fn destination(&self, id: DestinationId) -> Option<LiveDestination<'_>> {
-        LiveDestination::at(&self.destination_records, id.0)
-    }
-
-    /// The destination is not in the table any more.
-    pub(super) fn free_destination(&self, id: DestinationId) {
-        if let Some(record) = self.destination(id) {
-            record.set_free();
+    /// What the namespace uses counts as the owner `to`'s from now on.
+    pub(super) fn pass_on(&mut self, ns: Namespace, from: Owner, to: Owner) {
+        let of_namespace = self.services.live();
+        let of_namespace = of_namespace.filter(|(_, record)| record.key().netns == ns.0);
+        let services: Vec<_> = of_namespace
+            .map(|(id, record)| (id.0, id, record.selection()))
+            .collect();
+        if services.is_empty() {
+            return;
+        }
+        for (_, id, selection) in &services {
+            self.services.set_owner(*id, to);
+            self.schedules.set_owner(selection, from, to);
+        }
+        let is_of_namespace = |service: u32| {
+            services
+                .binary_search_by_key(&service, |(index, ..)| *index)
+                .is_ok()
+        };
+        let destinations = self.destinations.live();
+        let destinations =
+            destinations.filter(|(_, record)| is_of_namespace(record.read().service));
+        let destinations: Vec<_> = destinations.map(|(id, _)| id).collect();
+        for id in destinations {
+            self.destinations.set_owner(id, to);
         }
     }
 }

@@ -10,107 +10,93 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
+use aya::maps::MapError;
 use sockvs_ebpf_common::{Globals, Selection, Terms};
-
-use super::{
-    Error, MapPath,
-    live::{LiveDestination, LiveService},
-    records,
-    room::Indexes,
-    scheduler::{Plan, Server},
-    sequences::{sequence, stretch},
-    stretches::Stretches,
-};
 use sockvs_ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace, Owner,
     RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,
     Timeouts,
 };
 
-impl MapPath {
-    /// Adds to the tables what the maps hold, and returns how many services that were.
-    ///
-    /// # Errors
-    ///
-    /// When the map of addresses cannot be read or mended.
-    pub fn restore(&mut self, ipvs: &mut Ipvs) -> Result<usize, Error> {
-        self.common.restore(ipvs).map_err(|error| Error::Map {
-            name: "NAMESPACES",
-            error,
-        })?;
+use super::{
+    Datapath, Error, records,
+    scheduler::{Plan, Server},
+};
+
+/// Adds to the tables what the maps hold, and returns how many services that were.
+///
+/// # Errors
+///
+/// When a map cannot be read or mended.
+pub fn restore(datapath: &mut Datapath, ipvs: &mut Ipvs) -> Result<usize, Error> {
+    Restore { datapath }.all(ipvs)
+}
+
+struct Restore<'d> {
+    datapath: &'d mut Datapath,
+}
+
+impl Restore<'_> {
+    fn all(&mut self, ipvs: &mut Ipvs) -> Result<usize, Error> {
+        let failed = |name| move |error| Error::Map { name, error };
+        let datapath = &mut *self.datapath;
+        datapath
+            .common
+            .restore(ipvs)
+            .map_err(failed("NAMESPACES"))?;
         self.restore_sync_daemons(ipvs)?;
-        self.finish_edit().map_err(|error| Error::Map {
-            name: "EDIT",
-            error,
-        })?;
-        let mut services: Vec<u32> = (0..self.service_records.len())
-            .filter(|index| self.is_live(*index))
+        let datapath = &mut *self.datapath;
+        datapath
+            .edits
+            .finish(&datapath.services, &datapath.destinations)
+            .map_err(failed("EDIT"))?;
+        let mut services: Vec<_> = datapath
+            .services
+            .live()
+            .map(|(id, record)| (record.born(), id))
             .collect();
-        services
-            .sort_unstable_by_key(|index| self.service(ServiceId(*index)).map(LiveService::born));
+        services.sort_unstable_by_key(|(born, _)| *born);
+        let in_force = datapath.services.live();
+        let in_force = in_force.map(|(_, record)| record.selection());
+        datapath.schedules.restore(in_force);
+
         let mut destinations = self.destinations_by_service(&services);
-
-        let in_force = |index: &u32| {
-            self.service(ServiceId(*index))
-                .map(|record| stretch(&record.selection()))
-        };
-        let in_force = services.iter().filter_map(in_force).collect();
-        self.slot_room = Stretches::with_used(self.slot_room.limit(), in_force);
-
         let mut restored = 0;
-        for index in &services {
-            let servers = destinations.remove(index).unwrap_or_default();
-            match self.restore_service(ipvs, *index, &servers) {
+        for (_, id) in &services {
+            let servers = destinations.remove(id).unwrap_or_default();
+            match self.restore_service(ipvs, *id, &servers) {
                 Ok(()) => restored += 1,
                 Err(why) => {
-                    tracing::error!(
-                        record = index,
-                        why,
-                        "a service of an earlier daemon is lost"
-                    );
-                    self.drop_service(*index, &servers);
+                    tracing::error!(record = id.0, why, "a service of an earlier daemon is lost");
+                    self.drop_service(*id, &servers);
                 }
             }
         }
-        self.service_room = Indexes::with_used(
-            self.service_room.limit(),
-            self.service_records.len(),
-            |index| self.is_live(index),
-        );
-        self.lingering = (0..self.destination_records.len())
-            .filter(|index| {
-                self.destination(DestinationId(*index))
-                    .is_some_and(LiveDestination::is_lingering)
-            })
-            .collect();
-        self.destination_room = Indexes::with_used(
-            self.destination_room.limit(),
-            self.destination_records.len(),
-            |index| {
-                self.destination(DestinationId(index))
-                    .is_some_and(|record| record.is_live() || record.is_lingering())
-            },
-        );
+        self.datapath.services.restore();
+        self.datapath.destinations.restore();
         for ns in ipvs.namespaces() {
-            self.owners.restored(ns);
+            self.datapath.owners.restored(ns);
         }
-        self.mend_addresses()?;
+        self.mend_addresses().map_err(failed("SERVICES"))?;
         Ok(restored)
     }
 
     fn restore_sync_daemons(&mut self, ipvs: &mut Ipvs) -> Result<(), Error> {
-        let kept = self.sync_daemons.kept().map_err(|error| Error::Map {
-            name: "SYNC_DAEMONS",
-            error,
-        })?;
+        let kept = self
+            .datapath
+            .sync_daemons
+            .kept()
+            .map_err(|error| Error::Map {
+                name: "SYNC_DAEMONS",
+                error,
+            })?;
         for (ns, spec) in kept {
             let started = spec
                 .ok_or_else(|| "it makes no sense".to_owned())
                 .and_then(|spec| {
                     let mut adopting = Adopting {
-                        path: self,
-                        service: 0,
-                        destination: 0,
+                        service: ServiceId(0),
+                        destination: DestinationId(0),
                     };
                     let table = ipvs.table_mut(ns);
                     table
@@ -128,37 +114,29 @@ impl MapPath {
         Ok(())
     }
 
-    fn is_live(&self, index: u32) -> bool {
-        self.service(ServiceId(index))
-            .is_some_and(LiveService::is_live)
-    }
-
-    /// The records of each service's destinations, oldest first. Those of services that are gone
-    /// were left by a daemon that ended while it deleted one.
-    fn destinations_by_service(&mut self, services: &[u32]) -> HashMap<u32, Vec<u32>> {
-        let services: HashSet<u32> = services.iter().copied().collect();
+    /// The ids of each service's destinations, oldest first. Those of services that are gone were left
+    /// by a daemon that ended while it deleted one.
+    fn destinations_by_service(
+        &mut self,
+        services: &[(u64, ServiceId)],
+    ) -> HashMap<ServiceId, Vec<DestinationId>> {
+        let services: HashSet<_> = services.iter().map(|(_, id)| id.0).collect();
         let mut found: Vec<_> = Vec::new();
-        for index in 0..self.destination_records.len() {
-            let record = self.destination(DestinationId(index));
-            let Some(record) = record.filter(|record| record.is_live()) else {
-                continue;
-            };
+        for (id, record) in self.datapath.destinations.live() {
             let destination = record.read();
             if services.contains(&destination.service) {
-                found.push((destination.born, destination.service, index));
+                found.push((destination.born, destination.service, id.0));
             } else {
                 record.set_free();
             }
         }
-        self.born = found
-            .iter()
-            .map(|(born, ..)| *born)
-            .max()
-            .unwrap_or(self.born);
+        let last = found.iter().map(|(born, ..)| *born).max();
+        self.datapath.born = last.unwrap_or(self.datapath.born);
         found.sort_unstable();
-        let mut by_service: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (_, service, index) in found {
-            by_service.entry(service).or_default().push(index);
+        let mut by_service: HashMap<_, Vec<_>> = HashMap::new();
+        for (_, service, id) in found {
+            let of_service = by_service.entry(ServiceId(service)).or_default();
+            of_service.push(DestinationId(id));
         }
         by_service
     }
@@ -166,59 +144,64 @@ impl MapPath {
     fn restore_service(
         &mut self,
         ipvs: &mut Ipvs,
-        index: u32,
-        servers: &[u32],
+        id: ServiceId,
+        servers: &[DestinationId],
     ) -> Result<(), String> {
-        let id = ServiceId(index);
-        let record = self.service(id).ok_or("there is no such record")?;
+        let record = self
+            .datapath
+            .services
+            .get(id)
+            .ok_or("there is no such record")?;
         let (key, born) = (record.key(), record.born());
         let spec = records::service_spec(record).ok_or("it makes no sense")?;
-        self.born = self.born.max(born);
+        self.datapath.born = self.datapath.born.max(born);
         let ns = Namespace(key.netns);
         let table = ipvs.table_mut(ns);
         let service_key = spec.key;
         let mut adopting = Adopting {
-            path: self,
-            service: index,
-            destination: 0,
+            service: id,
+            destination: DestinationId(0),
         };
         table
             .add_service(spec, &mut adopting)
             .map_err(|error| error.to_string())?;
         for server in servers {
             adopting.destination = *server;
-            if let Err(why) = restore_destination(table, &service_key, &mut adopting) {
+            if let Err(why) = self.restore_destination(table, &service_key, &mut adopting) {
                 tracing::error!(
                     service = %service_key,
-                    record = server,
+                    record = server.0,
                     why,
                     "a server of an earlier daemon is lost"
                 );
-                adopting.path.free_destination(DestinationId(*server));
+                self.datapath.destinations.delete(*server);
             }
         }
         let service = table.service(&service_key).ok_or("it was not added")?;
         for destination in service.destinations() {
             // A daemon may have ended before it had written them, or counted elsewhere.
-            if let Some(record) = self.destination(destination.id()) {
+            if let Some(record) = self.datapath.destinations.get(destination.id()) {
                 record.set_thresholds(destination.upper_threshold(), destination.lower_threshold());
             }
         }
-        self.settle(ns, service);
+        self.resume(ns, service);
         Ok(())
     }
 
     /// Goes on with the selection in force, or replaces it if it is not what the records ask for.
-    fn settle(&mut self, ns: Namespace, service: &Service) {
+    fn resume(&mut self, ns: Namespace, service: &Service) {
         let servers: Vec<Server> = service.destinations().map(records::server).collect();
         let settings = records::settings(service);
         let plan = Plan::resumed(settings, &servers);
-        let terms = self.terms(ns, service);
-        let holds = self.service(service.id()).is_some_and(|record| {
-            record.terms() == terms && self.holds(&record.selection(), &plan)
+        let datapath = &mut *self.datapath;
+        let terms = datapath.terms(ns, service);
+        let holds = datapath.services.get(service.id()).is_some_and(|record| {
+            record.terms() == terms && holds(datapath, &record.selection(), &plan)
         });
-        self.remember(service.id(), plan.memory);
-        if !holds && let Err(full) = self.follow(ns, service, Plan::new(settings, &servers)) {
+        datapath
+            .services
+            .set_sched_state(service.id(), plan.sched_state);
+        if !holds && let Err(full) = datapath.follow(ns, service, Plan::new(settings, &servers)) {
             tracing::error!(
                 service = %service.key(),
                 %full,
@@ -227,37 +210,42 @@ impl MapPath {
         }
     }
 
-    /// Whether a selection in the maps stands for this plan.
-    fn holds(&self, selection: &Selection, plan: &Plan) -> bool {
-        selection.kind == plan.kind as u32
-            && selection.options == plan.options
-            && sequence(&self.slots, selection).as_ref() == Some(&plan.sequence)
-    }
-
-    fn drop_service(&mut self, index: u32, servers: &[u32]) {
+    fn drop_service(&mut self, id: ServiceId, servers: &[DestinationId]) {
         for server in servers {
-            self.free_destination(DestinationId(*server));
+            self.datapath.destinations.delete(*server);
         }
-        if let Some(record) = self.service(ServiceId(index)) {
+        if let Some(record) = self.datapath.services.get(id) {
             record.bring_into_force(Selection::default(), Terms::default());
             record.set_free();
         }
     }
 
+    /// Adds the destination to the table again that stands in the record.
+    fn restore_destination(
+        &self,
+        table: &mut Table,
+        service: &ServiceKey,
+        adopting: &mut Adopting,
+    ) -> Result<(), String> {
+        let record = self.datapath.destinations.get(adopting.destination);
+        let record = record.ok_or("there is no such record")?.read();
+        let spec = records::destination_spec(&record).ok_or("it makes no sense")?;
+        table
+            .add_destination(service, spec, &Checked, adopting)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
     /// Makes the way from addresses to services what the records say.
-    fn mend_addresses(&mut self) -> Result<(), Error> {
-        let failed = |error| Error::Map {
-            name: "SERVICES",
-            error,
-        };
-        let wanted: HashMap<_, _> = (0..self.service_records.len())
-            .filter_map(|index| {
-                let record = self
-                    .service(ServiceId(index))
-                    .filter(|record| record.is_live())?;
+    fn mend_addresses(&mut self) -> Result<(), MapError> {
+        let datapath = &mut *self.datapath;
+        let wanted: HashMap<_, _> = datapath
+            .services
+            .live()
+            .filter_map(|(id, record)| {
                 let ns = Namespace(record.key().netns);
                 let key = records::service_key(record)?;
-                Some((records::lookup_key(ns, &key)?, index))
+                Some((records::lookup_key(ns, &key)?, id.0))
             })
             .collect();
         let mut rare = Globals::default();
@@ -266,46 +254,36 @@ impl MapPath {
             rare.all_ports += kinds.all_ports;
             rare.ftp += kinds.ftp;
         }
-        self.addresses.mend(wanted).map_err(failed)?;
-        self.common.count(rare);
+        datapath.addresses.mend(wanted)?;
+        datapath.common.count(rare);
         Ok(())
     }
 }
 
-/// Adds the destination to the table again that stands in the record.
-fn restore_destination(
-    table: &mut Table,
-    service: &ServiceKey,
-    adopting: &mut Adopting<'_>,
-) -> Result<(), String> {
-    let id = DestinationId(adopting.destination);
-    let record = adopting.path.destination(id);
-    let record = record.ok_or("there is no such record")?.read();
-    let spec = records::destination_spec(&record).ok_or("it makes no sense")?;
-    table
-        .add_destination(service, spec, &Checked, adopting)
-        .map(drop)
-        .map_err(|error| error.to_string())
+/// Whether a selection in the maps stands for this plan.
+fn holds(datapath: &Datapath, selection: &Selection, plan: &Plan) -> bool {
+    selection.kind == plan.kind as u32
+        && selection.options == plan.options
+        && datapath.schedules.read(selection).as_ref() == Some(&plan.schedule)
 }
 
 /// The data path while the table is filled from it: what is added is there already.
-struct Adopting<'p> {
-    path: &'p mut MapPath,
-    service: u32,
-    destination: u32,
+struct Adopting {
+    service: ServiceId,
+    destination: DestinationId,
 }
 
-impl DataPath for Adopting<'_> {
+impl DataPath for Adopting {
     fn begin_namespace(&mut self, _ns: Namespace, _owner: Owner) -> Result<(), DataPathFull> {
         Ok(())
     }
 
-    fn name_service(&mut self, _ns: Namespace) -> Result<ServiceId, DataPathFull> {
-        Ok(ServiceId(self.service))
+    fn alloc_service_id(&mut self, _ns: Namespace) -> Result<ServiceId, DataPathFull> {
+        Ok(self.service)
     }
 
-    fn name_destination(&mut self, _ns: Namespace) -> Result<DestinationId, DataPathFull> {
-        Ok(DestinationId(self.destination))
+    fn alloc_destination_id(&mut self, _ns: Namespace) -> Result<DestinationId, DataPathFull> {
+        Ok(self.destination)
     }
 
     fn publish(
@@ -331,7 +309,7 @@ impl DataPath for Adopting<'_> {
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 
-    fn forget(&mut self, _id: DestinationId) {}
+    fn free_destination_id(&mut self, _id: DestinationId) {}
 
     fn service_stats(&self, _ns: Namespace, _id: ServiceId) -> Stats {
         Stats::default()

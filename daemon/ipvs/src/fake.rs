@@ -47,12 +47,12 @@ impl DataPath for FakePath {
         Ok(())
     }
 
-    fn name_service(&mut self, _: Namespace) -> Result<ServiceId, DataPathFull> {
+    fn alloc_service_id(&mut self, _: Namespace) -> Result<ServiceId, DataPathFull> {
         self.named += 1;
         Ok(ServiceId(self.named))
     }
 
-    fn name_destination(&mut self, _: Namespace) -> Result<DestinationId, DataPathFull> {
+    fn alloc_destination_id(&mut self, _: Namespace) -> Result<DestinationId, DataPathFull> {
         self.named += 1;
         Ok(DestinationId(self.named))
     }
@@ -103,7 +103,7 @@ impl DataPath for FakePath {
 
     fn forget_namespace(&mut self, _ns: Namespace) {}
 
-    fn forget(&mut self, _id: DestinationId) {}
+    fn free_destination_id(&mut self, _id: DestinationId) {}
 
     fn service_stats(&self, _: Namespace, id: ServiceId) -> Stats {
         self.services.get(&id).copied().unwrap_or_default()
@@ -128,11 +128,11 @@ impl DataPath for FixedPath {
         Ok(())
     }
 
-    fn name_service(&mut self, _: Namespace) -> Result<ServiceId, DataPathFull> {
+    fn alloc_service_id(&mut self, _: Namespace) -> Result<ServiceId, DataPathFull> {
         Ok(ServiceId(0))
     }
 
-    fn name_destination(&mut self, _: Namespace) -> Result<DestinationId, DataPathFull> {
+    fn alloc_destination_id(&mut self, _: Namespace) -> Result<DestinationId, DataPathFull> {
         Ok(DestinationId(0))
     }
 
@@ -157,7 +157,7 @@ impl DataPath for FixedPath {
 
     fn forget_namespace(&mut self, _: Namespace) {}
 
-    fn forget(&mut self, _: DestinationId) {}
+    fn free_destination_id(&mut self, _: DestinationId) {}
 
     fn service_stats(&self, _: Namespace, _: ServiceId) -> Stats {
         self.stats

@@ -22,7 +22,7 @@ pub trait DataPath {
     /// # Errors
     ///
     /// When there is no room for another service.
-    fn name_service(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull>;
+    fn alloc_service_id(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull>;
 
     /// A name for a destination that is about to be added to this namespace's table. Nobody else
     /// has it until it is forgotten ([`DataPath::forget`]). Nothing was counted yet.
@@ -30,7 +30,7 @@ pub trait DataPath {
     /// # Errors
     ///
     /// When there is no room for another destination.
-    fn name_destination(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull>;
+    fn alloc_destination_id(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull>;
 
     /// Makes new connections follow `service` as it is now, destinations included.
     ///
@@ -73,7 +73,7 @@ pub trait DataPath {
 
     /// A destination's name and counters are no longer wanted: it was deleted
     /// ([`Table::expire_trash`](super::Table::expire_trash) named it), or could not be added.
-    fn forget(&mut self, id: DestinationId);
+    fn free_destination_id(&mut self, id: DestinationId);
 
     /// The service's counters since it was made or zeroed, and its rates now.
     fn service_stats(&self, ns: Namespace, id: ServiceId) -> Stats;

@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use sockvs_datapath::{
-    Chores, Limits, MapPath, MapUsage, Programs, RATES_PERIOD, Reaper, Templates, detach_all,
+    self as datapath, Chores, Limits, MapUsage, Programs, RATES_PERIOD, Reaper, Templates,
+    detach_all,
 };
 use sockvs_intercept_bpf as bpf;
 use sockvs_intercept_seccomp as seccomp;
@@ -148,7 +149,7 @@ async fn serve(options: &Options) -> Result<()> {
     }
     let node_wide = options.node_wide.then_some(own_namespace);
     let mut programs = Programs::attach(pins, &cgroup, node_wide, &options.limits)?;
-    let (mut path, chores) = MapPath::open(&mut programs, options.limits)?;
+    let (mut path, chores) = datapath::open(&mut programs, options.limits)?;
     let Chores {
         templates,
         reaper,
@@ -156,7 +157,7 @@ async fn serve(options: &Options) -> Result<()> {
     } = chores;
     let usage = Arc::new(usage);
     let mut ipvs = Ipvs::new();
-    let restored = path.restore(&mut ipvs)?;
+    let restored = datapath::restore(&mut path, &mut ipvs)?;
     if restored > 0 {
         tracing::info!(services = restored, "taken over from an earlier daemon");
     }

@@ -155,7 +155,7 @@ impl<'a> LiveDestination<'a> {
     }
 
     /// Whether the destination is not in the table, but connections are still counted there.
-    pub(crate) fn is_lingering(self) -> bool {
+    pub(crate) fn is_deleted_in_use(self) -> bool {
         !self.is_live() && self.is_connected()
     }
 

@@ -22,8 +22,8 @@ pub(super) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let places = servers
         .iter()
         .flat_map(|server| {
-            let turns = usize::try_from(server.weight).unwrap_or(0).max(1);
-            std::iter::repeat_n(*server, turns.min(SOURCE_PLACES))
+            let slots = usize::try_from(server.weight).unwrap_or(0).max(1);
+            std::iter::repeat_n(*server, slots.min(SOURCE_PLACES))
         })
         .collect::<Vec<_>>();
     let table = places.iter().cycle().take(SOURCE_PLACES).copied().collect();
@@ -45,7 +45,7 @@ pub(super) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, V
     )
 }
 
-/// `mh`: servers take turns in choosing a place, each in an order of its own, as many at a turn as
+/// `mh`: servers take slots in choosing a place, each in an order of its own, as many at a turn as
 /// its weight says.
 pub(super) fn maglev(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let last_weight = |server: &Server| u32::try_from(server.last_weight).unwrap_or(0);
@@ -60,7 +60,7 @@ pub(super) fn maglev(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
         server: Server,
         place: u32,
         skip: u32,
-        turns: u32,
+        slots: u32,
     }
     let mut choosers: Vec<Chooser> = servers
         .iter()
@@ -69,14 +69,14 @@ pub(super) fn maglev(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
             server: *server,
             place: maglev_hash(server.hashed, MAGLEV_KEY) % MAGLEV_PLACES,
             skip: maglev_hash(server.hashed, MAGLEV_KEY2) % (MAGLEV_PLACES - 1) + 1,
-            turns: ((last_weight(server) / gcd) >> shift).max(1),
+            slots: ((last_weight(server) / gcd) >> shift).max(1),
         })
         .collect();
     let mut table: Vec<Option<Server>> = vec![None; MAGLEV_PLACES as usize];
     let mut empty = MAGLEV_PLACES;
     'full: loop {
         for chooser in &mut choosers {
-            for _ in 0..chooser.turns {
+            for _ in 0..chooser.slots {
                 while table
                     .get(chooser.place as usize)
                     .is_some_and(Option::is_some)

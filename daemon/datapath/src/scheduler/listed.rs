@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Sequence, Server, Turn};
+use super::{Schedule, Server, Slot};
 use sockvs_ipvs::Scheduler;
 
 /// How the servers are looked at, and which.
@@ -36,11 +36,11 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
 
 /// Where the cursor of `lblc` and `lblcr` goes on when these are the servers that are looked at
 /// from now on (`SelectionKind::Locality`).
-pub(super) fn kept(kind: SelectionKind, kept: u64, after: &Sequence) -> u64 {
-    let stays = |turn: &Turn| u64::from(turn.id.0) + 1 == kept;
-    let mut turns = after.runs.iter().flat_map(|run| &run.turns);
+pub(super) fn kept(kind: SelectionKind, kept: u64, after: &Schedule) -> u64 {
+    let stays = |turn: &Slot| u64::from(turn.id.0) + 1 == kept;
+    let mut slots = after.rounds.iter().flat_map(|round| &round.slots);
     match kind {
-        SelectionKind::Locality if turns.any(stays) => kept,
+        SelectionKind::Locality if slots.any(stays) => kept,
         SelectionKind::LocalityReplicated => kept,
         _ => 0,
     }

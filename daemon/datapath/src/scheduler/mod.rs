@@ -1,12 +1,12 @@
-//! Schedulers: what sequence of servers new connections go through, and where in it the next one
+//! Schedulers: what schedule of servers new connections go through, and where in it the next one
 //! is.
 //!
-//! A scheduler here is a compiler. It turns a service's destinations into a [`Sequence`] that the
+//! A scheduler here is a compiler. It slots a service's destinations into a [`Schedule`] that the
 //! eBPF program only has to step through, and it says at which place to go on when a service was
-//! edited while it was running. The sequences and the places are those that the kernel's modules of
+//! edited while it was running. The schedules and the places are those that the kernel's modules of
 //! the same name produce (`net/netfilter/ipvs/ip_vs_*.c`).
 //!
-//! Nothing here touches a map; see `datapath::publish` for that.
+//! Nothing here touches a map; see `publish` for that.
 
 mod hashed;
 mod listed;
@@ -41,16 +41,16 @@ pub(super) struct Settings {
     pub(super) address: u32,
 }
 
-/// A server in its turn, as the programs find it in `SLOTS`.
+/// A slot: a server, as the programs find it in `SLOTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct Slot {
     /// Which destination it is.
     pub(super) id: DestinationId,
     /// Its weight.
     pub(super) weight: u32,
 }
 
-impl Turn {
+impl Slot {
     /// As a word.
     pub(super) fn to_word(self) -> u64 {
         u64::from(self.weight) << 32 | u64::from(self.id.0)
@@ -66,7 +66,7 @@ impl Turn {
     }
 }
 
-impl From<&Server> for Turn {
+impl From<&Server> for Slot {
     fn from(server: &Server) -> Self {
         Self {
             id: server.id,
@@ -75,66 +75,66 @@ impl From<&Server> for Turn {
     }
 }
 
-/// The same servers taking turns, for a while.
+/// Servers that take turns for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    /// The first place that belongs to this run.
+pub(super) struct Round {
+    /// The first place that belongs to this round.
     pub(super) first: u64,
     /// The servers that take turns.
-    pub(super) turns: Vec<Turn>,
+    pub(super) slots: Vec<Slot>,
 }
 
-impl Run {
-    /// The only run of a sequence: these servers.
+impl Round {
+    /// The only round of a schedule: these servers.
     fn only(servers: &[Server]) -> Vec<Self> {
         vec![Self {
             first: 0,
-            turns: servers.iter().map(Turn::from).collect(),
+            slots: servers.iter().map(Slot::from).collect(),
         }]
     }
 }
 
-/// A sequence of servers that repeats after `period` choices.
+/// Servers in an order that repeats after `period` choices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sequence {
+pub(super) struct Schedule {
     /// How many choices there are before it starts again; zero if no server can be used.
     pub(super) period: u64,
-    /// The sequence, in runs without gaps; the first one starts at place zero.
-    pub(super) runs: Vec<Run>,
+    /// Rounds without gaps; the first one starts at place zero.
+    pub(super) rounds: Vec<Round>,
 }
 
-impl Sequence {
-    /// The run that `place` belongs to.
-    fn run(&self, place: u64) -> Option<&Run> {
-        let after = self.runs.partition_point(|run| run.first <= place);
-        self.runs.get(after.checked_sub(1)?)
+impl Schedule {
+    /// The round that `place` belongs to.
+    fn round(&self, place: u64) -> Option<&Round> {
+        let after = self.rounds.partition_point(|round| round.first <= place);
+        self.rounds.get(after.checked_sub(1)?)
     }
 
     /// The server at `place`.
-    pub(super) fn server(&self, place: u64) -> Option<&Turn> {
-        let run = self.run(place)?;
-        let len = u64::try_from(run.turns.len()).ok()?;
-        let turn = (place - run.first).checked_rem(len)?;
-        run.turns.get(usize::try_from(turn).ok()?)
+    pub(super) fn server(&self, place: u64) -> Option<&Slot> {
+        let round = self.round(place)?;
+        let len = u64::try_from(round.slots.len()).ok()?;
+        let turn = (place - round.first).checked_rem(len)?;
+        round.slots.get(usize::try_from(turn).ok()?)
     }
 }
 
 /// A compiled service. What programs follow of it is written into the maps, and stands there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// What is done with the sequence's servers.
+    /// What is done with the schedule's servers.
     pub(super) kind: SelectionKind,
     /// `OPTION_PORT` and `OPTION_FALLBACK`.
     pub(super) options: u32,
     /// What new connections step through.
-    pub(super) sequence: Sequence,
+    pub(super) schedule: Schedule,
     /// What is remembered until the next plan.
-    pub(super) memory: Memory,
+    pub(super) sched_state: SchedState,
 }
 
 /// What a scheduler remembers of a service while a plan of its is in force.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct SchedState {
     /// Where the plan started.
     pub(super) start: u64,
     state: State,
@@ -164,17 +164,17 @@ impl Plan {
         }
     }
 
-    /// The plan of a service that an earlier daemon left, whose sequence this is, and whose cursor
+    /// The plan of a service that an earlier daemon left, whose schedule this is, and whose cursor
     /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
     /// as choices were made at all, it makes no difference to the next one.
     pub(super) fn resumed(settings: Settings, servers: &[Server]) -> Self {
         let mut plan = Self::new(settings, servers);
-        plan.memory.start = 0;
+        plan.sched_state.start = 0;
         plan
     }
 }
 
-impl Memory {
+impl SchedState {
     /// Whether a service's settings ask for another plan than the one in force, which has these
     /// options; its scheduler is the same.
     pub(super) fn suits(self, options: u32, settings: Settings) -> bool {
@@ -185,13 +185,13 @@ impl Memory {
     }
 
     /// The plan after a change that leaves the settings as they are. `cursor` is how many choices
-    /// were made in all, counted from `start`, in a sequence of this period; `sequence` reads it.
+    /// were made in all, counted from `start`, in a schedule of this period; `schedule` reads it.
     /// `after` are the servers as they are now.
     pub(super) fn after(
         self,
         settings: Settings,
         (cursor, period): (u64, u64),
-        sequence: impl FnOnce() -> Sequence,
+        schedule: impl FnOnce() -> Schedule,
         cause: Cause,
         after: &[Server],
     ) -> Plan {
@@ -199,17 +199,17 @@ impl Memory {
         match self.state {
             State::None => Plan::default(),
             State::RoundRobin(mark) => {
-                let last = last_place.and_then(|place| sequence().server(place).copied());
+                let last = last_place.and_then(|place| schedule().server(place).copied());
                 let mark = last.map_or(mark, |last| rr::Mark::At(last.id));
                 rr::plan(mark.after(cause), after)
             }
             State::WeightedRoundRobin(mark) => {
-                let mark = last_place.map_or(mark, |place| mark.moved_to(place, &sequence()));
+                let mark = last_place.map_or(mark, |place| mark.moved_to(place, &schedule()));
                 wrr::plan(mark.after(after), after)
             }
             State::Stateless => {
                 let mut plan = stateless(settings, after);
-                plan.memory.start = listed::kept(plan.kind, cursor, &plan.sequence);
+                plan.sched_state.start = listed::kept(plan.kind, cursor, &plan.schedule);
                 plan
             }
         }
@@ -234,11 +234,11 @@ fn stateless(settings: Settings, servers: &[Server]) -> Plan {
     Plan {
         kind,
         options: settings.options,
-        sequence: Sequence {
+        schedule: Schedule {
             period: looked_at.len() as u64,
-            runs: Run::only(&looked_at),
+            rounds: Round::only(&looked_at),
         },
-        memory: Memory {
+        sched_state: SchedState {
             start: 0,
             state: State::Stateless,
         },

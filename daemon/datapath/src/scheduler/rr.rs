@@ -5,7 +5,7 @@
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Memory, Plan, Run, Sequence, Server, State};
+use super::{Plan, Round, SchedState, Schedule, Server, State};
 use sockvs_ipvs::{Cause, DestinationId};
 
 /// Behind what the next choice is looked for.
@@ -49,11 +49,11 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     Plan {
         kind: SelectionKind::Sequence,
         options: 0,
-        sequence: Sequence {
+        schedule: Schedule {
             period,
-            runs: Run::only(&usable),
+            rounds: Round::only(&usable),
         },
-        memory: Memory {
+        sched_state: SchedState {
             start: (up_to_mark as u64).checked_rem(period).unwrap_or(0),
             state: State::RoundRobin(mark),
         },

@@ -38,25 +38,27 @@ impl Compiled {
         Self {
             settings: settings(scheduler),
             servers: Vec::new(),
-            cursor: plan.memory.start,
+            cursor: plan.sched_state.start,
             plan,
         }
     }
 
     fn change(&mut self, cause: Cause, servers: Vec<Server>) {
         let Plan {
-            sequence, memory, ..
+            schedule,
+            sched_state,
+            ..
         } = &self.plan;
-        let made = (self.cursor, sequence.period);
-        self.plan = memory.after(self.settings, made, || sequence.clone(), cause, &servers);
-        self.cursor = self.plan.memory.start;
+        let made = (self.cursor, schedule.period);
+        self.plan = sched_state.after(self.settings, made, || schedule.clone(), cause, &servers);
+        self.cursor = self.plan.sched_state.start;
         self.servers = servers;
     }
 
     fn connect(&mut self) -> Option<DestinationId> {
-        let place = self.cursor.checked_rem(self.plan.sequence.period)?;
+        let place = self.cursor.checked_rem(self.plan.schedule.period)?;
         self.cursor += 1;
-        self.plan.sequence.server(place).map(|server| server.id)
+        self.plan.schedule.server(place).map(|server| server.id)
     }
 }
 
@@ -245,28 +247,28 @@ proptest! {
 fn a_plan_of_large_weights_stays_small() {
     let servers = [server(1, i32::MAX), server(2, 1)];
     let plan = Plan::new(settings(Scheduler::WeightedRoundRobin), &servers);
-    assert_eq!(plan.sequence.period, u64::from(i32::MAX.unsigned_abs()) + 1);
-    assert_eq!(plan.sequence.runs.len(), 2);
+    assert_eq!(plan.schedule.period, u64::from(i32::MAX.unsigned_abs()) + 1);
+    assert_eq!(plan.schedule.rounds.len(), 2);
 }
 
 #[test]
 fn without_a_scheduler_nothing_is_ever_chosen() {
     let server = server(1, 1);
     let plan = Plan::new(settings(Scheduler::None), &[server]);
-    let plan = plan.memory.after(
+    let plan = plan.sched_state.after(
         settings(Scheduler::None),
         (0, 0),
-        Sequence::default,
+        Schedule::default,
         Cause::DestinationAdded(DestinationId(1)),
         &[server],
     );
-    assert_eq!(plan.sequence.period, 0);
+    assert_eq!(plan.schedule.period, 0);
 }
 
 /// How many places of a table each server has.
 fn shares(scheduler: Scheduler, servers: &[Server]) -> Vec<usize> {
     let plan = Plan::new(settings(scheduler), servers);
-    let table = &plan.sequence.runs[0].turns;
+    let table = &plan.schedule.rounds[0].slots;
     let places = |server: &Server| table.iter().filter(|place| place.id == server.id).count();
     servers.iter().map(places).collect()
 }
@@ -294,8 +296,8 @@ fn mh_gives_places_by_weight() {
 fn mh_leaves_most_clients_where_they_are_when_a_server_goes() {
     let table = |servers: &[Server]| {
         let plan = Plan::new(settings(Scheduler::Maglev), servers);
-        plan.sequence.runs[0]
-            .turns
+        plan.schedule.rounds[0]
+            .slots
             .iter()
             .map(|server| server.id)
             .collect::<Vec<_>>()
@@ -319,7 +321,11 @@ fn fo_and_ovf_go_by_weight_and_then_by_the_list() {
     for scheduler in [Scheduler::Failover, Scheduler::Overflow] {
         let servers = [server(1, 1), server(2, 5), server(3, 5), server(4, 0)];
         let plan = Plan::new(settings(scheduler), &servers);
-        let order: Vec<u32> = plan.sequence.runs[0].turns.iter().map(|s| s.id.0).collect();
+        let order: Vec<u32> = plan.schedule.rounds[0]
+            .slots
+            .iter()
+            .map(|s| s.id.0)
+            .collect();
         assert_eq!(order, [2, 3, 1], "{scheduler:?}");
     }
 }

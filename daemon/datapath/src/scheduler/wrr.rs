@@ -8,11 +8,11 @@
 //!
 //! Counted from one, round `level` has `cw = (level - 1) * di + 1`, and those take part whose
 //! weight is at least `level * di`. Rounds between two neighbouring weights have the same
-//! participants; they are one run of the sequence.
+//! participants; they are one run of the schedule.
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Memory, Plan, Run, Sequence, Server, State, Turn};
+use super::{Plan, Round, SchedState, Schedule, Server, Slot, State};
 
 /// What the kernel keeps as `struct ip_vs_wrr_mark`, its pointer aside: after every change of the
 /// table that stands at the head of the list.
@@ -34,9 +34,9 @@ impl Mark {
         }
     }
 
-    /// The mark once `place` of `sequence` has been chosen.
-    pub(super) fn moved_to(self, place: u64, sequence: &Sequence) -> Self {
-        level_at(sequence, place, self.di).map_or(self, |level| Self {
+    /// The mark once `place` of `schedule` has been chosen.
+    pub(super) fn moved_to(self, place: u64, schedule: &Schedule) -> Self {
+        level_at(schedule, place, self.di).map_or(self, |level| Self {
             cw: threshold(level, self.di),
             di: self.di,
         })
@@ -100,32 +100,32 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     tops.sort_unstable_by(|a, b| b.cmp(a));
     tops.dedup();
 
-    let mut runs = Vec::with_capacity(tops.len());
+    let mut rounds = Vec::with_capacity(tops.len());
     let mut first = 0;
     let mut start = 0;
     let current = mark.cw.div_ceil(di).min(levels);
     for (position, &top) in tops.iter().enumerate() {
         let bottom = tops.get(position + 1).copied().unwrap_or(0);
-        let turns: Vec<Turn> = servers
+        let slots: Vec<Slot> = servers
             .iter()
             .filter(|s| weight(s) / di >= top)
-            .map(Turn::from)
+            .map(Slot::from)
             .collect();
-        let len = turns.len() as u64;
+        let len = slots.len() as u64;
         if current <= top && current > bottom {
             start = first + u64::from(top - current) * len;
         }
-        runs.push(Run { first, turns });
+        rounds.push(Round { first, slots });
         first += u64::from(top - bottom) * len;
     }
     Plan {
         kind: SelectionKind::Sequence,
         options: 0,
-        sequence: Sequence {
+        schedule: Schedule {
             period: first,
-            runs,
+            rounds,
         },
-        memory: Memory {
+        sched_state: SchedState {
             start,
             state: State::WeightedRoundRobin(mark),
         },
@@ -133,9 +133,9 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
 }
 
 /// The round that `place` is in.
-fn level_at(sequence: &Sequence, place: u64, di: u32) -> Option<u32> {
-    let run = sequence.run(place)?;
-    let top = run.turns.iter().map(|turn| turn.weight).min()? / di;
-    let rounds = (place - run.first).checked_div(run.turns.len() as u64)?;
+fn level_at(schedule: &Schedule, place: u64, di: u32) -> Option<u32> {
+    let round = schedule.round(place)?;
+    let top = round.slots.iter().map(|turn| turn.weight).min()? / di;
+    let rounds = (place - round.first).checked_div(round.slots.len() as u64)?;
     top.checked_sub(u32::try_from(rounds).ok()?)
 }

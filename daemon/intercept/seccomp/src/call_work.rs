@@ -8,37 +8,42 @@ use nix::errno::Errno;
 use super::call;
 use super::datagram;
 use super::job::{Job, Step};
-use super::notification::{Notification, Verdict};
+use super::link::Descriptor;
+use super::notification::{Notification, Notifier, Verdict};
 use super::process;
 use super::question::{self, Question};
-use super::session::{Descriptor, Word, refuse};
+use super::session::{Session, Word, refuse};
 use super::socket::ClientSocket;
-use super::supervisor::Supervisor;
 use super::target::Target;
 use super::wire::Kind;
-use super::workers::Turn;
+use super::workers::{Turn, Workers};
 
-/// Takes calls, one after another, until there are threads enough without this one.
-pub(super) fn receive_one(supervisor: &Supervisor) {
-    loop {
-        // Fails when the caller was killed before it could be told of.
-        let Ok(notification) = supervisor.notifier.receive() else {
-            std::thread::yield_now();
-            continue;
-        };
-        match supervisor.workers.begin(notification.tid) {
-            Some(turn) => supervisor.work_on(&notification, &turn),
-            None => supervisor
-                .notifier
-                .respond(notification.id, Verdict::Continue),
-        }
-        if supervisor.workers.is_one_too_many() {
-            return;
-        }
-    }
+/// The calls of a command and its children: what the threads that work on them share.
+pub(super) struct Calls {
+    pub(super) notifier: Notifier,
+    pub(super) session: Session,
+    pub(super) workers: Workers,
 }
 
-impl Supervisor {
+impl Calls {
+    /// Takes calls, one after another, until there are threads enough without this one.
+    pub(super) fn receive(&self) {
+        loop {
+            // Fails when the caller was killed before it could be told of.
+            let Ok(notification) = self.notifier.receive() else {
+                std::thread::yield_now();
+                continue;
+            };
+            match self.workers.begin(notification.tid) {
+                Some(turn) => self.work_on(&notification, &turn),
+                None => self.notifier.respond(notification.id, Verdict::Continue),
+            }
+            if self.workers.is_one_too_many() {
+                return;
+            }
+        }
+    }
+
     /// Decides about a call. Should there be a mistake in here, the call goes through.
     fn work_on(&self, notification: &Notification, turn: &Turn<'_>) {
         let verdict = catch_unwind(AssertUnwindSafe(|| {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +14,10 @@ use nix::sys::socket::{
 };
 
 use super::root_socket;
-use super::session::Descriptor;
 use super::wire::{Answer, LARGEST_PACKET, LARGEST_PIECE, Request};
+
+/// What goes to the daemon with a request.
+pub(super) type Descriptor = Arc<dyn AsFd + Send + Sync>;
 
 /// A request that did not fit the connection's buffer yet.
 struct Unsent {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::file::{self, FileCall};
+use super::link::Descriptor;
 use super::notification::{Notification, Notifier, Verdict};
 use super::option::{self, InternetSocket, OptionCall};
-use super::session::Descriptor;
 use super::target::Target;
 use super::wire::{self, Kind};
 

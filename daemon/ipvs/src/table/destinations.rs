@@ -59,14 +59,14 @@ impl Table {
             }
             None => {
                 check_address(key, &spec.key, host)?;
-                path.name_destination(self.ns).map_err(full)?
+                path.alloc_destination_id(self.ns).map_err(full)?
             }
         };
         service.destinations.push_front(Destination::new(id, spec));
         if let Err(reason) = path.publish(self.ns, service, Cause::DestinationAdded(id)) {
             service.destinations.remove(0);
             if back.is_none() {
-                path.forget(id);
+                path.free_destination_id(id);
             }
             return Err(full(reason));
         }

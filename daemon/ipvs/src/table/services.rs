@@ -27,7 +27,7 @@ impl Table {
             service: key,
             reason,
         };
-        let id = path.name_service(self.ns).map_err(full)?;
+        let id = path.alloc_service_id(self.ns).map_err(full)?;
         let service = Service {
             id,
             key,

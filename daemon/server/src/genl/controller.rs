@@ -13,9 +13,9 @@ use netlink_packet_ipvs::{
 use super::{
     FAMILY_ID,
     message::{ATTRIBUTES_AT, Generic},
+    outcome::Outcome,
     refusal::Refusal,
     reply::Answering,
-    server::Outcome,
 };
 
 /// `CTRL_CMD_GETFAMILY`.

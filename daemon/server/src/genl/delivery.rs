@@ -15,8 +15,10 @@ use std::{
 use nix::errno::Errno;
 use tokio::sync::Semaphore;
 
-use super::{Client, dump::Dump, server::Shared};
+use super::{Client, dump::Dump};
 use sockvs_ipvs::Namespace;
+
+use crate::state::IpvsState;
 
 /// How often a client that has stopped reading is tried again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -35,6 +37,14 @@ pub trait Waiting: Send {
 }
 
 impl Waiting for () {}
+
+/// What the replies on their way share.
+pub(super) struct Shared {
+    /// The tables, which lists are made from.
+    pub(super) state: IpvsState,
+    /// Replies that wait for their client.
+    pub(super) queues: Queues,
+}
 
 /// Replies on their way to one client.
 pub(super) struct Delivery {

@@ -21,6 +21,7 @@ mod dump;
 mod encode;
 mod message;
 mod namespace;
+mod outcome;
 mod refusal;
 mod reply;
 mod request;

@@ -10,37 +10,20 @@ use netlink_packet_ipvs::{
 
 use super::{
     Client, FAMILY_ID, command, controller,
-    delivery::{Delivery, Item, Queues, Waiting},
+    delivery::{Delivery, Item, Queues, Shared, Waiting},
     dump::{Dump, RunningDumps},
     message::{ATTRIBUTES_AT, Generic, Message},
+    outcome::Outcome,
     refusal::Refusal,
     reply::{self, Answering},
 };
 use crate::state::{Actor, IpvsState};
 
-/// What the front end and the replies on their way share.
-pub(super) struct Shared {
-    /// The tables.
-    pub(super) state: IpvsState,
-    dumps: RunningDumps,
-    /// Replies that wait for their client.
-    pub(super) queues: Queues,
-}
-
 /// Serves the family.
 #[derive(Clone)]
 pub struct GenlServer {
     shared: Arc<Shared>,
-}
-
-/// What the family answers to a message that it carries out.
-pub(super) enum Outcome {
-    /// Nothing but the acknowledgement, with a warning where there is one.
-    Done(Option<&'static str>),
-    /// One reply, and then the acknowledgement, with a warning where there is one.
-    Reply(Vec<u8>, Option<&'static str>),
-    /// A list, which is its own acknowledgement.
-    Dump(Dump),
+    dumps: RunningDumps,
 }
 
 impl GenlServer {
@@ -50,9 +33,9 @@ impl GenlServer {
         Self {
             shared: Arc::new(Shared {
                 state,
-                dumps: RunningDumps::default(),
                 queues: Queues::default(),
             }),
+            dumps: RunningDumps::default(),
         }
     }
 
@@ -145,7 +128,7 @@ impl GenlServer {
                 return Err(unsupported());
             }
             let busy = || Refusal::new(libc::EBUSY, "this socket is being sent a list already");
-            let running = self.shared.dumps.begin(ns, client.port).ok_or_else(busy)?;
+            let running = self.dumps.begin(ns, client.port).ok_or_else(busy)?;
             return Dump::new(command, generic.attributes, client, answering, running)
                 .map(Outcome::Dump)
                 .ok_or_else(unsupported);

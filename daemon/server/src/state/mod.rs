@@ -95,7 +95,7 @@ impl IpvsState {
             let table = ipvs.table_mut(ns);
             if table.has_trash() {
                 for destination in table.expire_trash(now, path.as_ref()) {
-                    path.forget(destination);
+                    path.free_destination_id(destination);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! session's lock; nothing here waits.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -12,7 +12,7 @@ use nix::Result;
 use nix::errno::Errno;
 
 use crate::datagram::Mark;
-use crate::link::{Failure, Link};
+use crate::link::{Descriptor, Failure, Link};
 use crate::process;
 use crate::socket::ClientSocket;
 use crate::wire::{Answer, Kind, Request, State};
@@ -27,8 +27,6 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// What it is asked then. To be told changes nothing.
 const PING: &[u8] = b"/proc/sys/net/ipv4/vs/conn_reuse_mode";
 
-/// What goes to the daemon with a request.
-pub(in super::super) type Descriptor = Arc<dyn AsFd + Send + Sync>;
 /// A client whose replies are still to come, and how to have its requests refused.
 pub(super) type Client = (Arc<ClientSocket>, Vec<Mark>);
 

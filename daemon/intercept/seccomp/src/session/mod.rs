@@ -25,10 +25,11 @@ use nix::errno::Errno;
 
 use super::datagram::{self, Mark};
 use super::job::Job;
+use super::link::Descriptor;
 use super::socket::ClientSocket;
 use super::wire::Kind;
+pub(super) use conversation::Word;
 use conversation::{Client, Conversation, LONGEST, Outstanding};
-pub(super) use conversation::{Descriptor, Word};
 use waker::Waker;
 
 /// The most requests whose last reply is still to come, and the most bytes that waiting calls hold.

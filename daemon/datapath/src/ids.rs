@@ -1,4 +1,4 @@
-//! Which indexes of the records are in use.
+//! Which ids are in use: those of services and destinations, which are the indexes of their records.
 //!
 //! Numbers only: whether there is memory behind an index is the business of `chunks`.
 
@@ -9,7 +9,7 @@ use sockvs_ipvs::{DataPathFull, Owner, Usage};
 
 /// Single indexes, up to a limit.
 #[derive(Debug)]
-pub(super) struct Indexes {
+pub(super) struct IdAllocator {
     shares: Shares,
     next: u32,
     free: Vec<u32>,
@@ -17,7 +17,7 @@ pub(super) struct Indexes {
     owners: HashMap<u32, Owner>,
 }
 
-impl Indexes {
+impl IdAllocator {
     /// None is in use.
     pub(super) fn new(limit: Limit) -> Self {
         Self {
@@ -29,15 +29,15 @@ impl Indexes {
     }
 
     /// Of the first `next` indexes, those are in use that `used` says. They are the host's until
-    /// they are [assigned](Self::assign) to another owner.
+    /// they are [given](Self::set_owner) to another owner.
     pub(super) fn with_used(limit: Limit, next: u32, used: impl Fn(u32) -> bool) -> Self {
-        let mut indexes = Self::new(limit);
-        indexes.next = next;
+        let mut ids = Self::new(limit);
+        ids.next = next;
         // The last one is given out first.
-        indexes.free = (0..next).rev().filter(|index| !used(*index)).collect();
-        let in_use = next.saturating_sub(u32::try_from(indexes.free.len()).unwrap_or(next));
-        indexes.shares.count(Owner::Host, in_use);
-        indexes
+        ids.free = (0..next).rev().filter(|index| !used(*index)).collect();
+        let in_use = next.saturating_sub(u32::try_from(ids.free.len()).unwrap_or(next));
+        ids.shares.count(Owner::Host, in_use);
+        ids
     }
 
     /// How many there may be.
@@ -51,7 +51,7 @@ impl Indexes {
     }
 
     /// An index that nobody uses, for this owner.
-    pub(super) fn take(&mut self, owner: Owner) -> Result<u32, DataPathFull> {
+    pub(super) fn alloc(&mut self, owner: Owner) -> Result<u32, DataPathFull> {
         self.shares.take(owner, 1)?;
         let Some(index) = self.unused() else {
             self.shares.give_back(owner, 1);
@@ -78,7 +78,7 @@ impl Indexes {
     }
 
     /// An index that is in use belongs to this owner.
-    pub(super) fn assign(&mut self, index: u32, owner: Owner) {
+    pub(super) fn set_owner(&mut self, index: u32, owner: Owner) {
         self.shares.give_back(self.owner(index), 1);
         self.shares.count(owner, 1);
         if owner.is_host() {
@@ -89,7 +89,7 @@ impl Indexes {
     }
 
     /// The index may be used again.
-    pub(super) fn give_back(&mut self, index: u32) {
+    pub(super) fn free(&mut self, index: u32) {
         let owner = self.owners.remove(&index).unwrap_or_default();
         self.shares.give_back(owner, 1);
         self.free.push(index);
@@ -110,50 +110,50 @@ mod tests {
 
     #[test]
     fn there_are_no_more_indexes_than_the_limit_says() {
-        let mut indexes = Indexes::new(at_most(2));
+        let mut ids = IdAllocator::new(at_most(2));
         let taken = [
-            indexes.take(Owner::Host),
-            indexes.take(Owner::Host),
-            indexes.take(Owner::Host),
+            ids.alloc(Owner::Host),
+            ids.alloc(Owner::Host),
+            ids.alloc(Owner::Host),
         ];
         assert_eq!(taken, [Ok(0), Ok(1), Err(DataPathFull::NoSpace)]);
-        indexes.give_back(0);
-        let taken = [indexes.take(Owner::Host), indexes.take(Owner::Host)];
+        ids.free(0);
+        let taken = [ids.alloc(Owner::Host), ids.alloc(Owner::Host)];
         assert_eq!(taken, [Ok(0), Err(DataPathFull::NoSpace)]);
     }
 
     #[test]
     fn indexes_are_used_again_before_new_ones_are_made() {
-        let mut indexes = Indexes::new(at_most(9));
+        let mut ids = IdAllocator::new(at_most(9));
         assert_eq!(
-            (indexes.take(Owner::Host), indexes.take(Owner::Host)),
+            (ids.alloc(Owner::Host), ids.alloc(Owner::Host)),
             (Ok(0), Ok(1))
         );
-        indexes.give_back(0);
+        ids.free(0);
         assert_eq!(
-            (indexes.take(Owner::Host), indexes.take(Owner::Host)),
+            (ids.alloc(Owner::Host), ids.alloc(Owner::Host)),
             (Ok(0), Ok(2))
         );
     }
 
     #[test]
     fn only_unused_indexes_are_given_out() {
-        let mut indexes = Indexes::with_used(at_most(9), 4, |index| index == 1);
-        let taken: Vec<_> = (0..4).map(|_| indexes.take(Owner::Host).unwrap()).collect();
+        let mut ids = IdAllocator::with_used(at_most(9), 4, |index| index == 1);
+        let taken: Vec<_> = (0..4).map(|_| ids.alloc(Owner::Host).unwrap()).collect();
         assert_eq!(taken, [0, 2, 3, 4]);
     }
 
     #[test]
     fn an_index_goes_back_to_whom_it_belongs() {
         let user = Owner::User(7);
-        let mut indexes = Indexes::with_used(at_most(8), 2, |_| true);
-        indexes.assign(1, user);
-        assert_eq!((indexes.owner(0), indexes.owner(1)), (Owner::Host, user));
-        assert_eq!(indexes.take(user), Err(DataPathFull::NoSpace), "it has one");
-        indexes.give_back(1);
-        assert_eq!(indexes.take(user), Ok(1));
-        assert_eq!((indexes.usage().used, indexes.usage().others), (2, 1));
-        indexes.assign(1, Owner::Host);
-        assert_eq!((indexes.usage().used, indexes.usage().others), (2, 0));
+        let mut ids = IdAllocator::with_used(at_most(8), 2, |_| true);
+        ids.set_owner(1, user);
+        assert_eq!((ids.owner(0), ids.owner(1)), (Owner::Host, user));
+        assert_eq!(ids.alloc(user), Err(DataPathFull::NoSpace), "it has one");
+        ids.free(1);
+        assert_eq!(ids.alloc(user), Ok(1));
+        assert_eq!((ids.usage().used, ids.usage().others), (2, 1));
+        ids.set_owner(1, Owner::Host);
+        assert_eq!((ids.usage().used, ids.usage().others), (2, 0));
     }
 }

@@ -1,14 +1,14 @@
-//! Which stretches of the slots are in use.
+//! Which extents of the slots are in use.
 //!
 //! Numbers only: whether there is memory behind them is the business of `chunks`.
 
 use super::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
 
-/// A stretch of slots. There are four lengths between a power of two and the next, so that what is
+/// An extent of slots. There are four lengths between a power of two and the next, so that what is
 /// given back fits again and at most a fifth is there for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct Extent {
     /// The first slot.
     pub(super) at: u32,
     /// How many slots there are; none at all has no place.
@@ -18,7 +18,7 @@ pub(super) struct Stretch {
 /// How many different lengths there are.
 const CLASSES: usize = 4 * 32;
 
-/// The shortest length of a stretch that has so many slots; none if that is too long.
+/// The shortest length of an extent that has so many slots; none if that is too long.
 fn rounded(len: u32) -> Option<u32> {
     let quarter = 1 << len.checked_ilog2().unwrap_or(0).saturating_sub(2);
     len.checked_next_multiple_of(quarter)
@@ -47,9 +47,9 @@ fn length(class: usize) -> u32 {
     }
 }
 
-impl Stretch {
-    /// The stretch that `Stretches::take` gave for this many slots, by where it starts.
-    pub(super) fn taken(at: u32, len: u32) -> Self {
+impl Extent {
+    /// The extent that `ExtentAllocator::alloc` gave for this many slots, by where it starts.
+    pub(super) fn at(at: u32, len: u32) -> Self {
         Self {
             at,
             len: rounded(len).unwrap_or(len),
@@ -67,15 +67,15 @@ impl Stretch {
     }
 }
 
-/// Stretches of slots.
+/// Which slots are in use, by extents.
 #[derive(Debug)]
-pub(super) struct Stretches {
+pub(super) struct ExtentAllocator {
     shares: Shares,
     next: u32,
     free: [Vec<u32>; CLASSES],
 }
 
-impl Stretches {
+impl ExtentAllocator {
     /// None is in use.
     pub(super) fn new(limit: Limit) -> Self {
         Self {
@@ -85,17 +85,17 @@ impl Stretches {
         }
     }
 
-    /// Stretches of which these are in use. They are the host's until they are
-    /// [assigned](Self::assign) to another owner.
-    pub(super) fn with_used(limit: Limit, mut used: Vec<Stretch>) -> Self {
-        used.sort_unstable_by_key(|stretch| stretch.at);
-        let mut stretches = Self::new(limit);
-        for stretch in used.into_iter().filter(|stretch| stretch.len() > 0) {
-            stretches.shares.count(Owner::Host, stretch.len());
-            stretches.free_gap(stretch.at);
-            stretches.next = stretches.next.max(stretch.end());
+    /// The same where these are in use. They are the host's until they are
+    /// [given](Self::set_owner) to another owner.
+    pub(super) fn with_used(limit: Limit, mut used: Vec<Extent>) -> Self {
+        used.sort_unstable_by_key(|extent| extent.at);
+        let mut extents = Self::new(limit);
+        for extent in used.into_iter().filter(|extent| extent.len() > 0) {
+            extents.shares.count(Owner::Host, extent.len());
+            extents.free_gap(extent.at);
+            extents.next = extents.next.max(extent.end());
         }
-        stretches
+        extents
     }
 
     /// How many slots there may be.
@@ -108,29 +108,29 @@ impl Stretches {
         self.shares.usage()
     }
 
-    /// What lies between the last stretch and `end` is free, cut into stretches.
+    /// What lies between the last extent and `end` is free, cut into extents.
     fn free_gap(&mut self, end: u32) {
         let gap = end.saturating_sub(self.next);
         self.free_pieces(self.next, gap);
         self.next = self.next.max(end);
     }
 
-    /// So many slots from one on are free, cut into stretches.
+    /// So many slots from one on are free, cut into extents.
     fn free_pieces(&mut self, mut at: u32, mut len: u32) {
         while len > 0 {
             let piece = cut(len);
-            self.free(Stretch { at, len: piece });
+            self.put_back(Extent { at, len: piece });
             at += piece;
             len -= piece;
         }
     }
 
-    /// A stretch of at least `len` slots that nobody uses, for this owner.
-    pub(super) fn take(&mut self, len: usize, owner: Owner) -> Result<Stretch, DataPathFull> {
+    /// An extent of at least `len` slots that nobody uses, for this owner.
+    pub(super) fn alloc(&mut self, len: usize, owner: Owner) -> Result<Extent, DataPathFull> {
         let len = u32::try_from(len).ok().and_then(rounded);
         let len = len.ok_or(DataPathFull::NoSpace)?;
         if len == 0 {
-            return Ok(Stretch { at: 0, len });
+            return Ok(Extent { at: 0, len });
         }
         self.shares.take(owner, len)?;
         let found = self.fitting(len).or_else(|| self.unused(len)).or_else(|| {
@@ -138,14 +138,14 @@ impl Stretches {
             self.join();
             self.part(len).or_else(|| self.unused(len))
         });
-        let found = found.map(|at| Stretch { at, len });
+        let found = found.map(|at| Extent { at, len });
         found.ok_or_else(|| {
             self.shares.give_back(owner, len);
             DataPathFull::NoSpace
         })
     }
 
-    /// A free stretch of this very length.
+    /// A free extent of this very length.
     fn fitting(&mut self, len: u32) -> Option<u32> {
         self.free.get_mut(class(len)).and_then(Vec::pop)
     }
@@ -161,7 +161,7 @@ impl Stretches {
         Some(at)
     }
 
-    /// The beginning of a longer free stretch. The rest stays free.
+    /// The beginning of a longer free extent. The rest stays free.
     fn part(&mut self, len: u32) -> Option<u32> {
         let mut longer = self.free.iter_mut().enumerate().skip(class(len));
         let (at, whole) = longer.find_map(|(class, free)| Some((free.pop()?, length(class))))?;
@@ -169,12 +169,12 @@ impl Stretches {
         Some(at)
     }
 
-    /// Makes one stretch of those that follow one another without a gap.
+    /// Makes one extent of those that follow one another without a gap.
     fn join(&mut self) {
-        let mut pieces: Vec<Stretch> = Vec::new();
+        let mut pieces: Vec<Extent> = Vec::new();
         for (class, free) in self.free.iter_mut().enumerate() {
             let len = length(class);
-            pieces.extend(free.drain(..).map(|at| Stretch { at, len }));
+            pieces.extend(free.drain(..).map(|at| Extent { at, len }));
         }
         pieces.sort_unstable_by_key(|piece| piece.at);
         let mut pieces = pieces.into_iter();
@@ -196,23 +196,23 @@ impl Stretches {
         }
     }
 
-    /// The stretch, which is in use by `from`, belongs to the owner `to`.
-    pub(super) fn assign(&mut self, stretch: Stretch, from: Owner, to: Owner) {
-        self.shares.give_back(from, stretch.len);
-        self.shares.count(to, stretch.len);
+    /// The extent, which is in use by `from`, belongs to the owner `to`.
+    pub(super) fn set_owner(&mut self, extent: Extent, from: Owner, to: Owner) {
+        self.shares.give_back(from, extent.len);
+        self.shares.count(to, extent.len);
     }
 
-    /// The owner's stretch may be used again.
-    pub(super) fn give_back(&mut self, stretch: Stretch, owner: Owner) {
-        self.shares.give_back(owner, stretch.len);
-        self.free(stretch);
+    /// The owner's extent may be used again.
+    pub(super) fn free(&mut self, extent: Extent, owner: Owner) {
+        self.shares.give_back(owner, extent.len);
+        self.put_back(extent);
     }
 
-    fn free(&mut self, stretch: Stretch) {
-        if stretch.len > 0
-            && let Some(free) = self.free.get_mut(class(stretch.len))
+    fn put_back(&mut self, extent: Extent) {
+        if extent.len > 0
+            && let Some(free) = self.free.get_mut(class(extent.len))
         {
-            free.push(stretch.at);
+            free.push(extent.at);
         }
     }
 }
@@ -229,13 +229,13 @@ mod tests {
 
     #[test]
     fn stretches_do_not_overlap_and_fit_again() {
-        let mut stretches = Stretches::new(MANY);
-        let nine = stretches.take(9, Owner::Host).unwrap();
-        let one = stretches.take(1, Owner::Host).unwrap();
+        let mut extents = ExtentAllocator::new(MANY);
+        let nine = extents.alloc(9, Owner::Host).unwrap();
+        let one = extents.alloc(1, Owner::Host).unwrap();
         assert_eq!((nine.at, nine.len(), one.at, one.len()), (0, 10, 10, 1));
-        stretches.give_back(nine, Owner::Host);
-        assert_eq!(stretches.take(10, Owner::Host).unwrap().at, 0);
-        assert_eq!(stretches.take(10, Owner::Host).unwrap().at, 11);
+        extents.free(nine, Owner::Host);
+        assert_eq!(extents.alloc(10, Owner::Host).unwrap().at, 0);
+        assert_eq!(extents.alloc(10, Owner::Host).unwrap().at, 11);
     }
 
     #[test]
@@ -257,58 +257,54 @@ mod tests {
 
     #[test]
     fn what_lies_between_used_stretches_is_used_again() {
-        let mut stretches = Stretches::with_used(
+        let mut extents = ExtentAllocator::with_used(
             MANY,
-            vec![
-                Stretch::taken(7, 3),
-                Stretch::taken(0, 2),
-                Stretch::taken(3, 0),
-            ],
+            vec![Extent::at(7, 3), Extent::at(0, 2), Extent::at(3, 0)],
         );
-        let taken = [1, 5, 1].map(|len| stretches.take(len, Owner::Host).unwrap().at);
+        let taken = [1, 5, 1].map(|len| extents.alloc(len, Owner::Host).unwrap().at);
         assert_eq!(taken, [10, 2, 11]);
     }
 
     #[test]
     fn nothing_takes_no_room() {
-        let mut stretches = Stretches::new(MANY);
-        let nothing = stretches.take(0, Owner::Host).unwrap();
+        let mut extents = ExtentAllocator::new(MANY);
+        let nothing = extents.alloc(0, Owner::Host).unwrap();
         assert_eq!(nothing.len(), 0);
-        stretches.give_back(nothing, Owner::Host);
-        assert_eq!(stretches.take(1, Owner::Host).unwrap().at, 0);
+        extents.free(nothing, Owner::Host);
+        assert_eq!(extents.alloc(1, Owner::Host).unwrap().at, 0);
     }
 
     #[test]
     fn more_than_all_slots_is_no_space() {
         assert_eq!(
-            Stretches::new(MANY).take(usize::MAX, Owner::Host),
+            ExtentAllocator::new(MANY).alloc(usize::MAX, Owner::Host),
             Err(DataPathFull::NoSpace)
         );
     }
 
     #[test]
     fn when_nothing_is_left_what_was_given_back_is_joined_and_cut_anew() {
-        let mut stretches = Stretches::new(Limit { most: 64, ..MANY });
+        let mut extents = ExtentAllocator::new(Limit { most: 64, ..MANY });
         let pieces: Vec<_> = (0..64)
-            .map(|_| stretches.take(1, Owner::Host).unwrap())
+            .map(|_| extents.alloc(1, Owner::Host).unwrap())
             .collect();
         for piece in pieces.iter().filter(|piece| piece.at != 40) {
-            stretches.give_back(*piece, Owner::Host);
+            extents.free(*piece, Owner::Host);
         }
-        let taken = [40, 20, 4].map(|len| stretches.take(len, Owner::Host).map(|it| it.at));
+        let taken = [40, 20, 4].map(|len| extents.alloc(len, Owner::Host).map(|it| it.at));
         assert_eq!(taken, [Ok(0), Ok(41), Err(DataPathFull::NoSpace)]);
     }
 
     #[test]
     fn an_owner_gets_no_more_than_its_share() {
         let user = Owner::User(7);
-        let mut stretches = Stretches::new(Limit { most: 800, ..MANY });
-        let first = stretches.take(96, user).unwrap();
-        assert_eq!(stretches.take(96, user), Err(DataPathFull::NoSpace));
-        stretches.assign(first, user, Owner::Host);
-        let second = stretches.take(96, user).unwrap();
-        assert_eq!(stretches.usage().others, 96);
-        stretches.give_back(second, user);
-        assert_eq!((stretches.usage().used, stretches.usage().others), (96, 0));
+        let mut extents = ExtentAllocator::new(Limit { most: 800, ..MANY });
+        let first = extents.alloc(96, user).unwrap();
+        assert_eq!(extents.alloc(96, user), Err(DataPathFull::NoSpace));
+        extents.set_owner(first, user, Owner::Host);
+        let second = extents.alloc(96, user).unwrap();
+        assert_eq!(extents.usage().others, 96);
+        extents.free(second, user);
+        assert_eq!((extents.usage().used, extents.usage().others), (96, 0));
     }
 }

@@ -1,0 +1,137 @@
+//! The destinations: their records in the map `DESTINATION_RECORDS`, their ids and their rates.
+//!
+//! A record outlives its destination for as long as connections are counted there.
+
+use sockvs_ebpf_common::Destination as DestinationRecord;
+use sockvs_ipvs::{DataPathFull, DestinationId, DestinationReading, Owner, Stats, Usage};
+
+use crate::{chunks::Chunks, ids::IdAllocator, live::LiveDestination, rates::Rates, shares::Limit};
+
+/// All destinations.
+pub(crate) struct DestinationStore {
+    records: Chunks<DestinationRecord>,
+    ids: IdAllocator,
+    rates: Rates<DestinationId>,
+    /// Those that an earlier daemon deleted while connections were counted there.
+    deleted_in_use: Vec<u32>,
+}
+
+impl DestinationStore {
+    /// No id is in use.
+    pub(crate) fn new(records: Chunks<DestinationRecord>, limit: Limit) -> Self {
+        Self {
+            records,
+            ids: IdAllocator::new(limit),
+            rates: Rates::default(),
+            deleted_in_use: Vec::new(),
+        }
+    }
+
+    /// The ids are in use whose records are live, or have connections, and no others.
+    pub(crate) fn restore(&mut self) {
+        let record = |index| self.get(DestinationId(index));
+        let in_use = |index: &u32| record(*index).is_some_and(LiveDestination::is_deleted_in_use);
+        let deleted_in_use = (0..self.records.len()).filter(in_use).collect();
+        let ids = IdAllocator::with_used(self.ids.limit(), self.records.len(), |index| {
+            record(index).is_some_and(|record| record.is_live() || record.is_deleted_in_use())
+        });
+        self.deleted_in_use = deleted_in_use;
+        self.ids = ids;
+    }
+
+    /// An id that is not in use, for this owner, and memory for its record, whose counters are zero.
+    pub(crate) fn alloc(&mut self, owner: Owner) -> Result<DestinationId, DataPathFull> {
+        self.reclaim();
+        let index = self.ids.alloc(owner)?;
+        if let Err(full) = self.records.ensure(index) {
+            self.ids.free(index);
+            return Err(full);
+        }
+        let id = DestinationId(index);
+        if let Some(record) = self.get(id) {
+            record.use_anew();
+        }
+        self.zero(id);
+        if let Some(record) = self.get(id) {
+            record.leave();
+        }
+        Ok(id)
+    }
+
+    /// The id may be used again.
+    pub(crate) fn free(&mut self, id: DestinationId) {
+        self.rates.forget(&id);
+        self.ids.free(id.0);
+    }
+
+    /// The destination is not in the table any more. Its id stays in use.
+    pub(crate) fn delete(&self, id: DestinationId) {
+        if let Some(record) = self.get(id) {
+            record.set_free();
+        }
+    }
+
+    /// The ids of deleted destinations whose last connection has ended may be used again.
+    fn reclaim(&mut self) {
+        for index in std::mem::take(&mut self.deleted_in_use) {
+            let record = self.get(DestinationId(index));
+            if record.is_some_and(LiveDestination::is_deleted_in_use) {
+                self.deleted_in_use.push(index);
+            } else {
+                self.ids.free(index);
+            }
+        }
+    }
+
+    /// The id, which is in use, belongs to this owner.
+    pub(crate) fn set_owner(&mut self, id: DestinationId, owner: Owner) {
+        self.ids.set_owner(id.0, owner);
+    }
+
+    /// The record of this id, if there is memory for it.
+    pub(crate) fn get(&self, id: DestinationId) -> Option<LiveDestination<'_>> {
+        LiveDestination::at(&self.records, id.0)
+    }
+
+    /// The ids that there is memory for.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = DestinationId> + use<> {
+        (0..self.records.len()).map(DestinationId)
+    }
+
+    /// The destinations that there are, in the order of their ids.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (DestinationId, LiveDestination<'_>)> {
+        let records = self.ids().filter_map(|id| Some((id, self.get(id)?)));
+        records.filter(|(_, record)| record.is_live())
+    }
+
+    /// The counts, counters and rates of a destination. Clients of persistent services are not
+    /// among them.
+    pub(crate) fn reading(&self, id: DestinationId) -> DestinationReading {
+        let Some(record) = self.get(id) else {
+            return DestinationReading::default();
+        };
+        let reading = record.reading();
+        DestinationReading {
+            stats: self.rates.with_rates(&id, reading.stats),
+            ..reading
+        }
+    }
+
+    /// Takes what the destinations have counted by now into their rates.
+    pub(crate) fn estimate(&mut self, counted: impl Iterator<Item = (DestinationId, Stats)>) {
+        self.rates.estimate(counted);
+    }
+
+    /// The counters and rates fall to zero.
+    pub(crate) fn zero(&mut self, id: DestinationId) {
+        if let Some(record) = self.get(id) {
+            record.zero();
+        }
+        self.rates.zero(&id);
+    }
+
+    /// What is in use, for people.
+    pub(crate) fn usage(&self) -> Usage {
+        self.ids.usage()
+    }
+}
