@@ -167,7 +167,7 @@ impl Argument {
 fuzz_target!(|steps: Vec<Step>| {
     let mut bench = Bench::default();
     for step in steps {
-        let (call, may_administer) = match step {
+        let (call, net_admin) = match step {
             Step::Event(event) => {
                 bench.happen(event);
                 continue;
@@ -202,7 +202,7 @@ fuzz_target!(|steps: Vec<Step>| {
         };
         let before = bench.snapshot();
         let told = bench.path.lock().told;
-        let answer = ask(&bench, &call, may_administer);
+        let answer = ask(&bench, &call, net_admin);
         bench.check();
         let after = bench.snapshot();
         match &answer {
@@ -210,7 +210,7 @@ fuzz_target!(|steps: Vec<Step>| {
             Ok(value) => assert_eq!(*value, Value::default()),
             Err(errno) => assert!((1..134).contains(errno), "{errno} is an error's number"),
         }
-        if answer.is_err() || call.direction == Direction::Get || !may_administer {
+        if answer.is_err() || call.direction == Direction::Get || !net_admin {
             assert_eq!(before, after, "{call:?} changes nothing");
             assert_eq!(bench.path.lock().told, told, "{call:?} is not published");
         } else {
@@ -231,13 +231,13 @@ fn wanted(number: i32, argument: &mut [u8], room: u8) -> usize {
     header + entry * usize::from(room)
 }
 
-fn ask(bench: &Bench, call: &Call, may_administer: bool) -> std::result::Result<Value, i32> {
+fn ask(bench: &Bench, call: &Call, net_admin: bool) -> std::result::Result<Value, i32> {
     let caller = Caller {
         namespace: NAMESPACES[0],
         owner: Owner::Host,
         host: &FakeHost,
         pid: 0,
-        may_administer,
+        net_admin,
     };
     carry_out(&bench.state, &caller, call)
 }

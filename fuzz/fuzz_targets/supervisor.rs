@@ -52,7 +52,7 @@ fn carry_out_for(bench: &Bench, unprivileged: bool, asked: &Asked) {
                 owner: Owner::Host,
                 host: &FakeHost,
                 pid: 0,
-                may_administer: !unprivileged,
+                net_admin: !unprivileged,
             };
             let answer = carry_out(&bench.state, &caller, call);
             assert!(!unprivileged || answer.is_err(), "{answer:?}");

@@ -106,7 +106,7 @@ impl Who {
             namespace: Arc::clone(mailbox) as Arc<dyn ClientNamespace>,
             port: 77,
             pid: 0,
-            may_administer: !self.unprivileged,
+            net_admin: !self.unprivileged,
             cap_ack: self.cap_ack,
             ext_ack: self.ext_ack,
         }

@@ -145,7 +145,7 @@ async fn serve(options: &Options) -> Result<()> {
     };
     let choice = choose(options.intercept, scope)?;
     if choice.hook.is_some() {
-        bpf::make_way(scope, options.replace_kernel_ipvs)?;
+        bpf::clear_kernel_table(scope, options.replace_kernel_ipvs)?;
     }
     let node_wide = options.node_wide.then_some(own_namespace);
     let mut programs = Programs::attach(pins, &cgroup, node_wide, &options.limits)?;

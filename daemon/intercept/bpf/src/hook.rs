@@ -19,7 +19,7 @@ use sockvs_sys::{bpf::run, netns};
 use super::{clock::now, copies, layout::Kernel};
 use sockvs_ipvs::Namespace;
 use sockvs_server::genl::FAMILY_ID;
-use sockvs_sys::bpf::{self, Btf, Incomplete, Kind, Refused, TypeError};
+use sockvs_sys::bpf::{self, Btf, Incomplete, Kind, LoadError, TypeError};
 
 /// Its name in the object.
 const PROGRAM: &str = "sockvs_netlink_send";
@@ -48,7 +48,7 @@ pub enum Error {
     Map(&'static str, #[source] MapError),
     /// The kernel refuses the program.
     #[error("the kernel does not load the netlink hook: {0}")]
-    Load(Refused),
+    Load(LoadError),
     /// There is nobody to answer when the daemon is killed.
     #[error("the guard cannot be started, which answers when the daemon is killed")]
     Guard(#[source] io::Error),

@@ -18,7 +18,7 @@ const HEADING: usize = 3;
 
 /// Why the family cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum InTheWay {
+pub enum KernelTableError {
     /// The kernel's table is in use.
     #[error(
         "the kernel's own IPVS has services in {place} (number: {services}); remove them there (ipvsadm -C), or let sockvsd do it: --replace-kernel-ipvs"
@@ -49,31 +49,35 @@ pub enum InTheWay {
 /// # Errors
 ///
 /// When something else does.
-pub fn make_way(scope: Scope, replace: bool) -> Result<(), InTheWay> {
+pub fn clear_kernel_table(scope: Scope, replace: bool) -> Result<(), KernelTableError> {
     let namespaces = match scope {
         Scope::One(_) => netns::own(),
         Scope::All => netns::all(),
     };
     for (place, netns) in namespaces {
-        make_way_in(netns.as_fd(), &place, replace)?;
+        clear_kernel_table_in(netns.as_fd(), &place, replace)?;
     }
     Ok(())
 }
 
-fn make_way_in(netns: BorrowedFd<'_>, place: &str, replace: bool) -> Result<(), InTheWay> {
-    let unknown = |error| InTheWay::Unknown {
+fn clear_kernel_table_in(
+    netns: BorrowedFd<'_>,
+    place: &str,
+    replace: bool,
+) -> Result<(), KernelTableError> {
+    let unknown = |error| KernelTableError::Unknown {
         place: place.to_owned(),
         error,
     };
     if inside(netns, kernel_client::is_our_number_known).map_err(unknown)? {
-        return Err(InTheWay::Served(place.to_owned()));
+        return Err(KernelTableError::Served(place.to_owned()));
     }
     let services = inside(netns, count).map_err(unknown)?;
     if services == 0 {
         return Ok(());
     }
     if !replace {
-        return Err(InTheWay::Services {
+        return Err(KernelTableError::Services {
             services,
             place: place.to_owned(),
         });

@@ -54,7 +54,7 @@ mod tests;
 
 pub use guard::guard;
 pub use hook::{Attached, Error, Hook, Scope};
-pub use kernel_table::{InTheWay, make_way};
+pub use kernel_table::{KernelTableError, clear_kernel_table};
 
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
@@ -80,7 +80,7 @@ pub struct Request {
     /// The thread, likewise.
     pub thread: i32,
     /// The kernel would let it administer the network (`netlink_capable`).
-    pub may_administer: bool,
+    pub net_admin: bool,
     /// The socket wants acknowledgements without the request's payload (`NETLINK_CAP_ACK`).
     pub cap_ack: bool,
     /// The socket understands extended acknowledgements (`NETLINK_EXT_ACK`).

@@ -52,7 +52,7 @@ fn by_its_sockets(request: &Request) -> Option<OwnedFd> {
     let (pid, wanted) = (request.pid, request.namespace);
     let process = pidfd_open(pid, 0).ok()?;
     // Somebody may have very many.
-    let most = if request.may_administer {
+    let most = if request.net_admin {
         usize::MAX
     } else {
         MOST_DESCRIPTORS

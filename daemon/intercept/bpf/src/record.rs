@@ -44,7 +44,7 @@ pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
         port: taken.port,
         pid: i32::try_from(taken.tgid).ok()?,
         thread: i32::try_from(taken.tid).ok()?,
-        may_administer: has(TAKEN_MAY_ADMINISTER),
+        net_admin: has(TAKEN_MAY_ADMINISTER),
         cap_ack: has(TAKEN_CAP_ACK),
         ext_ack: has(TAKEN_EXT_ACK),
         arrived: taken.arrived,
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!((request.namespace, request.port), (7, 40));
         assert_eq!((request.pid, request.thread), (41, 42));
         assert_eq!(request.arrived, 43);
-        assert!(request.may_administer && request.ext_ack && !request.cap_ack);
+        assert!(request.net_admin && request.ext_ack && !request.cap_ack);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use nix::errno::Errno;
 
 use super::call;
 use super::datagram;
+use super::forwarded_call::{self, ForwardedCall};
 use super::job::{Job, Step};
 use super::link::Descriptor;
 use super::notification::{Notification, Notifier, Verdict};
 use super::process;
-use super::question::{self, Question};
 use super::session::{Session, Word, refuse};
 use super::socket::ClientSocket;
 use super::target::Target;
@@ -47,8 +47,8 @@ impl Calls {
     /// Decides about a call. Should there be a mistake in here, the call goes through.
     fn work_on(&self, notification: &Notification, turn: &Turn<'_>) {
         let verdict = catch_unwind(AssertUnwindSafe(|| {
-            if question::is_one(notification) {
-                let question = question::read(notification)
+            if forwarded_call::is_one(notification) {
+                let question = forwarded_call::read(notification)
                     .filter(|_| self.notifier.still_waits(notification.id));
                 question.map_or(Some(Verdict::Continue), |question| {
                     self.pass_on(question, turn)
@@ -134,7 +134,7 @@ impl Calls {
     /// them.
     fn ask(&self, job: &Job, messages: &[u8]) -> nix::Result<()> {
         let marks = datagram::marks(messages);
-        let mut patience = self.session.patience();
+        let mut retries = self.session.retry_queue();
         loop {
             let marks = marks.clone();
             let socket = Arc::clone(&job.socket);
@@ -145,7 +145,7 @@ impl Calls {
                     Word::Lost => break,
                 },
                 // Whoever was killed meanwhile wants nothing any more.
-                None if patience.wait() && self.notifier.still_waits(job.notification) => {}
+                None if retries.wait() && self.notifier.still_waits(job.notification) => {}
                 None => break,
             }
         }
@@ -153,7 +153,7 @@ impl Calls {
     }
 
     /// Hands a call to the daemon as it is. None is for a call that is over.
-    fn pass_on(&self, mut question: Question, turn: &Turn<'_>) -> Option<Verdict> {
+    fn pass_on(&self, mut question: ForwardedCall, turn: &Turn<'_>) -> Option<Verdict> {
         let contents = question.contents();
         let descriptor: Descriptor = question.descriptor();
         let (kind, tid) = (question.kind(), question.tid());
@@ -173,7 +173,7 @@ impl Calls {
         tid: libc::pid_t,
         contents: &[u8],
         descriptor: &Descriptor,
-        question: &mut Question,
+        question: &mut ForwardedCall,
     ) -> nix::Result<bool> {
         let Some(words) = self.session.question(kind, tid, contents, descriptor)? else {
             return Ok(false);

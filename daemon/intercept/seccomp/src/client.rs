@@ -9,8 +9,8 @@ use nix::Result;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::credentials::{Credentials, Owner};
 use super::relay::Peer;
-use super::standing::{Owner, Standing};
 use super::{Client, OptionCaller, process, socket::ClientSocket};
 
 /// `getsockopt` on a netlink socket.
@@ -24,8 +24,8 @@ pub(super) struct Supervisor {
     pub(super) uid: libc::uid_t,
     /// Its thread ids mean the same as ours.
     same_process_namespace: bool,
-    may_administer: bool,
-    standing: Option<Standing>,
+    net_admin: bool,
+    standing: Option<Credentials>,
 }
 
 impl Supervisor {
@@ -38,8 +38,8 @@ impl Supervisor {
             Ok(theirs) => theirs == process::namespace(own, "pid")?,
             Err(_) => false,
         };
-        let may_administer = process::may_administer(pid).unwrap_or(false);
-        let standing = Standing::of(pid).ok();
+        let net_admin = process::net_admin(pid).unwrap_or(false);
+        let standing = Credentials::of(pid).ok();
         // What was read is about the supervisor if it still lives now. Without a pidfd (before
         // Linux 6.5) somebody else could have its process id by now, so only root's word counts.
         let certain = match pidfd {
@@ -49,7 +49,7 @@ impl Supervisor {
         Ok(Self {
             uid,
             same_process_namespace: same_process_namespace && certain,
-            may_administer: same_process_namespace && may_administer && certain,
+            net_admin: same_process_namespace && net_admin && certain,
             standing: standing.filter(|_| same_process_namespace && certain),
         })
     }
@@ -69,7 +69,7 @@ impl Supervisor {
             namespace: namespace(&socket)?,
             port,
             pid: self.process(tid),
-            may_administer: self.may_administer && process::may_administer(tid).unwrap_or(false),
+            net_admin: self.net_admin && process::net_admin(tid).unwrap_or(false),
             cap_ack: set(NETLINK_CAP_ACK),
             ext_ack: set(NETLINK_EXT_ACK),
             socket: socket.into(),
@@ -84,18 +84,18 @@ impl Supervisor {
         netns: OwnedFd,
     ) -> Result<OptionCaller> {
         let owner = Owner::of_network(netns.as_fd())?;
-        let may = |standing: Standing| standing.may_administer(&owner);
+        let may = |standing: Credentials| standing.net_admin(&owner);
         Ok(OptionCaller {
             namespace: cookie,
             pid: self.process(tid),
-            may_administer: self.standing.is_some_and(may) && Standing::of(tid).is_ok_and(may),
+            net_admin: self.standing.is_some_and(may) && Credentials::of(tid).is_ok_and(may),
             netns,
         })
     }
 
     /// Whether it speaks for administrators of this machine, whose requests go before others'.
     pub(super) fn goes_first(&self) -> bool {
-        self.uid == 0 || self.may_administer
+        self.uid == 0 || self.net_admin
     }
 
     /// The process that a thread belongs to, or 0 where its id means nothing here.

@@ -32,17 +32,19 @@
 //! `supervisor` (`workers`) read each `notification`, look at its `target` and `socket`, read the
 //! `call`, cut each `datagram` into ours and theirs, and work through the resulting `job`
 //! (`call_work`) with the daemon behind `session` and `link`; a call about an `option`, or one that
-//! opens a `file`, they hand on as it is (`question`). `wire` is what the two say to each other;
-//! `listener`, `relay`, `connection`, `packet` and `client` are the daemon's end, and `standing`
+//! opens a `file`, they hand on as it is (`forwarded_call`). `wire` is what the two say to each other;
+//! `listener`, `relay`, `connection`, `packet` and `client` are the daemon's end, and `credentials`
 //! says what a process may do. `process` asks the system.
 
 mod call;
 mod call_work;
 mod client;
 mod connection;
+mod credentials;
 mod datagram;
 mod file;
 mod filter;
+mod forwarded_call;
 mod job;
 mod launch;
 mod link;
@@ -51,11 +53,9 @@ mod notification;
 mod option;
 mod packet;
 mod process;
-mod question;
 mod relay;
 mod session;
 mod socket;
-mod standing;
 mod supervisor;
 mod target;
 #[cfg(test)]
@@ -104,7 +104,7 @@ pub struct Client {
     /// The client's process id, or 0 where it lives in another process namespace than the daemon.
     pub pid: i32,
     /// Whether the client, and the supervisor that speaks for it, may change IPVS here.
-    pub may_administer: bool,
+    pub net_admin: bool,
     /// The socket wants acknowledgements without the request's payload (`NETLINK_CAP_ACK`).
     pub cap_ack: bool,
     /// The socket understands extended acknowledgements (`NETLINK_EXT_ACK`).
@@ -121,7 +121,7 @@ pub struct OptionCaller {
     /// The caller's process id, or 0 where it lives in another process namespace than the daemon.
     pub pid: i32,
     /// Whether the caller, and the supervisor that speaks for it, may administer that namespace.
-    pub may_administer: bool,
+    pub net_admin: bool,
     /// The network namespace itself.
     pub netns: OwnedFd,
 }

@@ -72,7 +72,7 @@ pub(super) fn group(tid: libc::pid_t) -> Result<libc::pid_t> {
 }
 
 /// Whether a thread has CAP_NET_ADMIN in the user namespace that this process itself is in.
-pub(super) fn may_administer(tid: libc::pid_t) -> Result<bool> {
+pub(super) fn net_admin(tid: libc::pid_t) -> Result<bool> {
     Ok(user_and_capability(tid)?.1 && namespace(tid, "user")? == namespace(own_pid(), "user")?)
 }
 

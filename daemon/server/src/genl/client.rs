@@ -18,7 +18,7 @@ pub struct Client {
     pub pid: i32,
     /// Whether the kernel would let it administer the network (`netlink_capable`): it has
     /// `CAP_NET_ADMIN` in the initial user namespace.
-    pub may_administer: bool,
+    pub net_admin: bool,
     /// Errors are answered without the request (`NETLINK_CAP_ACK`).
     pub cap_ack: bool,
     /// Errors are answered with an explanation (`NETLINK_EXT_ACK`).

@@ -10,7 +10,7 @@ use netlink_packet_ipvs::{
     policy::CommandAttrs,
 };
 
-use super::{ClientNamespace, encode, refusal::Refusal, reply::Answering, request};
+use super::{ClientNamespace, encode, error::RequestError, reply::ReplyHeader, request};
 use crate::state::{Object, Tables};
 use sockvs_ipvs::{Error, Namespace, ServiceKey, Table, TimeoutsUpdate};
 
@@ -20,7 +20,7 @@ pub(super) fn change(
     client: &dyn ClientNamespace,
     command: IpvsCommand,
     attrs: &CommandAttrs<'_>,
-) -> Result<Object, Refusal> {
+) -> Result<Object, RequestError> {
     let Tables { ipvs, path } = tables;
     let path = path.as_mut();
     let table = ipvs.changing(client.namespace(), client.owner(), path)?;
@@ -81,7 +81,7 @@ pub(super) fn change(
             table.stop_sync_daemon(request::sync_daemon_state(attrs.daemon)?, path)?;
         }
         _ => {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 libc::EINVAL,
                 "not a command that changes anything",
             ));
@@ -92,7 +92,7 @@ pub(super) fn change(
 
 /// The service that a command about a destination names. That it exists is checked before the
 /// destination is looked at.
-fn existing_service(table: &Table, attrs: &CommandAttrs<'_>) -> Result<ServiceKey, Refusal> {
+fn existing_service(table: &Table, attrs: &CommandAttrs<'_>) -> Result<ServiceKey, RequestError> {
     let (key, _) = request::service_key(attrs.service)?;
     match table.service(&key) {
         Some(_) => Ok(key),
@@ -106,8 +106,8 @@ pub(super) fn read(
     ns: Namespace,
     command: IpvsCommand,
     attrs: &CommandAttrs<'_>,
-    answering: Answering,
-) -> Result<Vec<u8>, Refusal> {
+    header: ReplyHeader,
+) -> Result<Vec<u8>, RequestError> {
     let Tables { ipvs, path } = tables;
     let table = ipvs.reading(ns);
     let mut reply = Vec::new();
@@ -118,13 +118,13 @@ pub(super) fn read(
                 .service(&key)
                 .ok_or(Error::NoSuchService { service: key })?;
             let entry = encode::service(service, table.service_stats(service, path.as_ref()));
-            answering.write(&mut reply, IpvsCommand::NewService, false, |w| {
+            header.write(&mut reply, IpvsCommand::NewService, false, |w| {
                 entry.write(w)
             });
         }
         IpvsCommand::GetConfig => {
             let timeouts = table.timeouts();
-            answering.write(&mut reply, IpvsCommand::SetConfig, false, |w| {
+            header.write(&mut reply, IpvsCommand::SetConfig, false, |w| {
                 w.put_u32(IPVS_CMD_ATTR_TIMEOUT_TCP, timeouts.tcp());
                 w.put_u32(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN, timeouts.tcp_fin());
                 w.put_u32(IPVS_CMD_ATTR_TIMEOUT_UDP, timeouts.udp());
@@ -132,13 +132,13 @@ pub(super) fn read(
         }
         IpvsCommand::GetInfo => {
             let info = table.info();
-            answering.write(&mut reply, IpvsCommand::SetInfo, false, |w| {
+            header.write(&mut reply, IpvsCommand::SetInfo, false, |w| {
                 w.put_u32(IPVS_INFO_ATTR_VERSION, info.version);
                 w.put_u32(IPVS_INFO_ATTR_CONN_TAB_SIZE, info.connection_table_size);
             });
         }
         _ => {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 libc::EINVAL,
                 "not a command that reads anything",
             ));

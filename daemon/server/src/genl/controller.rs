@@ -12,48 +12,48 @@ use netlink_packet_ipvs::{
 
 use super::{
     FAMILY_ID,
+    error::RequestError,
     message::{ATTRIBUTES_AT, Generic},
     outcome::Outcome,
-    refusal::Refusal,
-    reply::Answering,
+    reply::ReplyHeader,
 };
 
 /// `CTRL_CMD_GETFAMILY`.
 const GETFAMILY: u8 = 3;
 
 /// Answers a request to the controller.
-pub(super) fn answer(generic: &Generic<'_>, answering: Answering) -> Result<Outcome, Refusal> {
+pub(super) fn answer(generic: &Generic<'_>, header: ReplyHeader) -> Result<Outcome, RequestError> {
     if generic.command != GETFAMILY {
-        return Err(Refusal::new(
+        return Err(RequestError::new(
             libc::EOPNOTSUPP,
             "not a request about our family",
         ));
     }
     let attrs = CtrlFamilyAttrs::decode(generic.attributes)
-        .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+        .map_err(|error| RequestError::policy(&error, ATTRIBUTES_AT))?;
     // The name decides where both are given, as in the kernel.
     let ours = match (attrs.family_name, attrs.family_id) {
         (Some(name), _) => name == IPVS_GENL_NAME.as_bytes(),
         (None, Some(id)) => id == FAMILY_ID,
-        (None, None) => return Err(Refusal::new(libc::EINVAL, "no family asked for")),
+        (None, None) => return Err(RequestError::new(libc::EINVAL, "no family asked for")),
     };
     if !ours {
-        let refusal = Refusal::new(libc::ENOENT, "a family that is not ours");
-        return Err(refusal.or_text(attrs.warning()));
+        let error = RequestError::new(libc::ENOENT, "a family that is not ours");
+        return Err(error.or_text(attrs.warning()));
     }
-    Ok(Outcome::Reply(description(answering), attrs.warning()))
+    Ok(Outcome::Reply(description(header), attrs.warning()))
 }
 
 /// What our family offers. It is the same for all, but for whom it is for; and as clients ask for
 /// it before each request, it is written once.
-fn description(answering: Answering) -> Vec<u8> {
+fn description(header: ReplyHeader) -> Vec<u8> {
     static FOR_NOBODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let family = new_family(FAMILY_ID);
         let genl = GenlHeader {
             cmd: family.command(),
             version: family.version(),
         };
-        let nobody = Answering {
+        let nobody = ReplyHeader {
             port: 0,
             sequence: 0,
         };
@@ -64,6 +64,6 @@ fn description(answering: Answering) -> Vec<u8> {
         bytes
     });
     let mut bytes = FOR_NOBODY.clone();
-    answering.address(&mut bytes);
+    header.address(&mut bytes);
     bytes
 }

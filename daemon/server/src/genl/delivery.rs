@@ -50,7 +50,7 @@ pub(super) struct Shared {
 pub(super) struct Delivery {
     shared: Arc<Shared>,
     client: Client,
-    waiting: VecDeque<Item>,
+    waiting: VecDeque<Reply>,
     /// A datagram that was made but not taken yet.
     unsent: Option<Vec<u8>>,
     /// Told, by being dropped, when the last reply is delivered or given up.
@@ -77,7 +77,7 @@ impl Default for Queues {
 
 impl Queues {
     /// Puts a delivery behind the ones that wait; gives it back if none does.
-    fn line_up(&self, delivery: Delivery) -> Option<Delivery> {
+    fn enqueue(&self, delivery: Delivery) -> Option<Delivery> {
         match self.by_socket().entry(delivery.socket()) {
             Entry::Occupied(mut queue) => {
                 if queue.get().len() < MOST_WAITING {
@@ -122,7 +122,7 @@ impl Queues {
 }
 
 /// A reply.
-pub(super) enum Item {
+pub(super) enum Reply {
     /// One datagram.
     Datagram(Vec<u8>),
     /// A list, whose datagrams are made when they can be sent.
@@ -147,19 +147,19 @@ impl Delivery {
     }
 
     /// One more reply.
-    pub(super) fn push(&mut self, item: Item) {
+    pub(super) fn push(&mut self, item: Reply) {
         self.waiting.push_back(item);
     }
 
     /// Sends what fits, and sees to it that the rest follows.
     pub(super) fn start(self) {
         let shared = Arc::clone(&self.shared);
-        let Some(mut delivery) = shared.queues.line_up(self) else {
+        let Some(mut delivery) = shared.queues.enqueue(self) else {
             return;
         };
-        match delivery.pump(Wait::No) {
+        match delivery.flush(Wait::No) {
             Progress::Finished => {}
-            Progress::ClientIsFull if !delivery.client.may_administer => {}
+            Progress::ClientIsFull if !delivery.client.net_admin => {}
             Progress::ClientIsFull => {
                 if let Some(delivery) = shared.queues.begin(delivery) {
                     tokio::spawn(delivery.follow_up());
@@ -186,7 +186,7 @@ impl Delivery {
         loop {
             if let Ok(place) = Arc::clone(&self.shared.queues.threads).try_acquire_owned() {
                 let waited = tokio::task::spawn_blocking(move || {
-                    let progress = self.pump(Wait::ForAWhile);
+                    let progress = self.flush(Wait::ForAWhile);
                     drop(place);
                     (self, progress)
                 });
@@ -198,7 +198,7 @@ impl Delivery {
             loop {
                 tokio::time::sleep(RETRY).await;
                 let before = self.left();
-                if self.client.is_gone() || matches!(self.pump(Wait::No), Progress::Finished) {
+                if self.client.is_gone() || matches!(self.flush(Wait::No), Progress::Finished) {
                     return;
                 }
                 if self.left() != before {
@@ -213,7 +213,7 @@ impl Delivery {
         (self.waiting.len(), self.client.namespace.sent())
     }
 
-    fn pump(&mut self, wait: Wait) -> Progress {
+    fn flush(&mut self, wait: Wait) -> Progress {
         while let Some(datagram) = self.next() {
             if !self.waiting_for_it.wants_replies() {
                 break;
@@ -243,11 +243,11 @@ impl Delivery {
         }
         loop {
             match self.waiting.pop_front()? {
-                Item::Datagram(datagram) => return Some(datagram),
-                Item::Dump(mut dump) => {
+                Reply::Datagram(datagram) => return Some(datagram),
+                Reply::Dump(mut dump) => {
                     let datagram = dump.next(&self.shared.state.lock());
                     if let Some(datagram) = datagram {
-                        self.waiting.push_front(Item::Dump(dump));
+                        self.waiting.push_front(Reply::Dump(dump));
                         return Some(datagram);
                     }
                 }

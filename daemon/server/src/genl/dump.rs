@@ -14,7 +14,7 @@ use netlink_packet_ipvs::{
     policy::{CommandAttrs, PolicyError},
 };
 
-use super::{Client, encode, reply::Answering, request};
+use super::{Client, encode, reply::ReplyHeader, request};
 use crate::state::Tables;
 use sockvs_ipvs::{Namespace, ServiceKey};
 
@@ -27,7 +27,7 @@ const DATAGRAM: usize = 3776;
 pub(super) struct Dump {
     ns: Namespace,
     what: What,
-    answering: Answering,
+    header: ReplyHeader,
     /// What the list's end says about the request.
     text: Option<&'static str>,
     position: usize,
@@ -82,7 +82,7 @@ impl Dump {
         command: IpvsCommand,
         attributes: &[u8],
         client: &Client,
-        answering: Answering,
+        header: ReplyHeader,
         running: Running,
     ) -> Option<Self> {
         let mut text = None;
@@ -105,7 +105,7 @@ impl Dump {
         Some(Self {
             ns: client.namespace.namespace(),
             what,
-            answering,
+            header,
             text: text.filter(|_| client.ext_ack),
             position: 0,
             ended: false,
@@ -122,7 +122,7 @@ impl Dump {
         self.fill(tables, &mut datagram);
         if datagram.is_empty() {
             self.ended = true;
-            datagram = self.answering.done(self.text);
+            datagram = self.header.done(self.text);
         }
         Some(datagram)
     }
@@ -132,7 +132,7 @@ impl Dump {
             return;
         };
         let path = tables.path.as_ref();
-        let answering = self.answering;
+        let header = self.header;
         match self.what {
             What::Services => {
                 self.put(
@@ -140,7 +140,7 @@ impl Dump {
                     table.services_from(self.position),
                     |buffer, service| {
                         let entry = encode::service(service, table.service_stats(service, path));
-                        answering.write(buffer, IpvsCommand::NewService, true, |w| entry.write(w));
+                        header.write(buffer, IpvsCommand::NewService, true, |w| entry.write(w));
                     },
                 );
             }
@@ -152,14 +152,14 @@ impl Dump {
                 self.put(datagram, rest, |buffer, destination| {
                     let reading = table.destination_reading(destination, path);
                     let entry = encode::destination(destination, reading);
-                    answering.write(buffer, IpvsCommand::NewDest, true, |w| entry.write(w));
+                    header.write(buffer, IpvsCommand::NewDest, true, |w| entry.write(w));
                 });
             }
             What::SyncDaemons => {
                 let rest = table.sync_daemons().skip(self.position);
                 self.put(datagram, rest, |buffer, daemon| {
                     let entry = encode::sync_daemon(daemon);
-                    answering.write(buffer, IpvsCommand::NewDaemon, true, |w| entry.write(w));
+                    header.write(buffer, IpvsCommand::NewDaemon, true, |w| entry.write(w));
                 });
             }
         }

@@ -9,8 +9,8 @@ use netlink_packet_ipvs::{
 
 use super::{
     Client, FAMILY_ID,
+    error::RequestError,
     message::{Message, NLMSG_HDRLEN},
-    refusal::Refusal,
 };
 
 const NLMSG_ERROR: u16 = 2;
@@ -25,14 +25,14 @@ const ATTR_POLICY: u16 = 4 | NLA_F_NESTED;
 
 /// What a reply says about the request it answers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answering {
+pub(super) struct ReplyHeader {
     /// The client's port.
     pub(super) port: u32,
     /// The request's number.
     pub(super) sequence: u32,
 }
 
-impl Answering {
+impl ReplyHeader {
     /// The request that is answered.
     pub(super) fn new(client: &Client, message: &Message<'_>) -> Self {
         Self {
@@ -106,10 +106,10 @@ impl Answering {
 pub(super) fn acknowledge(
     client: &Client,
     message: &Message<'_>,
-    refusal: Option<&Refusal>,
+    error: Option<&RequestError>,
     warning: Option<&'static str>,
 ) -> Vec<u8> {
-    let errno = refusal.map_or(0, |refusal| refusal.errno);
+    let errno = error.map_or(0, |error| error.errno);
     let capped = errno == 0 || client.cap_ack;
     let repeated = if capped {
         message.bytes.get(..NLMSG_HDRLEN)
@@ -121,13 +121,13 @@ pub(super) fn acknowledge(
     let mut explanation = Vec::new();
     if client.ext_ack {
         let mut writer = Writer::new(&mut explanation);
-        if let Some(text) = refusal.map_or(warning, |refusal| refusal.text) {
+        if let Some(text) = error.map_or(warning, |error| error.text) {
             writer.put_string(ATTR_MSG, text.as_bytes());
         }
-        if let Some(offset) = refusal.and_then(|refusal| refusal.offset) {
+        if let Some(offset) = error.and_then(|error| error.offset) {
             writer.put_u32(ATTR_OFFS, offset);
         }
-        if let Some(rule) = refusal.and_then(|refusal| refusal.rule) {
+        if let Some(rule) = error.and_then(|error| error.rule) {
             put_rule(&mut writer, rule);
         }
     }
@@ -140,7 +140,7 @@ pub(super) fn acknowledge(
     }
     // What pads the repeated message counts, also where nothing follows it.
     let payload = 4 + repeated.len().next_multiple_of(4) + explanation.len();
-    let mut bytes = Answering::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
+    let mut bytes = ReplyHeader::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
     bytes.extend((-errno).to_ne_bytes());
     bytes.extend(repeated);
     bytes.resize(bytes.len().next_multiple_of(4), 0);

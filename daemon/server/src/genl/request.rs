@@ -11,20 +11,20 @@ use netlink_packet_ipvs::{
     policy::{DaemonAttrs, DestinationAttrs, ServiceAttrs},
 };
 
-use super::refusal::Refusal;
+use super::error::RequestError;
 use sockvs_ipvs::{
     DestinationKey, DestinationSpec, Family, ForwardingMethod, Netmask, ServiceKey, ServiceSpec,
     SyncDaemonSpec, TunnelInfo,
 };
 
-fn invalid(why: &'static str) -> Refusal {
-    Refusal::new(libc::EINVAL, why)
+fn invalid(why: &'static str) -> RequestError {
+    RequestError::new(libc::EINVAL, why)
 }
 
 /// A service attribute: which service, and the rest of the attributes.
 pub(super) fn service_key<'a>(
     nest: Option<&'a [u8]>,
-) -> Result<(ServiceKey, ServiceAttrs<'a>), Refusal> {
+) -> Result<(ServiceKey, ServiceAttrs<'a>), RequestError> {
     let nest = nest.ok_or_else(|| invalid("no service given"))?;
     let attrs =
         ServiceAttrs::decode(nest).map_err(|error| inside("service", error.kind.message()))?;
@@ -67,7 +67,7 @@ enum Located {
 }
 
 /// A service attribute that says everything about a service.
-pub(super) fn service(nest: Option<&[u8]>) -> Result<ServiceSpec, Refusal> {
+pub(super) fn service(nest: Option<&[u8]>) -> Result<ServiceSpec, RequestError> {
     let (key, attrs) = service_key(nest)?;
     let (Some(scheduler), Some(flags), Some(timeout), Some(netmask)) =
         (attrs.sched_name, attrs.flags, attrs.timeout, attrs.netmask)
@@ -91,7 +91,7 @@ pub(super) fn service(nest: Option<&[u8]>) -> Result<ServiceSpec, Refusal> {
 pub(super) fn destination_key(
     nest: Option<&[u8]>,
     service: Family,
-) -> Result<DestinationKey, Refusal> {
+) -> Result<DestinationKey, RequestError> {
     parsed_destination(nest)?.key(service)
 }
 
@@ -99,7 +99,7 @@ pub(super) fn destination_key(
 pub(super) fn destination(
     nest: Option<&[u8]>,
     service: Family,
-) -> Result<DestinationSpec, Refusal> {
+) -> Result<DestinationSpec, RequestError> {
     let parsed = parsed_destination(nest)?;
     let attrs = parsed.attrs;
     let (Some(forwarding), Some(weight), Some(upper), Some(lower)) = (
@@ -133,7 +133,7 @@ struct ParsedDestination {
 }
 
 impl ParsedDestination {
-    fn key(&self, service: Family) -> Result<DestinationKey, Refusal> {
+    fn key(&self, service: Family) -> Result<DestinationKey, RequestError> {
         // Old clients do not give a family; the destination then has its service's.
         let family = match self.attrs.addr_family.map_or(0, u16::from) {
             0 => service,
@@ -146,7 +146,7 @@ impl ParsedDestination {
     }
 }
 
-fn parsed_destination(nest: Option<&[u8]>) -> Result<ParsedDestination, Refusal> {
+fn parsed_destination(nest: Option<&[u8]>) -> Result<ParsedDestination, RequestError> {
     let nest = nest.ok_or_else(|| invalid("no destination given"))?;
     let attrs = DestinationAttrs::decode(nest)
         .map_err(|error| inside("destination", error.kind.message()))?;
@@ -157,7 +157,7 @@ fn parsed_destination(nest: Option<&[u8]>) -> Result<ParsedDestination, Refusal>
 }
 
 /// A daemon attribute for starting a sync daemon.
-pub(super) fn sync_daemon(nest: Option<&[u8]>) -> Result<SyncDaemonSpec, Refusal> {
+pub(super) fn sync_daemon(nest: Option<&[u8]>) -> Result<SyncDaemonSpec, RequestError> {
     let attrs = daemon_attrs(nest)?;
     let (Some(state), Some(interface), Some(sync_id)) =
         (attrs.state, attrs.mcast_ifn, attrs.sync_id)
@@ -179,24 +179,24 @@ pub(super) fn sync_daemon(nest: Option<&[u8]>) -> Result<SyncDaemonSpec, Refusal
 }
 
 /// A daemon attribute for stopping a sync daemon: its state.
-pub(super) fn sync_daemon_state(nest: Option<&[u8]>) -> Result<u32, Refusal> {
+pub(super) fn sync_daemon_state(nest: Option<&[u8]>) -> Result<u32, RequestError> {
     daemon_attrs(nest)?
         .state
         .ok_or_else(|| invalid("no sync daemon state given"))
 }
 
-fn daemon_attrs(nest: Option<&[u8]>) -> Result<DaemonAttrs<'_>, Refusal> {
+fn daemon_attrs(nest: Option<&[u8]>) -> Result<DaemonAttrs<'_>, RequestError> {
     let nest = nest.ok_or_else(|| invalid("no sync daemon given"))?;
     DaemonAttrs::decode(nest).map_err(|error| inside("sync daemon", error.kind.message()))
 }
 
-fn inside(what: &str, message: &str) -> Refusal {
-    Refusal::new(libc::EINVAL, format!("the {what} is malformed: {message}"))
+fn inside(what: &str, message: &str) -> RequestError {
+    RequestError::new(libc::EINVAL, format!("the {what} is malformed: {message}"))
 }
 
-fn family_of(raw: u16) -> Result<Family, Refusal> {
+fn family_of(raw: u16) -> Result<Family, RequestError> {
     Family::from_raw(raw)
-        .ok_or_else(|| Refusal::new(libc::EAFNOSUPPORT, format!("no address family {raw}")))
+        .ok_or_else(|| RequestError::new(libc::EAFNOSUPPORT, format!("no address family {raw}")))
 }
 
 fn address(family: Family, address: Address) -> IpAddr {

@@ -10,12 +10,12 @@ use netlink_packet_ipvs::{
 
 use super::{
     Client, FAMILY_ID, command, controller,
-    delivery::{Delivery, Item, Queues, Shared, Waiting},
+    delivery::{Delivery, Queues, Reply, Shared, Waiting},
     dump::{Dump, RunningDumps},
+    error::RequestError,
     message::{ATTRIBUTES_AT, Generic, Message},
     outcome::Outcome,
-    refusal::Refusal,
-    reply::{self, Answering},
+    reply::{self, ReplyHeader},
 };
 use crate::state::{Actor, IpvsState};
 
@@ -54,48 +54,48 @@ impl GenlServer {
         delivery.start();
     }
 
-    fn message(&self, client: &Client, message: &Message<'_>) -> Vec<Item> {
+    fn message(&self, client: &Client, message: &Message<'_>) -> Vec<Reply> {
         let outcome = if message.is_request() {
             self.request(client, message)
         } else {
             Ok(Outcome::Done(None))
         };
         let mut items = Vec::new();
-        let (refusal, warning) = match outcome {
+        let (error, warning) = match outcome {
             Ok(Outcome::Done(warning)) => (None, warning),
             Ok(Outcome::Reply(bytes, warning)) => {
-                items.push(Item::Datagram(bytes));
+                items.push(Reply::Datagram(bytes));
                 (None, warning)
             }
-            Ok(Outcome::Dump(dump)) => return vec![Item::Dump(dump)],
-            Err(refusal) => {
+            Ok(Outcome::Dump(dump)) => return vec![Reply::Dump(dump)],
+            Err(error) => {
                 tracing::debug!(
                     pid = client.pid,
                     port = client.port,
-                    errno = refusal.errno,
+                    errno = error.errno,
                     "refused: {}",
-                    refusal.why
+                    error.why
                 );
-                (Some(refusal), None)
+                (Some(error), None)
             }
         };
-        if refusal.is_some() || message.wants_ack() {
-            let ack = reply::acknowledge(client, message, refusal.as_ref(), warning);
-            items.push(Item::Datagram(ack));
+        if error.is_some() || message.wants_ack() {
+            let ack = reply::acknowledge(client, message, error.as_ref(), warning);
+            items.push(Reply::Datagram(ack));
         }
         items
     }
 
-    fn request(&self, client: &Client, message: &Message<'_>) -> Result<Outcome, Refusal> {
-        let too_short = || Refusal::new(libc::EINVAL, "shorter than a generic netlink header");
+    fn request(&self, client: &Client, message: &Message<'_>) -> Result<Outcome, RequestError> {
+        let too_short = || RequestError::new(libc::EINVAL, "shorter than a generic netlink header");
         let generic = message.generic().ok_or_else(too_short);
         match message.kind {
             GENL_ID_CTRL => {
                 let generic = generic?;
-                controller::answer(&generic, Answering::new(client, message))
+                controller::answer(&generic, ReplyHeader::new(client, message))
             }
             FAMILY_ID => self.family(client, message, &generic?),
-            kind => Err(Refusal::new(
+            kind => Err(RequestError::new(
                 libc::ENOENT,
                 format!("there is no family {kind}"),
             )),
@@ -108,28 +108,33 @@ impl GenlServer {
         client: &Client,
         message: &Message<'_>,
         generic: &Generic<'_>,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<Outcome, RequestError> {
         check_header(message, generic)?;
         let command = IpvsCommand::from(generic.command);
         let operation = FAMILY_OPERATIONS
             .iter()
             .find(|operation| operation.command == command)
             .ok_or_else(|| {
-                Refusal::new(libc::EOPNOTSUPP, format!("no command {}", generic.command))
+                RequestError::new(libc::EOPNOTSUPP, format!("no command {}", generic.command))
             })?;
-        if !client.may_administer {
-            return Err(Refusal::new(libc::EPERM, "the client lacks CAP_NET_ADMIN"));
+        if !client.net_admin {
+            return Err(RequestError::new(
+                libc::EPERM,
+                "the client lacks CAP_NET_ADMIN",
+            ));
         }
         let ns = client.namespace.namespace();
-        let answering = Answering::new(client, message);
-        let unsupported = || Refusal::new(libc::EOPNOTSUPP, "not in this way: list or no list");
+        let header = ReplyHeader::new(client, message);
+        let unsupported =
+            || RequestError::new(libc::EOPNOTSUPP, "not in this way: list or no list");
         if message.wants_dump() {
             if !operation.can_dump {
                 return Err(unsupported());
             }
-            let busy = || Refusal::new(libc::EBUSY, "this socket is being sent a list already");
+            let busy =
+                || RequestError::new(libc::EBUSY, "this socket is being sent a list already");
             let running = self.dumps.begin(ns, client.port).ok_or_else(busy)?;
-            return Dump::new(command, generic.attributes, client, answering, running)
+            return Dump::new(command, generic.attributes, client, header, running)
                 .map(Outcome::Dump)
                 .ok_or_else(unsupported);
         }
@@ -137,15 +142,15 @@ impl GenlServer {
             return Err(unsupported());
         }
         let attrs = CommandAttrs::decode(generic.attributes)
-            .map_err(|error| Refusal::policy(&error, ATTRIBUTES_AT))?;
+            .map_err(|error| RequestError::policy(&error, ATTRIBUTES_AT))?;
         let mut warning = attrs.warning();
         if let (IpvsCommand::NewDaemon | IpvsCommand::DelDaemon, Some(nest)) =
             (command, attrs.daemon)
         {
             // The one nest whose violations the kernel explains.
-            let daemon = DaemonAttrs::decode(nest).map_err(|error| Refusal {
+            let daemon = DaemonAttrs::decode(nest).map_err(|error| RequestError {
                 errno: libc::EINVAL,
-                ..Refusal::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
+                ..RequestError::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
             })?;
             warning = daemon.warning().or(warning);
         }
@@ -154,12 +159,12 @@ impl GenlServer {
             command,
             IpvsCommand::GetService | IpvsCommand::GetConfig | IpvsCommand::GetInfo
         ) {
-            return command::read(&tables, ns, command, &attrs, answering)
+            return command::read(&tables, ns, command, &attrs, header)
                 .map(|reply| Outcome::Reply(reply, warning))
-                .map_err(|refusal| refusal.or_text(warning));
+                .map_err(|error| error.or_text(warning));
         }
         let object = command::change(&mut tables, client.namespace.as_ref(), command, &attrs)
-            .map_err(|refusal| refusal.or_text(warning))?;
+            .map_err(|error| error.or_text(warning))?;
         drop(tables);
         let actor = Actor {
             pid: client.pid,
@@ -176,19 +181,19 @@ impl GenlServer {
 
 /// What is asked of commands that are newer than the family's last one (`genl_header_check`): none
 /// of them exists, but that is found out later.
-fn check_header(message: &Message<'_>, generic: &Generic<'_>) -> Result<(), Refusal> {
+fn check_header(message: &Message<'_>, generic: &Generic<'_>) -> Result<(), RequestError> {
     if generic.command <= u8::from(IpvsCommand::Flush) {
         return Ok(());
     }
     if generic.reserved != 0 {
-        return Err(Refusal::with_text(
+        return Err(RequestError::with_text(
             libc::EINVAL,
             "genlmsghdr.reserved field is not 0",
         ));
     }
     if message.has_reserved_flags() {
         let text = "ambiguous or reserved bits set in nlmsg_flags";
-        return Err(Refusal::with_text(libc::EINVAL, text));
+        return Err(RequestError::with_text(libc::EINVAL, text));
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use super::{
     Value,
     argument::{self, Which},
     entry,
+    error::OptionError,
     option::GetOption,
-    refusal::Refusal,
 };
 use crate::state::Tables;
 use sockvs_ipvs::{Error, Family, Namespace, Service, Table};
@@ -18,7 +18,7 @@ pub(super) fn read(
     option: GetOption,
     argument: &[u8],
     length: i32,
-) -> Result<Value, Refusal> {
+) -> Result<Value, OptionError> {
     let Tables { ipvs, path } = tables;
     let table = &*ipvs.reading(ns);
     let path = path.as_ref();
@@ -36,7 +36,7 @@ pub(super) fn read(
             entry::service(service, table.service_stats(service, path))
         }
         GetOption::Services => {
-            let wanted = argument::services(argument).ok_or(Refusal::Unreadable)?;
+            let wanted = argument::services(argument).ok_or(OptionError::Unreadable)?;
             let wanted = room(argument::SERVICES, wanted, entry::SERVICE, length)?;
             let entries = of_inet(table)
                 .take(wanted)
@@ -44,7 +44,8 @@ pub(super) fn read(
             list(argument, entries)
         }
         GetOption::Destinations => {
-            let (which, wanted) = argument::destinations(argument).ok_or(Refusal::Unreadable)?;
+            let (which, wanted) =
+                argument::destinations(argument).ok_or(OptionError::Unreadable)?;
             let wanted = room(argument::DESTINATIONS, wanted, entry::DESTINATION, length)?;
             let entries = find(table, Some(which))?
                 .destinations()
@@ -65,15 +66,15 @@ fn of_inet(table: &Table) -> impl Iterator<Item = &Service> {
     services.filter(|service| service.key().family() == Family::Inet)
 }
 
-fn find(table: &Table, which: Option<Which>) -> Result<&Service, Refusal> {
-    let service = which.ok_or(Refusal::Unreadable)?.key();
+fn find(table: &Table, which: Option<Which>) -> Result<&Service, OptionError> {
+    let service = which.ok_or(OptionError::Unreadable)?.key();
     let found = table.service(&service);
     found.ok_or(Error::NoSuchService { service }.into())
 }
 
 /// How many entries are wanted: as many as the caller says, if that makes exactly `length` bytes.
-fn room(header: usize, wanted: u32, entry: usize, length: i32) -> Result<usize, Refusal> {
-    let refusal = Refusal::Length(length);
+fn room(header: usize, wanted: u32, entry: usize, length: i32) -> Result<usize, OptionError> {
+    let refusal = OptionError::Length(length);
     let wanted = usize::try_from(wanted).map_err(|_| refusal.clone())?;
     let size = entry.saturating_mul(wanted).saturating_add(header);
     if usize::try_from(length) == Ok(size) {

@@ -22,10 +22,10 @@
 
 mod argument;
 mod entry;
+mod error;
 mod field;
 mod get;
 mod option;
-mod refusal;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -34,8 +34,8 @@ pub use option::{BASE, Direction, LAST_GET, LAST_SET, argument_length};
 
 use crate::state::Actor;
 use crate::state::IpvsState;
+use error::OptionError;
 use option::{GetOption, SetOption};
-use refusal::Refusal;
 use sockvs_ipvs::{Host, Namespace, Owner};
 
 /// A call as it was made.
@@ -72,7 +72,7 @@ pub struct Caller<'a> {
     pub pid: i32,
     /// Whether it has `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Here
     /// the options ask for less than netlink does.
-    pub may_administer: bool,
+    pub net_admin: bool,
 }
 
 /// Carries out a call.
@@ -81,13 +81,13 @@ pub struct Caller<'a> {
 ///
 /// The error number, positive, that the kernel gives to such a call.
 pub fn carry_out(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<Value, i32> {
-    let answer = if caller.may_administer {
+    let answer = if caller.net_admin {
         match call.direction {
             Direction::Set => set(state, caller, call).map(|()| Value::default()),
             Direction::Get => get(state, caller, call),
         }
     } else {
-        Err(Refusal::NotAllowed)
+        Err(OptionError::NotAllowed)
     };
     answer.map_err(|refusal| {
         let errno = refusal.errno();
@@ -101,12 +101,12 @@ pub fn carry_out(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<
     })
 }
 
-fn set(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<(), Refusal> {
-    let option = SetOption::from_number(call.number).ok_or(Refusal::NoSuchOption)?;
+fn set(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<(), OptionError> {
+    let option = SetOption::from_number(call.number).ok_or(OptionError::NoSuchOption)?;
     if usize::try_from(call.length) != Ok(option.argument_length()) {
-        return Err(Refusal::Length(call.length));
+        return Err(OptionError::Length(call.length));
     }
-    let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
+    let argument = call.argument.as_deref().ok_or(OptionError::Unreadable)?;
     let object = set::change(&mut state.lock(), caller, option, argument)?;
     let actor = Actor {
         pid: caller.pid,
@@ -117,13 +117,13 @@ fn set(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<(), Refusa
     Ok(())
 }
 
-fn get(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<Value, Refusal> {
-    let option = GetOption::from_number(call.number).ok_or(Refusal::NoSuchOption)?;
+fn get(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<Value, OptionError> {
+    let option = GetOption::from_number(call.number).ok_or(OptionError::NoSuchOption)?;
     if usize::try_from(call.length).is_ok_and(|length| length >= option.argument_length()) {
-        let argument = call.argument.as_deref().ok_or(Refusal::Unreadable)?;
+        let argument = call.argument.as_deref().ok_or(OptionError::Unreadable)?;
         let ns = caller.namespace;
         get::read(&state.lock(), ns, option, argument, call.length)
     } else {
-        Err(Refusal::Length(call.length))
+        Err(OptionError::Length(call.length))
     }
 }

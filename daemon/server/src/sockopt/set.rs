@@ -4,8 +4,8 @@
 use super::{
     Caller,
     argument::{self, DaemonArgument, ServiceArgument},
+    error::OptionError,
     option::SetOption,
-    refusal::Refusal,
 };
 use crate::state::Object;
 use crate::state::Tables;
@@ -21,24 +21,24 @@ pub(super) fn change(
     caller: &Caller<'_>,
     option: SetOption,
     argument: &[u8],
-) -> Result<Object, Refusal> {
+) -> Result<Object, OptionError> {
     let Tables { ipvs, path } = tables;
     let (path, host) = (path.as_mut(), caller.host);
     let table = ipvs.changing(caller.namespace, caller.owner, path)?;
     match option {
         SetOption::Flush => table.flush(path),
         SetOption::Timeouts => {
-            let update = argument::timeouts(argument).ok_or(Refusal::Unreadable)?;
+            let update = argument::timeouts(argument).ok_or(OptionError::Unreadable)?;
             table.set_timeouts(update, path)?;
         }
         SetOption::StartDaemon => {
-            let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;
+            let daemon = DaemonArgument::read(argument).ok_or(OptionError::Unreadable)?;
             let interface = daemon.interface.0.as_ref().filter(|name| !name.is_empty());
-            let interface = interface.ok_or(Refusal::InterfaceName)?;
+            let interface = interface.ok_or(OptionError::InterfaceName)?;
             table.start_sync_daemon(daemon.spec(interface.clone()), host, path)?;
         }
         SetOption::StopDaemon => {
-            let daemon = DaemonArgument::read(argument).ok_or(Refusal::Unreadable)?;
+            let daemon = DaemonArgument::read(argument).ok_or(OptionError::Unreadable)?;
             table.stop_sync_daemon(daemon.state, path)?;
         }
         SetOption::AddService
@@ -48,7 +48,7 @@ pub(super) fn change(
         | SetOption::DeleteDestination
         | SetOption::EditDestination
         | SetOption::Zero => {
-            let service = ServiceArgument::read(argument).ok_or(Refusal::Unreadable)?;
+            let service = ServiceArgument::read(argument).ok_or(OptionError::Unreadable)?;
             return change_service(table, path, host, option, &service, argument);
         }
     }
@@ -63,7 +63,7 @@ fn change_service(
     option: SetOption,
     service: &ServiceArgument,
     argument: &[u8],
-) -> Result<Object, Refusal> {
+) -> Result<Object, OptionError> {
     let which = service.which;
     if option == SetOption::Zero && which.is_blank() {
         table.zero_all(path);
@@ -72,18 +72,18 @@ fn change_service(
     let names_scheduler = matches!(option, SetOption::AddService | SetOption::EditService);
     let scheduler = match &service.scheduler.0 {
         Some(name) => name.clone(),
-        None if names_scheduler => return Err(Refusal::SchedulerName),
+        None if names_scheduler => return Err(OptionError::SchedulerName),
         None => Vec::new(),
     };
     if ![TCP, UDP, SCTP].contains(&which.protocol) {
-        return Err(Refusal::Protocol(which.protocol));
+        return Err(OptionError::Protocol(which.protocol));
     }
     let key = which.key();
     let exists = table.service(&key).is_some() && key.protocol() == which.protocol;
     if option != SetOption::AddService && !exists {
         return Err(Error::NoSuchService { service: key }.into());
     }
-    let destination = || argument::destination(argument).ok_or(Refusal::Unreadable);
+    let destination = || argument::destination(argument).ok_or(OptionError::Unreadable);
     let mut object = Object::from(key);
     match option {
         SetOption::AddService => {
@@ -108,7 +108,7 @@ fn change_service(
             table.delete_destination(&key, &spec.key, path)?;
         }
         SetOption::Flush | SetOption::Timeouts | SetOption::StartDaemon | SetOption::StopDaemon => {
-            return Err(Refusal::NoSuchOption);
+            return Err(OptionError::NoSuchOption);
         }
     }
     Ok(object)

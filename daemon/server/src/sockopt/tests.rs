@@ -47,7 +47,7 @@ impl Kernel {
             owner: Owner::Host,
             host: &FakeHost,
             pid: 0,
-            may_administer: true,
+            net_admin: true,
         };
         carry_out(&self.0, &caller, call)
     }
@@ -320,7 +320,7 @@ fn whoever_may_not_administer_is_refused_before_all_else() {
         owner: Owner::Host,
         host: &FakeHost,
         pid: 0,
-        may_administer: false,
+        net_admin: false,
     };
     for direction in [Direction::Set, Direction::Get] {
         let call = Call {

@@ -53,7 +53,7 @@ impl Gateway {
     fn sockets(
         &self,
         namespace: u64,
-        may_administer: bool,
+        net_admin: bool,
         netns: impl FnOnce() -> io::Result<OwnedFd>,
     ) -> io::Result<Arc<NamespaceSockets>> {
         let namespace = Namespace(namespace);
@@ -63,14 +63,14 @@ impl Gateway {
             Ok((netns, owner))
         });
         let sockets = sockets.inspect_err(|error| {
-            if !may_administer {
+            if !net_admin {
                 // Anybody can bring this about, and it concerns nobody else.
                 tracing::debug!(namespace = namespace.0, %error, "a client's network namespace cannot be entered");
             } else if let Some(left_out) = NOT_ENTERED.admit() {
                 tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network namespace cannot be entered");
             }
         })?;
-        if may_administer {
+        if net_admin {
             self.watch(&sockets);
         }
         Ok(sockets)
@@ -96,12 +96,12 @@ impl seccomp::Handler for Gateway {
     ) -> Result<(), i32> {
         let netns = || netns::of_socket(client.socket.as_fd());
         // What the kernel says when it has no room for a message.
-        let namespace = self.sockets(client.namespace, client.may_administer, netns);
+        let namespace = self.sockets(client.namespace, client.net_admin, netns);
         let client = Client {
             namespace: namespace.map_err(|_| libc::ENOBUFS)?,
             port: client.port,
             pid: client.pid,
-            may_administer: client.may_administer,
+            net_admin: client.net_admin,
             cap_ack: client.cap_ack,
             ext_ack: client.ext_ack,
         };
@@ -116,14 +116,14 @@ impl seccomp::Handler for Gateway {
     ) -> Result<sockopt::Value, i32> {
         let netns = || caller.netns.try_clone();
         let namespace = self
-            .sockets(caller.namespace, caller.may_administer, netns)
+            .sockets(caller.namespace, caller.net_admin, netns)
             .map_err(|_| libc::ENOPROTOOPT)?;
         let caller = sockopt::Caller {
             namespace: namespace.namespace(),
             owner: namespace.owner(),
             host: namespace.as_ref(),
             pid: caller.pid,
-            may_administer: caller.may_administer,
+            net_admin: caller.net_admin,
         };
         sockopt::carry_out(&self.state, &caller, call)
     }
@@ -142,12 +142,12 @@ impl bpf::Handler for Gateway {
     fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Waiting>) {
         // If there is no way in, nobody is left there to be answered, most likely.
         let netns = || request.open_namespace();
-        if let Ok(namespace) = self.sockets(request.namespace, request.may_administer, netns) {
+        if let Ok(namespace) = self.sockets(request.namespace, request.net_admin, netns) {
             let client = Client {
                 namespace,
                 port: request.port,
                 pid: request.visible_pid(),
-                may_administer: request.may_administer,
+                net_admin: request.net_admin,
                 cap_ack: request.cap_ack,
                 ext_ack: request.ext_ack,
             };

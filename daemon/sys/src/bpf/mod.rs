@@ -14,5 +14,5 @@ mod raw_map;
 pub mod run;
 
 pub use btf::{Btf, Error as TypeError};
-pub use program::{Incomplete, Kind, Refused, instructions, load};
+pub use program::{Incomplete, Kind, LoadError, instructions, load};
 pub use raw_map::RawMap;

@@ -62,7 +62,7 @@ struct ProgLoad {
 /// Why the kernel does not take a program.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}{}", if log.is_empty() { String::new() } else { format!("; the verifier says: {log}") })]
-pub struct Refused {
+pub struct LoadError {
     /// Its answer.
     pub error: io::Error,
     /// The end of what the verifier says, if it was the verifier that refused.
@@ -124,8 +124,8 @@ pub fn load(
     instructions: &[bpf_insn],
     name: &str,
     function: u32,
-) -> Result<OwnedFd, Refused> {
-    let refused = |error| Refused {
+) -> Result<OwnedFd, LoadError> {
+    let refused = |error| LoadError {
         error,
         log: String::new(),
     };
@@ -155,7 +155,7 @@ pub fn load(
     attr.log_buf = log.as_mut_ptr() as u64;
     match call::descriptor(BPF_PROG_LOAD, &attr) {
         Ok(program) => Ok(program),
-        Err(_) => Err(Refused {
+        Err(_) => Err(LoadError {
             error,
             log: last_lines(&log),
         }),

@@ -1,6 +1,6 @@
 //! What is under way between the supervisor and the daemon. No more than a lock is waited for here,
 //! except for the daemon's word ([`Words`]), and for a daemon that is being started again
-//! ([`Patience`]): keepalived says each thing once, so that a server that it removes meanwhile
+//! ([`RetryQueue`]): keepalived says each thing once, so that a server that it removes meanwhile
 //! would stay for good. Where no daemon ever was, and where none comes back, there is nothing to
 //! wait for.
 //!
@@ -134,8 +134,8 @@ impl Session {
     }
 
     /// For calls that find no daemon.
-    pub(super) fn patience(&self) -> Patience<'_> {
-        Patience(self)
+    pub(super) fn retry_queue(&self) -> RetryQueue<'_> {
+        RetryQueue(self)
     }
 
     /// The connection to listen to, and whether there is something to be sent.
@@ -213,9 +213,9 @@ impl Words<'_> {
 }
 
 /// A wait for the next daemon.
-pub(super) struct Patience<'a>(&'a Session);
+pub(super) struct RetryQueue<'a>(&'a Session);
 
-impl Patience<'_> {
+impl RetryQueue<'_> {
     /// Waits for a moment; no, if there is nothing to wait for.
     pub(super) fn wait(&mut self) -> bool {
         let mut state = self.0.state();

@@ -147,9 +147,7 @@ fn rights_are_found_out_per_client() {
     assert_eq!(lines(&run(&daemon.socket, &words)).last(), Some(&refused));
     let seen = daemon.seen();
     assert_eq!(
-        seen.iter()
-            .map(|seen| seen.may_administer)
-            .collect::<Vec<_>>(),
+        seen.iter().map(|seen| seen.net_admin).collect::<Vec<_>>(),
         [true, false, false]
     );
     assert_eq!(seen[0].pid, pid);

@@ -33,7 +33,7 @@ pub(super) enum Dump {
 pub(super) struct Seen {
     pub(super) namespace: u64,
     pub(super) pid: i32,
-    pub(super) may_administer: bool,
+    pub(super) net_admin: bool,
 }
 
 /// Answers from a socket of its own.
@@ -105,7 +105,7 @@ impl Fake {
                 ],
                 1,
             ),
-            _ if !client.may_administer => error = -libc::EPERM,
+            _ if !client.net_admin => error = -libc::EPERM,
             (FAMILY_ID, 15) => answer(
                 &[
                     attribute(1, &0x01_02_01_u32.to_ne_bytes()),
@@ -144,7 +144,7 @@ impl Handler for Shared {
         let seen = Seen {
             namespace: client.namespace,
             pid: client.pid,
-            may_administer: client.may_administer,
+            net_admin: client.net_admin,
         };
         fake.seen.lock().expect("lock").push(seen);
         let is_dump = u16::from_ne_bytes([bytes[6], bytes[7]]) & 0x300 == 0x300;
@@ -177,9 +177,9 @@ impl Handler for Shared {
         self.0.seen.lock().expect("lock").push(Seen {
             namespace: caller.namespace,
             pid: caller.pid,
-            may_administer: caller.may_administer,
+            net_admin: caller.net_admin,
         });
-        if !caller.may_administer {
+        if !caller.net_admin {
             return Err(libc::EPERM);
         }
         let length = usize::try_from(call.length).expect("length");

@@ -50,7 +50,7 @@ fn exactly_the_options_of_ipvs_are_taken() {
         assert_eq!(python(&daemon.socket, &call), "None", "{call}");
     }
     let seen = daemon.seen();
-    assert!(seen.iter().all(|seen| seen.may_administer), "{seen:?}");
+    assert!(seen.iter().all(|seen| seen.net_admin), "{seen:?}");
     for call in [
         format!("s.getsockopt(0, {}, 300)", BASE - 1),
         format!("s.getsockopt(0, {}, 300)", LAST_GET + 1),

@@ -13,7 +13,7 @@ use super::target::Target;
 use super::wire::{self, Kind};
 
 /// A call that waits for the daemon.
-pub(super) enum Question {
+pub(super) enum ForwardedCall {
     Option(OptionCall),
     File(FileCall),
 }
@@ -24,15 +24,17 @@ pub(super) fn is_one(notification: &Notification) -> bool {
 }
 
 /// Reads a call. "No" leaves it to the kernel.
-pub(super) fn read(notification: &Notification) -> Option<Question> {
+pub(super) fn read(notification: &Notification) -> Option<ForwardedCall> {
     let target = Target::new(notification.tid);
     match option::direction(notification) {
-        Some(direction) => option::read(notification, direction, &target).map(Question::Option),
-        None => file::read(notification, &target).map(Question::File),
+        Some(direction) => {
+            option::read(notification, direction, &target).map(ForwardedCall::Option)
+        }
+        None => file::read(notification, &target).map(ForwardedCall::File),
     }
 }
 
-impl Question {
+impl ForwardedCall {
     pub(super) fn tid(&self) -> libc::pid_t {
         match self {
             Self::Option(call) => call.tid,

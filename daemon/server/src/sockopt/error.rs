@@ -2,7 +2,7 @@
 
 /// A refusal. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum OptionError {
     /// `EPERM`
     #[error("the caller lacks CAP_NET_ADMIN in its network namespace")]
     NotAllowed,
@@ -29,7 +29,7 @@ pub(super) enum Refusal {
     Rule(#[from] sockvs_ipvs::Error),
 }
 
-impl Refusal {
+impl OptionError {
     /// The error number, positive.
     pub(super) fn errno(&self) -> i32 {
         match self {

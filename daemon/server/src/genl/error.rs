@@ -4,7 +4,7 @@ use netlink_packet_ipvs::policy::{PolicyError, Rule};
 
 /// An error, as a client gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct RequestError {
     /// The error number, positive.
     pub(super) errno: i32,
     /// The extended acknowledgement's text, where the kernel gives one.
@@ -17,7 +17,7 @@ pub(super) struct Refusal {
     pub(super) why: String,
 }
 
-impl Refusal {
+impl RequestError {
     /// An error that the kernel explains no further.
     pub(super) fn new(errno: i32, why: impl Into<String>) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Refusal {
     }
 }
 
-impl From<sockvs_ipvs::Error> for Refusal {
+impl From<sockvs_ipvs::Error> for RequestError {
     fn from(error: sockvs_ipvs::Error) -> Self {
         Self::new(error.errno(), error.to_string())
     }

@@ -21,13 +21,13 @@ impl Owner {
 
 /// A process's place in the tree of user namespaces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct Credentials {
     user: libc::uid_t,
     namespace: Namespace,
     net_admin: bool,
 }
 
-impl Standing {
+impl Credentials {
     /// That of a thread as it is now.
     pub(super) fn of(tid: libc::pid_t) -> Result<Self> {
         // The capabilities first: whoever changes to a user namespace below has all of them there.
@@ -42,7 +42,7 @@ impl Standing {
     /// Whether it has CAP_NET_ADMIN in what belongs to `owner`. Within its own user namespace its
     /// capabilities say so; in those below it has all, by way of being the user who made them or of
     /// having the capability here.
-    pub(super) fn may_administer(self, owner: &Owner) -> bool {
+    pub(super) fn net_admin(self, owner: &Owner) -> bool {
         let Ok(mut namespace) = owner.0.try_clone() else {
             return false;
         };
@@ -83,20 +83,20 @@ mod tests {
     #[test]
     fn root_may_administer_its_own_network() {
         let owner = owner_of_own();
-        let mut standing = Standing::of(process::own_pid()).unwrap();
-        assert!(standing.may_administer(&owner));
+        let mut standing = Credentials::of(process::own_pid()).unwrap();
+        assert!(standing.net_admin(&owner));
         standing.net_admin = false;
-        assert!(!standing.may_administer(&owner));
+        assert!(!standing.net_admin(&owner));
     }
 
     #[test]
     fn somebody_of_a_namespace_that_is_not_above_may_not() {
         let owner = owner_of_own();
-        let elsewhere = Standing {
+        let elsewhere = Credentials {
             user: 0,
             namespace: process::namespace(process::own_pid(), "net").unwrap(),
             net_admin: true,
         };
-        assert!(!elsewhere.may_administer(&owner));
+        assert!(!elsewhere.net_admin(&owner));
     }
 }
