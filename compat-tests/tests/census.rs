@@ -5,7 +5,9 @@
 
 use std::{
     collections::BTreeMap,
-    env, thread,
+    env,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -150,13 +152,26 @@ fn storm(testbed: &Testbed, cycles: u64) -> Counts {
     println!("SOCKVS_TEST_SEED={seed} SOCKVS_TEST_CYCLES={cycles}");
     let start = Instant::now();
     let mut users = [NOBODY, SOMEBODY].map(|number| user(testbed, number));
+    let done = AtomicBool::new(false);
     let told = thread::scope(|scope| {
+        // Listing looks through the connections, too, beside the daemon's own search for what is gone.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                testbed.ipvsadm("-Ln");
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
         let threads = (seed..).zip(&mut users).map(|(seed, user)| {
             let request = format!("mixed {seed} {}", cycles / 2);
             scope.spawn(move || user.run(&request))
         });
         let threads: Vec<_> = threads.collect();
-        let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        let ends: Vec<_> = threads
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        let ends = ends.into_iter();
         ends.map(|told| told.expect("it is told above what failed"))
             .collect::<Vec<Counts>>()
     });

@@ -127,8 +127,21 @@ pub(crate) fn free(cookie: u64) {
             return;
         }
     }
-    if elsewhere.overflowed() && sockvs_free_overflow(cookie) != 0 {
+    if elsewhere.overflowed() && sockvs_free_overflow(cookie & !CLAIMED) != 0 {
         counter::add_half(overflowed_of(first), u32::MAX);
+    }
+}
+
+/// In the cookie of an entry: who set it is about to free the entry. No socket has such a cookie, and
+/// the places of an entry are the same with it.
+pub(crate) const CLAIMED: u64 = 1 << 63;
+
+/// Frees an entry whose socket, which has this cookie, is gone. Several may see that at the same time:
+/// one of them does it, and no other entry that has the place by then is touched.
+#[inline(always)]
+pub(crate) fn free_gone(entry: *mut Connection, cookie: u64) {
+    if counter::replace(cookie_of(entry), cookie, cookie | CLAIMED) {
+        free(cookie | CLAIMED);
     }
 }
 

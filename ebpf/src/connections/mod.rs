@@ -25,7 +25,7 @@ use crate::{
     counter, origin, table, words,
 };
 
-pub(crate) use entries::{at, free, of_socket, overflow};
+pub(crate) use entries::{CLAIMED, at, free, free_gone, of_socket, overflow};
 
 /// The cookie of the socket that a program runs for.
 #[inline(always)]

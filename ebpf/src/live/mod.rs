@@ -25,7 +25,11 @@ use sockvs_ebpf_common::{
     WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
 };
 
-use crate::{accounting, connections, counter, flows, persistence, settled, socket, words};
+use crate::{
+    accounting,
+    connections::{self, CLAIMED},
+    counter, flows, persistence, settled, socket, words,
+};
 
 /// Not pinned, as the other map: they are of the daemon that asks.
 #[btf_map]
@@ -131,6 +135,7 @@ extern "C" fn sockvs_visit(walker: u32, told: u32, index: u32) -> u32 {
     };
     match connections::owner(connection) {
         0 => 0,
+        claimed if claimed & CLAIMED != 0 => 0,
         cookie => visit(walker, told, connection, cookie),
     }
 }
@@ -181,7 +186,7 @@ fn remove_gone(connection: *mut Connection, cookie: u64, counted: u32) {
         && connections::owner(connection) == cookie
         && !socket::is_alive(sk, cookie)
     {
-        connections::free(cookie);
+        connections::free_gone(connection, cookie);
     }
 }
 
