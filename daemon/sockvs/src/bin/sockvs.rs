@@ -17,6 +17,7 @@ use sockvs::{
     intercept, shim,
 };
 use sockvs_intercept_seccomp as seccomp;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use sockvs_ipvs::Setting;
 use sockvs_server::{control::Status, procfs::File};
 
@@ -70,8 +71,9 @@ enum Command {
     },
     /// Show or change settings of this network namespace (net.ipv4.vs.*).
     ///
-    /// Example: sockvs setting conn_reuse_mode=0
-    Setting {
+    /// Example: sockvs sysctl conn_reuse_mode=0
+    #[command(visible_alias = "setting")]
+    Sysctl {
         /// A setting to show, or to change; all of them are shown if none is given.
         #[arg(value_name = "NAME[=VALUE]", value_parser = assignment)]
         settings: Vec<(Setting, Option<String>)>,
@@ -119,15 +121,25 @@ enum ShimAction {
 
 fn main() -> ExitCode {
     let Arguments { socket, command } = Arguments::parse();
+    if !matches!(command, Command::Exec { .. }) {
+        end_with_the_reader();
+    }
     match command {
         Command::Exec { proc, command } => exec(&command, &socket, proc),
         Command::Status { json } => status(&socket, json),
         Command::Connections { json } => exit(show_connections(&socket, json)),
         Command::Proc { file, write_to } => exit(files(&socket, file, write_to.as_deref())),
-        Command::Setting { settings } => exit(show_settings(&socket, &settings)),
+        Command::Sysctl { settings } => exit(show_settings(&socket, &settings)),
         Command::Shim { dir, action } => exit(shims(&socket, &dir, &action)),
         Command::Doctor { json } => examine(&socket, json),
     }
+}
+
+/// Lets a closed pipe end this process, as it ends other commands: `sockvs status | head`. Not for
+/// `exec`, whose supervisor would end with the daemon.
+fn end_with_the_reader() {
+    // SAFETY: the default action runs no code of ours.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }
 
 fn exec(command: &[OsString], socket: &Path, proc: bool) -> ExitCode {

@@ -1,6 +1,6 @@
 //! The daemon.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use sockvs::{
@@ -77,6 +77,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("SOCKVS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if arguments.log_json {
         log.json().init();
