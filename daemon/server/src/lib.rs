@@ -1,4 +1,4 @@
-//! Serves IPVS as the kernel would, whatever way a request comes.
+//! Serves IPVS like the kernel, for every interface by which a request can come.
 //!
 //! ```text
 //! genl ────┐
@@ -8,14 +8,12 @@
 //! control ─┘
 //! ```
 //!
-//! [`state`] holds the tables behind one lock. Over it stand the front ends, side by side: [`genl`]
-//! is the generic netlink family, [`sockopt`] the socket options that came before it, [`procfs`] the
-//! text of `/proc/net/ip_vs*` and of the settings, [`control`] the lines that `sockvs` and the
-//! daemon exchange. None of them goes through another, but for `control`, which shows what `procfs`
-//! says.
+//! [`state`] holds the tables behind one lock. The front ends use it and are independent of each
+//! other: [`genl`] is the generic netlink family, [`sockopt`] the older socket options, [`procfs`]
+//! the text of `/proc/net/ip_vs*` and of the settings, [`control`] the protocol between `sockvs`
+//! and the daemon. The only exception is `control`, which returns the text of `procfs`.
 //!
-//! How a request gets here is the business of the interceptors; what it may do is that of
-//! `sockvs-ipvs`.
+//! Receiving requests is the task of the interceptors; validating them is that of `sockvs-ipvs`.
 
 pub mod control;
 pub mod genl;

@@ -1,4 +1,4 @@
-//! An open connection, as it is written for `sockvs connections`.
+//! An open connection, in the form that `sockvs connections` reads.
 
 use std::net::SocketAddr;
 
@@ -10,13 +10,13 @@ use sockvs_ipvs::Connection;
 pub struct ConnectionEntry {
     /// `TCP` or `UDP`.
     pub protocol: String,
-    /// The client's own address.
+    /// The client's address.
     pub client: SocketAddr,
-    /// What it asked for.
+    /// The virtual address that it connected to.
     pub r#virtual: SocketAddr,
-    /// The server that it got.
+    /// The server that the scheduler chose.
     pub server: SocketAddr,
-    /// How far it is, as the kernel's IPVS calls it.
+    /// The connection's state, by the kernel's IPVS name.
     pub state: String,
     /// The cookie of the network namespace that the client's socket is in.
     pub namespace: u64,
@@ -27,7 +27,7 @@ pub struct ConnectionEntry {
 }
 
 impl ConnectionEntry {
-    /// A connection, in words.
+    /// A connection, with text for its protocol and state.
     #[must_use]
     pub fn of(connection: &Connection) -> Self {
         Self {

@@ -1,7 +1,7 @@
-//! What the daemon and `sockvs` say to each other at the control socket: one line asks, one line of
-//! JSON answers.
+//! The protocol of the control socket between the daemon and `sockvs`: one line of request, one
+//! line of JSON in reply.
 //!
-//! The socket itself, and who may use it, is the business of the daemon.
+//! The socket itself, and access control to it, are part of the daemon.
 
 mod connection;
 mod reply;

@@ -1,4 +1,4 @@
-//! What is answered to a request. Who asks, and how, is not looked at here.
+//! Builds the reply to a control request. It does not read the socket or check access.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use crate::procfs::Place;
 use crate::state::{Actor, IpvsState, Object, Tables};
 use sockvs_ipvs::{Namespace, Setting, Usage};
 
-/// The line of JSON for a request; none is one that nobody understands. It is about the namespace
-/// of whoever asks.
+/// The line of JSON that replies to a request line; `None` if the line is not a valid request. The
+/// reply is about the client's network namespace.
 pub fn reply(
     request: Option<Request>,
     actor: Actor,
@@ -23,8 +23,8 @@ pub fn reply(
         Some(Request::Status) => serde_json::to_string(&Status::now(facts, state, maps())),
         Some(Request::Connections) => {
             let connections = state.lock().path.connections();
-            let told: Vec<_> = connections.iter().map(ConnectionEntry::of).collect();
-            serde_json::to_string(&told)
+            let entries: Vec<_> = connections.iter().map(ConnectionEntry::of).collect();
+            serde_json::to_string(&entries)
         }
         Some(Request::File(file)) => text(Ok(Place::File(file).text(state, ns))),
         Some(Request::Setting(setting, None)) => text(Ok(shown(state, ns, setting))),
@@ -36,7 +36,7 @@ pub fn reply(
     }
 }
 
-/// A setting's text, without the line's end.
+/// A setting's text, without the newline.
 fn shown(state: &IpvsState, ns: Namespace, setting: Setting) -> String {
     let text = Place::Setting(setting).text(state, ns);
     text.trim_end().to_owned()
@@ -55,7 +55,7 @@ fn change(state: &IpvsState, actor: Actor, setting: Setting, given: &str) -> Res
     Ok(())
 }
 
-/// A setting and what was given, for the log.
+/// A setting and its new value, for the log.
 struct Assignment<'a>(Setting, &'a str);
 
 impl fmt::Debug for Assignment<'_> {
@@ -64,7 +64,7 @@ impl fmt::Debug for Assignment<'_> {
     }
 }
 
-/// A text, or why there is none.
+/// A text, or the error that prevented it.
 fn text(result: Result<String, String>) -> serde_json::Result<String> {
     serde_json::to_string(&match result {
         Ok(text) => json!({ "text": text }),

@@ -1,23 +1,23 @@
-//! What can be asked, as the line that asks it.
+//! Control requests, encoded as one line each.
 
 use crate::procfs::File;
 use sockvs_ipvs::Setting;
 
-/// A request. It is about the network namespace that the client's socket is in.
+/// A request. It is about the network namespace of the client's socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// The daemon's status.
     Status,
     /// The open connections of all namespaces.
     Connections,
-    /// What a file says.
+    /// The contents of a file.
     File(File),
-    /// A setting, after it was changed to the text if there is one.
+    /// The value of a setting; with a text, the setting is first changed to it.
     Setting(Setting, Option<String>),
 }
 
 impl Request {
-    /// The line, without its end.
+    /// Encodes the request as a line, without the newline.
     pub fn line(&self) -> String {
         match self {
             Self::Status => "status".to_owned(),
@@ -28,7 +28,7 @@ impl Request {
         }
     }
 
-    /// The request of a line, if it is one.
+    /// Decodes a line; `None` if it is not a valid request.
     pub fn of(line: &str) -> Option<Self> {
         let mut words = line.trim_end_matches('\n').splitn(3, ' ');
         match (words.next()?, words.next(), words.next()) {

@@ -1,4 +1,4 @@
-//! What the daemon says of itself.
+//! The daemon's status, as `sockvs status` shows it.
 
 use std::path::PathBuf;
 
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 use crate::state::IpvsState;
 use sockvs_ipvs::Usage;
 
-/// What is known when the daemon starts and does not change.
+/// What is fixed when the daemon starts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Facts {
     /// The version of sockvsd.
     pub version: String,
     /// Its process id.
     pub pid: u32,
-    /// How requests reach it.
+    /// The interceptor.
     pub intercept: String,
-    /// Why in this way.
+    /// Why this interceptor was chosen.
     pub intercept_reason: String,
     /// The cgroup whose processes' connections are balanced.
     pub cgroup: PathBuf,
-    /// Whether the services of the daemon's own namespace hold in all of them.
+    /// Whether the services of the daemon's own namespace apply to all namespaces.
     pub node_wide: bool,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
@@ -29,26 +29,26 @@ pub struct Facts {
 /// The daemon's status.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// What does not change.
+    /// What is fixed at start.
     #[serde(flatten)]
     pub facts: Facts,
-    /// Each network namespace that has a table.
+    /// The network namespaces that have a table.
     pub namespaces: Vec<NamespaceStatus>,
-    /// How much is in use of what there is a limit to.
+    /// How much of each limited resource is in use.
     #[serde(default)]
     pub room: Vec<Room>,
 }
 
-/// How much of something is in use.
+/// How much of a limited resource is in use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Room {
-    /// Of what.
+    /// The name of the resource.
     pub of: String,
     /// How many are in use.
     pub used: u64,
-    /// How many there may be.
+    /// The limit.
     pub most: u64,
-    /// How many of those in use belong to others than the initial user namespace.
+    /// How many of those in use belong to owners other than the initial user namespace.
     pub others: u64,
 }
 
@@ -70,14 +70,14 @@ pub struct NamespaceStatus {
     pub cookie: u64,
     /// How many services it has.
     pub services: usize,
-    /// How many destinations they have together.
+    /// How many destinations its services have in total.
     pub destinations: usize,
     /// How many connections were sent to a server since the services were added.
     pub connections: u64,
 }
 
 impl Status {
-    /// The status now.
+    /// The current status.
     pub fn now(facts: &Facts, state: &IpvsState, maps: Vec<Usage>) -> Self {
         let mut usage = state.usage();
         usage.extend(maps);

@@ -1,4 +1,4 @@
-//! Who sent a datagram, and what that client may do and wants to see.
+//! The sender of a datagram: its socket, its privileges and its netlink options.
 
 use std::sync::Arc;
 
@@ -16,39 +16,40 @@ pub struct Client {
     pub port: u32,
     /// The process that sent the datagram, for the log.
     pub pid: i32,
-    /// Whether the kernel would let it administer the network (`netlink_capable`): it has
-    /// `CAP_NET_ADMIN` in the initial user namespace.
+    /// Whether the process passes `netlink_capable`: it has `CAP_NET_ADMIN` in the initial user
+    /// namespace.
     pub net_admin: bool,
-    /// Errors are answered without the request (`NETLINK_CAP_ACK`).
+    /// Whether errors omit the request (`NETLINK_CAP_ACK`).
     pub cap_ack: bool,
-    /// Errors are answered with an explanation (`NETLINK_EXT_ACK`).
+    /// Whether errors carry an explanation (`NETLINK_EXT_ACK`).
     pub ext_ack: bool,
 }
 
 impl Client {
-    /// Whether the process has ended. An interceptor may hold the socket open beyond that, so that
-    /// sending to it does not tell.
+    /// Whether the process has ended. An interceptor may keep the socket open after that, so
+    /// sending to the socket does not fail.
     pub(super) fn is_gone(&self) -> bool {
         self.pid > 0 && kill(Pid::from_raw(self.pid), None) == Err(Errno::ESRCH)
     }
 }
 
-/// The network namespace that a client's socket belongs to: what there is in it, and how replies
-/// get there. [`NamespaceSockets`](super::NamespaceSockets) is a real one.
+/// The network namespace of a client's socket: its addresses and interfaces, and how replies are
+/// sent to it. [`NamespaceSockets`](super::NamespaceSockets) implements this with sockets in the
+/// namespace.
 pub trait ClientNamespace: Host + Send + Sync {
-    /// Which namespace it is.
+    /// The namespace.
     fn namespace(&self) -> Namespace;
 
-    /// Whose it is.
+    /// The namespace's owner.
     fn owner(&self) -> Owner;
 
     /// Sends a datagram to a port.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if the client has no room for it; others if nobody will ever take it.
+    /// `EAGAIN` if the client's receive buffer is full; any other error is permanent.
     fn send(&self, port: u32, datagram: &[u8], wait: Wait) -> Result<(), Errno>;
 
-    /// How many datagrams were sent, to whatever port.
+    /// How many datagrams were sent in this namespace, to any port.
     fn sent(&self) -> u64;
 }

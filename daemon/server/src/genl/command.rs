@@ -1,4 +1,4 @@
-//! The commands that change a table or read one thing of it (`ip_vs_genl_set_cmd`,
+//! The commands that change a table or read one object (`ip_vs_genl_set_cmd`,
 //! `ip_vs_genl_set_daemon`, `ip_vs_genl_get_cmd`).
 
 use netlink_packet_ipvs::{
@@ -14,7 +14,7 @@ use super::{ClientNamespace, encode, error::RequestError, reply::ReplyHeader, re
 use crate::state::{Object, Tables};
 use sockvs_ipvs::{Error, Namespace, ServiceKey, Table, TimeoutsUpdate};
 
-/// Carries out a command that changes something, and says what that was about.
+/// Executes a command that changes a table, and returns which object it changed.
 pub(super) fn change(
     tables: &mut Tables,
     client: &dyn ClientNamespace,
@@ -90,8 +90,8 @@ pub(super) fn change(
     Ok(object)
 }
 
-/// The service that a command about a destination names. That it exists is checked before the
-/// destination is looked at.
+/// The service that a destination command names. As in the kernel, the service is checked before
+/// the destination is decoded.
 fn existing_service(table: &Table, attrs: &CommandAttrs<'_>) -> Result<ServiceKey, RequestError> {
     let (key, _) = request::service_key(attrs.service)?;
     match table.service(&key) {
@@ -100,7 +100,7 @@ fn existing_service(table: &Table, attrs: &CommandAttrs<'_>) -> Result<ServiceKe
     }
 }
 
-/// Carries out a command that reads one thing, and gives the reply.
+/// Executes a command that reads one object, and returns the reply.
 pub(super) fn read(
     tables: &Tables,
     ns: Namespace,

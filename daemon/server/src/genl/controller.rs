@@ -1,7 +1,7 @@
-//! The generic netlink controller's part: which number our family has, and what it offers
+//! The generic netlink controller's reply for the family "IPVS": its number and its operations
 //! (`ctrl_getfamily` in `net/netlink/genetlink.c`).
 //!
-//! Requests about other families never get here; the kernel answers those.
+//! Requests about other families do not reach this module; the kernel answers them.
 
 use std::sync::LazyLock;
 
@@ -31,7 +31,7 @@ pub(super) fn answer(generic: &Generic<'_>, header: ReplyHeader) -> Result<Outco
     }
     let attrs = CtrlFamilyAttrs::decode(generic.attributes)
         .map_err(|error| RequestError::policy(&error, ATTRIBUTES_AT))?;
-    // The name decides where both are given, as in the kernel.
+    // If both are given, the name takes precedence, as in the kernel.
     let ours = match (attrs.family_name, attrs.family_id) {
         (Some(name), _) => name == IPVS_GENL_NAME.as_bytes(),
         (None, Some(id)) => id == FAMILY_ID,
@@ -44,8 +44,8 @@ pub(super) fn answer(generic: &Generic<'_>, header: ReplyHeader) -> Result<Outco
     Ok(Outcome::Reply(description(header), attrs.warning()))
 }
 
-/// What our family offers. It is the same for all, but for whom it is for; and as clients ask for
-/// it before each request, it is written once.
+/// The description of the family. Only the reply header differs between clients. Clients request it
+/// before each command, so it is encoded once.
 fn description(header: ReplyHeader) -> Vec<u8> {
     static FOR_NOBODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let family = new_family(FAMILY_ID);

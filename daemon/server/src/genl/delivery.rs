@@ -1,10 +1,11 @@
-//! Bringing replies to a client, no faster than it reads them.
+//! Sends replies to a client at the rate at which it reads them.
 //!
-//! What fits into the client's receive buffer is sent at once. For the rest a thread waits, and if
-//! the client does not read for a while, a timer asks now and then: a client that never reads costs
-//! a few hundred bytes, and no other client waits for it. One that goes on asking meanwhile loses
-//! replies in the end, as one of the kernel's does. One that may not administer anything gets no
-//! list, and for what else it is told nobody waits: it costs nothing.
+//! Replies that fit into the client's receive buffer are sent immediately. The rest are sent by a
+//! thread that blocks until there is room. If the client does not read for a while, a timer retries
+//! instead: a client that never reads costs a few hundred bytes and delays no other client. If such
+//! a client keeps sending requests, replies to it are eventually dropped, as the kernel does. A
+//! client without `CAP_NET_ADMIN` gets no dumps, and its other replies are dropped if they do not
+//! fit, so it costs nothing.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -20,17 +21,18 @@ use sockvs_ipvs::Namespace;
 
 use crate::state::IpvsState;
 
-/// How often a client that has stopped reading is tried again.
+/// How often to retry a client that has stopped reading.
 const RETRY: Duration = Duration::from_millis(100);
-/// How many threads may wait for clients. For the others there is the timer.
+/// How many threads may block on clients. Further clients are served by the timer.
 const THREADS: usize = 32;
-/// How many requests of a client's may have replies waiting. Those to further ones are lost.
+/// How many requests of one client may have queued replies. Replies to further requests are
+/// dropped.
 const MOST_WAITING: usize = 512;
 
-/// What waits for the replies to a datagram. It is dropped when the last one is delivered or given
-/// up.
+/// Represents the requester while replies to its datagram are pending. It is dropped when the last
+/// reply was delivered or abandoned.
 pub trait Waiting: Send {
-    /// Whether they are still to be delivered. Somebody else may have answered meanwhile.
+    /// Whether the replies are still to be delivered. Another process may have answered meanwhile.
     fn wants_replies(&self) -> bool {
         true
     }
@@ -38,29 +40,29 @@ pub trait Waiting: Send {
 
 impl Waiting for () {}
 
-/// What the replies on their way share.
+/// What all deliveries share.
 pub(super) struct Shared {
-    /// The tables, which lists are made from.
+    /// The tables that dumps are read from.
     pub(super) state: IpvsState,
-    /// Replies that wait for their client.
+    /// Replies that are queued for their clients.
     pub(super) queues: Queues,
 }
 
-/// Replies on their way to one client.
+/// Replies that are being sent to one client.
 pub(super) struct Delivery {
     shared: Arc<Shared>,
     client: Client,
     waiting: VecDeque<Reply>,
-    /// A datagram that was made but not taken yet.
+    /// A datagram that was encoded but not sent yet.
     unsent: Option<Vec<u8>>,
-    /// Told, by being dropped, when the last reply is delivered or given up.
-    waiting_for_it: Box<dyn Waiting>,
+    /// Dropped when the last reply was delivered or abandoned.
+    requester: Box<dyn Waiting>,
 }
 
 /// A client's socket.
 type Socket = (Namespace, u32);
 
-/// The sockets that somebody waits for, each with the deliveries that come next.
+/// The sockets with pending deliveries, each with its queue.
 pub(super) struct Queues {
     by_socket: Mutex<HashMap<Socket, VecDeque<Delivery>>>,
     threads: Arc<Semaphore>,
@@ -76,7 +78,7 @@ impl Default for Queues {
 }
 
 impl Queues {
-    /// Puts a delivery behind the ones that wait; gives it back if none does.
+    /// Queues a delivery behind pending ones; returns it if there are none.
     fn enqueue(&self, delivery: Delivery) -> Option<Delivery> {
         match self.by_socket().entry(delivery.socket()) {
             Entry::Occupied(mut queue) => {
@@ -89,7 +91,8 @@ impl Queues {
         }
     }
 
-    /// The same, only that one that is given back is the one that others line up behind.
+    /// As [`enqueue`](Self::enqueue), but if there are none, the returned delivery becomes the
+    /// pending one.
     fn begin(&self, delivery: Delivery) -> Option<Delivery> {
         let mut queues = self.by_socket();
         match queues.entry(delivery.socket()) {
@@ -97,14 +100,14 @@ impl Queues {
                 queue.get_mut().push_back(delivery);
                 None
             }
-            Entry::Vacant(nobody) => {
-                nobody.insert(VecDeque::new());
+            Entry::Vacant(slot) => {
+                slot.insert(VecDeque::new());
                 Some(delivery)
             }
         }
     }
 
-    /// The next one. If there is none, nobody waits for the socket any more.
+    /// The next delivery. If there is none, the socket's queue is removed.
     fn next(&self, socket: Socket) -> Option<Delivery> {
         let mut queues = self.by_socket();
         let next = queues.get_mut(&socket)?.pop_front();
@@ -125,7 +128,7 @@ impl Queues {
 pub(super) enum Reply {
     /// One datagram.
     Datagram(Vec<u8>),
-    /// A list, whose datagrams are made when they can be sent.
+    /// A dump. Its datagrams are encoded when they can be sent.
     Dump(Dump),
 }
 
@@ -135,23 +138,23 @@ enum Progress {
 }
 
 impl Delivery {
-    /// No replies yet.
+    /// A delivery without replies.
     pub(super) fn new(shared: Arc<Shared>, client: Client, done: Box<dyn Waiting>) -> Self {
         Self {
             shared,
             client,
             waiting: VecDeque::new(),
             unsent: None,
-            waiting_for_it: done,
+            requester: done,
         }
     }
 
-    /// One more reply.
+    /// Adds a reply.
     pub(super) fn push(&mut self, item: Reply) {
         self.waiting.push_back(item);
     }
 
-    /// Sends what fits, and sees to it that the rest follows.
+    /// Sends what fits, and queues the rest.
     pub(super) fn start(self) {
         let shared = Arc::clone(&self.shared);
         let Some(mut delivery) = shared.queues.enqueue(self) else {
@@ -172,7 +175,7 @@ impl Delivery {
         (self.client.namespace.namespace(), self.client.port)
     }
 
-    /// Delivers, and then all that has lined up behind.
+    /// Completes this delivery, and then those that were queued behind it.
     async fn follow_up(self) {
         let (shared, socket) = (Arc::clone(&self.shared), self.socket());
         let mut next = Some(self);
@@ -208,14 +211,14 @@ impl Delivery {
         }
     }
 
-    /// Tells one state of the delivery from a later one.
+    /// A value that changes whenever the delivery makes progress.
     fn left(&self) -> (usize, u64) {
         (self.waiting.len(), self.client.namespace.sent())
     }
 
     fn flush(&mut self, wait: Wait) -> Progress {
         while let Some(datagram) = self.next() {
-            if !self.waiting_for_it.wants_replies() {
+            if !self.requester.wants_replies() {
                 break;
             }
             match self
@@ -256,11 +259,11 @@ impl Delivery {
     }
 }
 
-/// Whether to wait for a client that has no room.
+/// Whether to wait for a client whose receive buffer is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all.
+    /// Return immediately.
     No,
-    /// As long as the reply socket's time-out says.
+    /// Wait until the time-out of the reply socket.
     ForAWhile,
 }

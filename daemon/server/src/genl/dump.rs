@@ -1,8 +1,8 @@
-//! Lists of any length, a datagram at a time.
+//! Dumps of any length, one datagram at a time.
 //!
-//! A dump remembers only how far it has come. Each datagram is made of the table as it is when the
-//! client has room for it, as in the kernel: an entry that comes or goes meanwhile may be missed or
-//! be seen twice, but memory does not grow with the table, and no client keeps another waiting.
+//! A dump stores only its position. Each datagram is encoded from the table at the time when the
+//! client has room for it, as in the kernel: an entry that is added or removed meanwhile may be
+//! missed or seen twice, but memory does not grow with the table, and no client delays another.
 
 use std::{
     collections::HashSet,
@@ -18,28 +18,28 @@ use super::{Client, encode, reply::ReplyHeader, request};
 use crate::state::Tables;
 use sockvs_ipvs::{Namespace, ServiceKey};
 
-/// The largest datagram. The kernel's smallest buffer for a dump (`NLMSG_GOODSIZE`) has this size
-/// with pages of 4096 bytes, so every client is prepared for it.
+/// The largest datagram. The kernel's smallest dump buffer (`NLMSG_GOODSIZE`) has this size with
+/// pages of 4096 bytes, so every client can receive it.
 const DATAGRAM: usize = 3776;
 
-/// A list that is being sent.
+/// A dump in progress.
 #[derive(Debug)]
 pub(super) struct Dump {
     ns: Namespace,
     what: What,
     header: ReplyHeader,
-    /// What the list's end says about the request.
+    /// The message that the dump's end carries about the request.
     text: Option<&'static str>,
     position: usize,
     ended: bool,
     _running: Running,
 }
 
-/// The lists that are being sent, by namespace and port: a socket gets one at a time.
+/// The dumps in progress, by namespace and port: a socket can have one at a time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RunningDumps(Arc<Mutex<HashSet<(Namespace, u32)>>>);
 
-/// A list that is being sent, until this is dropped.
+/// Marks a dump as in progress until this is dropped.
 #[derive(Debug)]
 pub(super) struct Running {
     dumps: RunningDumps,
@@ -47,7 +47,7 @@ pub(super) struct Running {
 }
 
 impl RunningDumps {
-    /// Notes that a list is being sent to a socket; none if one is already.
+    /// Marks a dump to a socket as in progress; `None` if there is one already.
     pub(super) fn begin(&self, ns: Namespace, port: u32) -> Option<Running> {
         let socket = (ns, port);
         self.sockets().insert(socket).then(|| Running {
@@ -70,14 +70,14 @@ impl Drop for Running {
 #[derive(Clone, Copy, Debug)]
 enum What {
     Services,
-    /// Of no service at all, if the request named none that exists: the kernel then ends the list
-    /// instead of refusing.
+    /// `None` if the request named no existing service: the kernel then sends an empty list instead
+    /// of an error.
     Destinations(Option<ServiceKey>),
     SyncDaemons,
 }
 
 impl Dump {
-    /// The list that a command asks for, or none if it cannot ask for one.
+    /// The dump that a command requests; `None` if the command has no dump.
     pub(super) fn new(
         command: IpvsCommand,
         attributes: &[u8],
@@ -113,7 +113,7 @@ impl Dump {
         })
     }
 
-    /// The next datagram; none after the one that says that the list ends.
+    /// The next datagram; `None` after the one with `NLMSG_DONE`.
     pub(super) fn next(&mut self, tables: &Tables) -> Option<Vec<u8>> {
         if self.ended {
             return None;
@@ -165,7 +165,7 @@ impl Dump {
         }
     }
 
-    /// Puts entries into the datagram until the next one does not fit.
+    /// Writes entries into the datagram until the next one does not fit.
     fn put<T>(
         &mut self,
         datagram: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! The table's types as the family's attributes.
+//! Encodes the table's types as attributes of the family.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use sockvs_ipvs::{
     Destination, DestinationReading, PersistenceEngine, Service, ServiceKey, Stats, SyncDaemon,
 };
 
-/// A service, as `ip_vs_genl_fill_service` gives it.
+/// Encodes a service (`ip_vs_genl_fill_service`).
 pub(super) fn service(service: &Service, stats: Stats) -> ServiceEntry<'static> {
     ServiceEntry {
         af: service.key().family().to_raw().into(),
@@ -39,7 +39,7 @@ pub(super) fn service(service: &Service, stats: Stats) -> ServiceEntry<'static> 
     }
 }
 
-/// A destination, as `ip_vs_genl_fill_dest` gives it.
+/// Encodes a destination (`ip_vs_genl_fill_dest`).
 pub(super) fn destination(
     destination: &Destination,
     reading: DestinationReading,
@@ -63,7 +63,7 @@ pub(super) fn destination(
     }
 }
 
-/// A sync daemon, as `ip_vs_genl_fill_daemon` gives it.
+/// Encodes a sync daemon (`ip_vs_genl_fill_daemon`).
 pub(super) fn sync_daemon(daemon: &SyncDaemon) -> DaemonEntry<'_> {
     let group: IpAddr = daemon.group();
     DaemonEntry {

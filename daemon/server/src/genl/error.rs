@@ -1,19 +1,19 @@
-//! Why a message is answered with an error: the number, and what the kernel adds to it.
+//! The error that answers a message: the error number, and the kernel's extended acknowledgement.
 
 use netlink_packet_ipvs::policy::{PolicyError, Rule};
 
-/// An error, as a client gets it.
+/// An error, as it is sent to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestError {
     /// The error number, positive.
     pub(super) errno: i32,
-    /// The extended acknowledgement's text, where the kernel gives one.
+    /// The extended acknowledgement's text, if the kernel sends one.
     pub(super) text: Option<&'static str>,
     /// The offending attribute, in bytes from the start of the message.
     pub(super) offset: Option<u32>,
-    /// What the attribute should have been like, where the kernel tells.
+    /// The attribute's policy, if the kernel sends it.
     pub(super) rule: Option<Rule>,
-    /// What we say about it in the log.
+    /// The text for our log.
     pub(super) why: String,
 }
 

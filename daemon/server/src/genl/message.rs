@@ -1,6 +1,6 @@
-//! One netlink message of a datagram, cut out as the kernel does (`netlink_rcv_skb`).
+//! One netlink message of a datagram, delimited like the kernel does (`netlink_rcv_skb`).
 //!
-//! Only the two headers are looked at here.
+//! Only the two headers are parsed here.
 
 /// The length of `struct nlmsghdr`.
 pub(super) const NLMSG_HDRLEN: usize = 16;
@@ -9,13 +9,13 @@ pub(super) const GENL_HDRLEN: usize = 4;
 /// Message types below this are netlink's own (`NLMSG_MIN_TYPE`).
 const NLMSG_MIN_TYPE: u16 = 0x10;
 
-/// The request is for somebody (`NLM_F_REQUEST`).
+/// `NLM_F_REQUEST`.
 const REQUEST: u16 = 0x1;
-/// The sender wants to hear of success, too (`NLM_F_ACK`).
+/// The sender requests an acknowledgement of success, too (`NLM_F_ACK`).
 const ACK: u16 = 0x4;
-/// The request's reply is wanted by others as well (`NLM_F_ECHO`).
+/// The reply is also sent to listeners of the multicast group (`NLM_F_ECHO`).
 const ECHO: u16 = 0x8;
-/// The sender wants a list (`NLM_F_DUMP`).
+/// The sender requests a dump (`NLM_F_DUMP`).
 const DUMP: u16 = 0x300;
 
 /// A message.
@@ -32,8 +32,8 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Takes the first message off a datagram. None at its end, and also where what follows is no
-    /// message: the kernel then drops the rest without a word.
+    /// Takes the first message off a datagram. `None` at its end, and also if the rest is not a
+    /// message: like the kernel, this ignores the rest without an error.
     pub(super) fn next(datagram: &mut &'a [u8]) -> Option<Self> {
         let header = datagram.first_chunk::<NLMSG_HDRLEN>()?;
         let [l0, l1, l2, l3, t0, t1, f0, f1, s0, s1, s2, s3, ..] = *header;
@@ -51,28 +51,28 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Whether it asks for something, or is netlink's own and only ever acknowledged.
+    /// Whether it is a request, or a control message of netlink, which is only acknowledged.
     pub(super) fn is_request(&self) -> bool {
         self.flags & REQUEST != 0 && self.kind >= NLMSG_MIN_TYPE
     }
 
-    /// Whether the sender wants to hear of success, too.
+    /// Whether the sender requests an acknowledgement of success.
     pub(super) fn wants_ack(&self) -> bool {
         self.flags & ACK != 0
     }
 
-    /// Whether the sender wants a list.
+    /// Whether the sender requests a dump.
     pub(super) fn wants_dump(&self) -> bool {
         self.flags & DUMP == DUMP
     }
 
-    /// Whether it has flags that no command made since 2022 may have (`genl_header_check`).
+    /// Whether it has flags that commands added since 2022 must not have (`genl_header_check`).
     pub(super) fn has_reserved_flags(&self) -> bool {
         let dump = if self.wants_dump() { DUMP } else { 0 };
         self.flags & !(REQUEST | ACK | ECHO | dump) != 0
     }
 
-    /// The generic netlink command, its version's reserved bits, and the attributes.
+    /// The generic netlink header's command and reserved bits, and the attributes.
     pub(super) fn generic(&self) -> Option<Generic<'a>> {
         let payload = self.bytes.get(NLMSG_HDRLEN..)?;
         let [command, _version, r0, r1] = *payload.first_chunk::<GENL_HDRLEN>()?;
@@ -84,7 +84,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What generic netlink adds.
+/// The generic netlink part of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Generic<'a> {
     /// The command.

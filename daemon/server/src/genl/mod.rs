@@ -8,10 +8,9 @@
 //!                     delivery ── namespace: the sockets in the client's network namespace
 //! ```
 //!
-//! Where datagrams come from is the business of `intercept`; what a request may do is that of
-//! `ipvs`. The order in which a request is found wanting, and so which error a client sees, is the
-//! order of `genl_rcv_msg` (`net/netlink/genetlink.c`) and `ip_vs_genl_set_cmd`
-//! (`net/netfilter/ipvs/ip_vs_ctl.c`).
+//! Receiving datagrams is the task of `intercept`; validating changes is that of `ipvs`. The order
+//! of checks, and so which error a client sees, is that of `genl_rcv_msg`
+//! (`net/netlink/genetlink.c`) and `ip_vs_genl_set_cmd` (`net/netfilter/ipvs/ip_vs_ctl.c`).
 
 mod client;
 mod command;
@@ -33,6 +32,6 @@ pub use delivery::{Wait, Waiting};
 pub use namespace::{NamespaceSockets, Namespaces};
 pub use server::GenlServer;
 
-/// Our number for the family. The kernel gives out numbers up to 1023 (`GENL_MAX_ID`), so no family
-/// of its own can ever have this one.
+/// Our number for the family. The kernel assigns numbers up to 1023 (`GENL_MAX_ID`), so no kernel
+/// family can have this one.
 pub const FAMILY_ID: u16 = 0x4956;

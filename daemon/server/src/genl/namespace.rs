@@ -1,7 +1,7 @@
 //! Our sockets in a client's network namespace: netlink only reaches sockets of the same one.
 //!
-//! The same sockets answer what the rules ask about the namespace's addresses and interfaces. They
-//! keep the namespace in being, so they are closed when nobody has needed them for a while.
+//! The same sockets answer questions about the namespace's addresses and interfaces. They keep the
+//! namespace alive, so they are closed after they were unused for a while.
 
 use std::{
     collections::HashMap,
@@ -30,12 +30,13 @@ use super::{ClientNamespace, Wait, sync_socket};
 use sockvs_ipvs::{Host, Namespace, Owner, RouteType, SyncDaemon};
 use sockvs_sys::netns::inside;
 
-/// How long one blocking send waits for a client that has no room.
-const PATIENCE: TimeVal = TimeVal::new(1, 0);
-/// How long sockets are kept that nobody needs.
+/// How long one blocking send waits for a client whose receive buffer is full.
+const SEND_TIMEOUT: TimeVal = TimeVal::new(1, 0);
+/// How long unused sockets are kept.
 const IDLE: Duration = Duration::from_secs(5);
-/// In how many namespaces of one owner sockets are kept, but for those of the initial user
-/// namespace, and in how many of all such owners. In more, they are opened each time.
+/// For how many network namespaces of one owner sockets are kept, and for how many of all owners.
+/// Namespaces of the initial user namespace have no limit. Beyond it, sockets are opened for each
+/// request.
 const MOST_OF_ONE: usize = 32;
 const MOST_OF_ALL: usize = 256;
 
@@ -43,10 +44,10 @@ const MOST_OF_ALL: usize = 256;
 pub struct NamespaceSockets {
     namespace: Namespace,
     owner: Owner,
-    /// The namespace itself, to open more sockets in it.
+    /// The namespace, to open more sockets in it.
     netns: OwnedFd,
     replies: OwnedFd,
-    /// Asked for addresses and interfaces; nothing is ever sent through it.
+    /// Used to query addresses and interfaces; it never sends anything.
     probe: UdpSocket,
     sent: AtomicU64,
 }
@@ -60,7 +61,7 @@ impl NamespaceSockets {
                 SockFlag::SOCK_CLOEXEC,
                 SockProtocol::NetlinkGeneric,
             )?;
-            setsockopt(&replies, sockopt::SendTimeout, &PATIENCE)?;
+            setsockopt(&replies, sockopt::SendTimeout, &SEND_TIMEOUT)?;
             Ok((replies, UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?))
         })?;
         Ok(Self {
@@ -75,7 +76,7 @@ impl NamespaceSockets {
 }
 
 impl NamespaceSockets {
-    /// The namespace itself.
+    /// The namespace's file.
     pub fn netns(&self) -> BorrowedFd<'_> {
         self.netns.as_fd()
     }
@@ -107,12 +108,12 @@ impl ClientNamespace for NamespaceSockets {
 }
 
 impl Host for NamespaceSockets {
-    /// Whether an address is of this machine makes no difference to the rules, so every one that is
-    /// neither broadcast nor multicast counts as unicast here.
+    /// IPVS does not distinguish local addresses from others, so every address that is neither
+    /// broadcast nor multicast counts as unicast here.
     fn address_type(&self, addr: Ipv4Addr) -> RouteType {
-        // A datagram socket that may not broadcast cannot even connect to a broadcast address.
+        // A datagram socket without `SO_BROADCAST` cannot connect to a broadcast address.
         let broadcast = || {
-            // What it was connected to before would choose the source, and with it the error.
+            // A previous connect would determine the source address, and with it the error.
             disconnect(self.probe.as_fd());
             self.probe
                 .connect(SocketAddrV4::new(addr, 9))
@@ -126,11 +127,11 @@ impl Host for NamespaceSockets {
     }
 
     fn is_local_v6(&self, addr: Ipv6Addr) -> bool {
-        // No route leads these to a loopback interface, but a socket can be bound to them.
+        // No route sends these to a loopback interface, but a socket can be bound to them.
         if addr.is_unspecified() || addr.is_multicast() || addr.to_ipv4_mapped().is_some() {
             return false;
         }
-        // Only an address of this machine can be bound to, a link-local one with its interface.
+        // Only a local address can be bound to; a link-local one requires its interface.
         inside(self.netns.as_fd(), || {
             let mut scopes = vec![0];
             if addr.is_unicast_link_local() {
@@ -160,7 +161,7 @@ impl Host for NamespaceSockets {
     }
 }
 
-/// The sockets in every namespace that clients have come from lately.
+/// The sockets in every namespace with recent clients.
 #[derive(Default)]
 pub struct Namespaces {
     open: Mutex<HashMap<Namespace, Entry>>,
@@ -172,8 +173,8 @@ struct Entry {
 }
 
 impl Namespaces {
-    /// The sockets in a namespace; `netns` opens the namespace, and says whose it is, if there are
-    /// none yet. Others do not wait meanwhile.
+    /// The sockets in a namespace. If there are none yet, `netns` opens the namespace and returns
+    /// its owner; other callers are not blocked meanwhile.
     ///
     /// # Errors
     ///
@@ -204,7 +205,7 @@ impl Namespaces {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes what nobody has needed for a while. A reply on its way keeps its sockets.
+    /// Closes sockets that were unused for a while. A pending reply keeps its sockets open.
     pub fn close_idle(&self) {
         self.open().retain(|_, entry| entry.used.elapsed() < IDLE);
     }
@@ -217,13 +218,13 @@ fn has_room(open: &HashMap<Namespace, Entry>, owner: Owner) -> bool {
         && owners().filter(|its| !its.is_host()).count() < MOST_OF_ALL
 }
 
-/// Lets a datagram socket forget its peer, and the source address that went with it.
+/// Disconnects a datagram socket, which also clears its source address.
 fn disconnect(socket: BorrowedFd<'_>) {
     // SAFETY: all bytes zero is a value of this structure: that of no family (`AF_UNSPEC`).
-    let nobody: libc::sockaddr = unsafe { std::mem::zeroed() };
-    let len = libc::socklen_t::try_from(size_of_val(&nobody)).unwrap_or(0);
+    let unspecified: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let len = libc::socklen_t::try_from(size_of_val(&unspecified)).unwrap_or(0);
     // SAFETY: the kernel reads `len` bytes, which is the size of the structure.
-    unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, len) };
+    unsafe { libc::connect(socket.as_raw_fd(), &raw const unspecified, len) };
 }
 
 fn interface_mtu(socket: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {

@@ -1,13 +1,13 @@
-//! What comes of a message, before it is put into replies.
+//! The result of a message, before it is encoded as replies.
 
 use super::dump::Dump;
 
-/// What the family answers to a message that it carries out.
+/// The result of a message that was executed.
 pub(super) enum Outcome {
-    /// Nothing but the acknowledgement, with a warning where there is one.
+    /// Only the acknowledgement, with a warning if there is one.
     Done(Option<&'static str>),
-    /// One reply, and then the acknowledgement, with a warning where there is one.
+    /// One reply, and then the acknowledgement, with a warning if there is one.
     Reply(Vec<u8>, Option<&'static str>),
-    /// A list, which is its own acknowledgement.
+    /// A dump, whose end is the acknowledgement.
     Dump(Dump),
 }

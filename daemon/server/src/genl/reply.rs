@@ -15,7 +15,7 @@ use super::{
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// The request is not repeated in the error (`NLM_F_CAPPED`).
+/// The error omits the request (`NLM_F_CAPPED`).
 const CAPPED: u16 = 0x100;
 /// An explanation follows (`NLM_F_ACK_TLVS`).
 const ACK_TLVS: u16 = 0x200;
@@ -23,17 +23,17 @@ const ATTR_MSG: u16 = 1;
 const ATTR_OFFS: u16 = 2;
 const ATTR_POLICY: u16 = 4 | NLA_F_NESTED;
 
-/// What a reply says about the request it answers.
+/// The fields of a reply's header that come from the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReplyHeader {
     /// The client's port.
     pub(super) port: u32,
-    /// The request's number.
+    /// The request's sequence number.
     pub(super) sequence: u32,
 }
 
 impl ReplyHeader {
-    /// The request that is answered.
+    /// For a reply to this request.
     pub(super) fn new(client: &Client, message: &Message<'_>) -> Self {
         Self {
             port: client.port,
@@ -41,7 +41,7 @@ impl ReplyHeader {
         }
     }
 
-    /// A header of such a reply; lengths are filled in by whoever writes the message.
+    /// The header of such a reply; the writer fills in the length.
     pub(super) fn header(self, kind: u16, flags: u16) -> NetlinkHeader {
         let mut header = NetlinkHeader::default();
         header.message_type = kind;
@@ -51,10 +51,10 @@ impl ReplyHeader {
         header
     }
 
-    /// Makes a message that is written already one for this client.
+    /// Sets the sequence number and port in an encoded message.
     pub(super) fn address(self, message: &mut [u8]) {
         let header = [self.sequence.to_ne_bytes(), self.port.to_ne_bytes()];
-        // `nlmsg_seq` and `nlmsg_pid`, after which the header ends.
+        // `nlmsg_seq` and `nlmsg_pid` are the last fields of the header.
         if let Some(place) = message.get_mut(NLMSG_HDRLEN - 8..NLMSG_HDRLEN) {
             place.copy_from_slice(header.as_flattened());
         }
@@ -76,7 +76,7 @@ impl ReplyHeader {
         Writer::new(buffer).message(self.header(FAMILY_ID, flags), genl, body);
     }
 
-    /// The end of a dump, with what the kernel says about the request that asked for it.
+    /// The end of a dump, with the kernel's message about the request.
     pub(super) fn done(self, text: Option<&'static str>) -> Vec<u8> {
         let mut explanation = Vec::new();
         if let Some(text) = text {
@@ -101,8 +101,8 @@ impl ReplyHeader {
     }
 }
 
-/// The answer to a request that was carried out, or refused. `warning` is what the kernel says to
-/// a request that it carried out all the same.
+/// The acknowledgement of a request that succeeded, or its error. `warning` is the kernel's message
+/// about a request that succeeded nevertheless.
 pub(super) fn acknowledge(
     client: &Client,
     message: &Message<'_>,
@@ -138,7 +138,7 @@ pub(super) fn acknowledge(
     if !explanation.is_empty() {
         flags |= ACK_TLVS;
     }
-    // What pads the repeated message counts, also where nothing follows it.
+    // The padding of the repeated message is included even if no attribute follows.
     let payload = 4 + repeated.len().next_multiple_of(4) + explanation.len();
     let mut bytes = ReplyHeader::new(client, message).raw_header(NLMSG_ERROR, flags, payload);
     bytes.extend((-errno).to_ne_bytes());
@@ -148,7 +148,7 @@ pub(super) fn acknowledge(
     bytes
 }
 
-/// Tells what an attribute should have been like (`netlink_policy_dump_write_attr`).
+/// Writes the policy of an attribute (`netlink_policy_dump_write_attr`).
 fn put_rule(writer: &mut Writer<'_>, rule: Rule) {
     const TYPE: u16 = 1;
     const MIN_VALUE: u16 = 4;

@@ -1,8 +1,7 @@
-//! What a request's attributes say, in the table's types.
+//! Decodes a request's attributes to the table's types.
 //!
-//! The order in which something is found missing is the kernel's (`ip_vs_genl_parse_service`,
-//! `ip_vs_genl_parse_dest`, `ip_vs_genl_new_daemon`). An error inside a nested attribute is always
-//! `EINVAL`, whatever is wrong with it.
+//! The order of checks is the kernel's (`ip_vs_genl_parse_service`, `ip_vs_genl_parse_dest`,
+//! `ip_vs_genl_new_daemon`). Any error inside a nested attribute is `EINVAL`.
 
 use std::net::IpAddr;
 
@@ -21,7 +20,7 @@ fn invalid(why: &'static str) -> RequestError {
     RequestError::new(libc::EINVAL, why)
 }
 
-/// A service attribute: which service, and the rest of the attributes.
+/// Decodes a service attribute: the service's key, and the rest of the attributes.
 pub(super) fn service_key<'a>(
     nest: Option<&'a [u8]>,
 ) -> Result<(ServiceKey, ServiceAttrs<'a>), RequestError> {
@@ -66,7 +65,7 @@ enum Located {
     },
 }
 
-/// A service attribute that says everything about a service.
+/// Decodes a service attribute that has the whole configuration of a service.
 pub(super) fn service(nest: Option<&[u8]>) -> Result<ServiceSpec, RequestError> {
     let (key, attrs) = service_key(nest)?;
     let (Some(scheduler), Some(flags), Some(timeout), Some(netmask)) =
@@ -87,7 +86,8 @@ pub(super) fn service(nest: Option<&[u8]>) -> Result<ServiceSpec, RequestError> 
     })
 }
 
-/// A destination attribute: which destination of a service of this family, and the rest.
+/// Decodes a destination attribute: the key of a destination of a service of this family, and the
+/// rest.
 pub(super) fn destination_key(
     nest: Option<&[u8]>,
     service: Family,
@@ -95,7 +95,7 @@ pub(super) fn destination_key(
     parsed_destination(nest)?.key(service)
 }
 
-/// A destination attribute that says everything about a destination of a service of this family.
+/// Decodes a destination attribute that has the whole configuration of a destination.
 pub(super) fn destination(
     nest: Option<&[u8]>,
     service: Family,
@@ -134,7 +134,7 @@ struct ParsedDestination {
 
 impl ParsedDestination {
     fn key(&self, service: Family) -> Result<DestinationKey, RequestError> {
-        // Old clients do not give a family; the destination then has its service's.
+        // Old clients send no family; the destination then has that of its service.
         let family = match self.attrs.addr_family.map_or(0, u16::from) {
             0 => service,
             raw => family_of(raw)?,
@@ -156,7 +156,7 @@ fn parsed_destination(nest: Option<&[u8]>) -> Result<ParsedDestination, RequestE
     Ok(ParsedDestination { attrs, addr, port })
 }
 
-/// A daemon attribute for starting a sync daemon.
+/// Decodes a daemon attribute for starting a sync daemon.
 pub(super) fn sync_daemon(nest: Option<&[u8]>) -> Result<SyncDaemonSpec, RequestError> {
     let attrs = daemon_attrs(nest)?;
     let (Some(state), Some(interface), Some(sync_id)) =
@@ -178,7 +178,7 @@ pub(super) fn sync_daemon(nest: Option<&[u8]>) -> Result<SyncDaemonSpec, Request
     })
 }
 
-/// A daemon attribute for stopping a sync daemon: its state.
+/// Decodes a daemon attribute for stopping a sync daemon: its state.
 pub(super) fn sync_daemon_state(nest: Option<&[u8]>) -> Result<u32, RequestError> {
     daemon_attrs(nest)?
         .state

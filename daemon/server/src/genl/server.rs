@@ -1,4 +1,4 @@
-//! A datagram in, replies out.
+//! Handles one datagram: decodes its messages, executes them and sends the replies.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::state::{Actor, IpvsState};
 
-/// Serves the family.
+/// The server of the family.
 #[derive(Clone)]
 pub struct GenlServer {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub struct GenlServer {
 }
 
 impl GenlServer {
-    /// Serves this state.
+    /// A server for this state.
     #[must_use]
     pub fn new(state: IpvsState) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl GenlServer {
         }
     }
 
-    /// Carries out the messages of one datagram. Replies that fit into the client's receive buffer
+    /// Executes the messages of one datagram. Replies that fit into the client's receive buffer
     /// have been sent when this returns; `done` is dropped when the last one was delivered.
     ///
     /// Must be called within a tokio runtime.
@@ -102,7 +102,7 @@ impl GenlServer {
         }
     }
 
-    /// A message for the family, from here on as in `genl_family_rcv_msg`.
+    /// Executes a message for the family (`genl_family_rcv_msg`).
     fn family(
         &self,
         client: &Client,
@@ -147,7 +147,7 @@ impl GenlServer {
         if let (IpvsCommand::NewDaemon | IpvsCommand::DelDaemon, Some(nest)) =
             (command, attrs.daemon)
         {
-            // The one nest whose violations the kernel explains.
+            // The only nested attribute whose policy violations the kernel explains.
             let daemon = DaemonAttrs::decode(nest).map_err(|error| RequestError {
                 errno: libc::EINVAL,
                 ..RequestError::policy(&error.within(generic.attributes, nest), ATTRIBUTES_AT)
@@ -179,8 +179,8 @@ impl GenlServer {
     }
 }
 
-/// What is asked of commands that are newer than the family's last one (`genl_header_check`): none
-/// of them exists, but that is found out later.
+/// What the kernel requires of commands that are newer than the family's last one
+/// (`genl_header_check`). None of them exists, but the kernel checks that later.
 fn check_header(message: &Message<'_>, generic: &Generic<'_>) -> Result<(), RequestError> {
     if generic.command <= u8::from(IpvsCommand::Flush) {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Opening the socket of a sync daemon, as the kernel does when it starts one (`make_send_sock`,
-//! `make_receive_sock` in `net/netfilter/ipvs/ip_vs_sync.c`), to find out whether it could. Nothing
-//! is sent, and the socket is closed at once.
+//! Opens the socket of a sync daemon, as the kernel does when it starts one (`make_send_sock`,
+//! `make_receive_sock` in `net/netfilter/ipvs/ip_vs_sync.c`), to find out whether it can be opened.
+//! Nothing is sent, and the socket is closed at once.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! The connections of a namespace (`ip_vs_conn_seq_show`, `ip_vs_conn_sync_seq_show`).
 //!
-//! The sockets of open connections have no countdown: what is told as the time until it expires is
-//! the whole timeout of the connection's state.
+//! The sockets of open connections have no timer: the column `Expires` is the whole timeout of the
+//! connection's state.
 
 use std::{
     fmt::Write as _,
@@ -37,7 +37,7 @@ fn lines(heading: &str, table: &Table, path: &dyn DataPath, origin: &str) -> Str
     text
 }
 
-/// What is alike in both.
+/// The columns that both files have.
 fn line(text: &mut String, connection: &Connection) -> std::fmt::Result {
     let protocol = name(connection.protocol.into());
     let (client, virtually) = (connection.client, connection.virtually);
@@ -62,7 +62,7 @@ fn address(addr: IpAddr) -> String {
     }
 }
 
-/// An IPv6 socket's view of an address.
+/// An address as an IPv6 socket sees it.
 fn mapped(addr: IpAddr) -> Ipv6Addr {
     match addr {
         IpAddr::V4(addr) => addr.to_ipv6_mapped(),

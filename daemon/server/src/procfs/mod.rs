@@ -1,19 +1,20 @@
-//! What the files `/proc/net/ip_vs*` say: the tables as text, byte for byte as the kernel writes it
-//! (the `seq_show` functions of `net/netfilter/ipvs/ip_vs_ctl.c`, `ip_vs_conn.c`, `ip_vs_app.c`).
+//! The contents of the files `/proc/net/ip_vs*`: the tables as text, byte for byte as the kernel
+//! writes it (the `seq_show` functions of `net/netfilter/ipvs/ip_vs_ctl.c`, `ip_vs_conn.c`,
+//! `ip_vs_app.c`).
 //!
-//! Only the text is made here. `sockvs proc` prints it, and `sockvs exec --proc` gives it to
-//! programs that look for it at the kernel's place. A file cannot be put there, in a mount
-//! namespace or otherwise: `/proc/net` is another folder for every process, and one that nothing
-//! can be added to. So the opening is intercepted; but as a seccomp filter cannot see which file it
-//! is that is opened, each opening of any file then waits for the supervisor. That is why it has to
-//! be asked for.
+//! This module only makes the text. `sockvs proc` prints it, and `sockvs exec --proc` passes it to
+//! programs that open the kernel's path. The files cannot be created there, not even in a mount
+//! namespace: `/proc/net` is a different directory for every process, and no file can be added to
+//! it. So `open` is intercepted. As a seccomp filter cannot read the path, every `open` of any file
+//! then waits for the supervisor, which is why it is off by default.
 //!
 //! What differs from the kernel:
 //!
 //! * Open connections have no countdown: `Expires` is the whole timeout of their state.
 //! * There are no application helpers, so `ip_vs_app` is its heading.
-//! * The totals are those of the services there are: deleted ones do not count, and `-Z` zeroes them.
-//! * Sockets are not counted by processor: all counters are in the first one's line.
+//! * The totals are the sums over existing services: deleted ones do not count, and `-Z` zeroes
+//!   them.
+//! * Sockets are not counted per CPU: all counters are in the line of the first CPU.
 
 mod connections;
 mod place;
@@ -39,7 +40,7 @@ pub enum File {
     SyncedConnections,
     /// Counters and rates of the namespace.
     Totals,
-    /// The same by processor.
+    /// The same per CPU.
     TotalsByProcessor,
 }
 
@@ -73,7 +74,7 @@ impl File {
         Self::ALL.iter().copied().find(|file| file.name() == name)
     }
 
-    /// What it says.
+    /// Its contents.
     #[must_use]
     pub fn text(self, table: &Table, path: &dyn DataPath) -> String {
         match self {

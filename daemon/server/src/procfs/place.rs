@@ -1,10 +1,10 @@
-//! Where programs look for what is said here.
+//! The paths at which programs look for the files of IPVS.
 
 use super::File;
 use crate::state::{IpvsState, Tables};
 use sockvs_ipvs::{Namespace, Setting, Table};
 
-/// What a path leads to.
+/// The file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A file of IPVS in `/proc/net`.
@@ -14,11 +14,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// The longest path that leads to anything is shorter than this.
+    /// Longer than every path of such a file.
     pub const LONGEST: usize = 64;
 
-    /// What an absolute path leads to. It is not looked up: other ways to write the same path lead
-    /// nowhere.
+    /// The file at an absolute path. The path is not resolved: other spellings of the same path are
+    /// not recognised.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/proc/")?;
@@ -30,8 +30,8 @@ impl Place {
         File::from_name(rest.strip_prefix("net/")?).map(Self::File)
     }
 
-    /// What is read there in a network namespace. Reading does not give it a table: whoever may
-    /// read need not be somebody whose namespace is watched.
+    /// The file's contents in a network namespace. Reading does not create a table, as the reader's
+    /// namespace may not be watched.
     #[must_use]
     pub fn text(self, state: &IpvsState, ns: Namespace) -> String {
         let tables = state.lock();

@@ -52,7 +52,7 @@ fn line_of_service(text: &mut String, service: &Service) -> std::fmt::Result {
                 "{protocol}  {addr:08X}:{port:04X} {scheduler} {one_packet} "
             )?;
         }
-        // The kernel leaves the flag out here.
+        // The kernel omits the flag here.
         ServiceKey::Address {
             protocol,
             addr: IpAddr::V6(addr),
@@ -98,7 +98,7 @@ fn line_of_destination(
     )
 }
 
-/// What the kernel calls a protocol (`ip_vs_proto_name`).
+/// The kernel's name of a protocol (`ip_vs_proto_name`).
 pub(super) fn name(protocol: u16) -> String {
     match protocol {
         0 => "IP".to_owned(),
@@ -111,7 +111,7 @@ pub(super) fn name(protocol: u16) -> String {
     }
 }
 
-/// An address with all its zeros.
+/// An address with all leading zeros.
 pub(super) fn groups(addr: Ipv6Addr) -> String {
     let groups = addr.segments().map(|group| format!("{group:04x}"));
     groups.join(":")

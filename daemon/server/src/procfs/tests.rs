@@ -1,4 +1,4 @@
-//! The files of a table that has one of everything, against what Linux 6.1 writes.
+//! The files of a table that has every kind of object, compared with the output of Linux 6.1.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -78,7 +78,7 @@ fn table() -> Table {
 }
 
 #[test]
-fn an_empty_table_is_its_heading() {
+fn an_empty_table_is_only_the_heading() {
     let table = Table::new(Namespace(1));
     assert_eq!(
         File::Table.text(&table, &path()),
@@ -105,7 +105,7 @@ fn servers_are_listed_with_their_numbers_in_columns() {
 }
 
 #[test]
-fn each_kind_of_service_has_a_form_of_its_own() {
+fn each_kind_of_service_has_its_own_format() {
     let mask = Netmask::from(Ipv4Addr::new(255, 255, 255, 0));
     let six = at(17, "fd00:9::1", 53);
     for (key, flags, netmask, line) in [

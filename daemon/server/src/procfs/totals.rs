@@ -27,7 +27,7 @@ pub(super) fn text_by_processor(table: &Table, path: &dyn DataPath) -> String {
     )
 }
 
-/// What all services have together.
+/// The sum of all services' counters.
 fn total(table: &Table, path: &dyn DataPath) -> Stats {
     let services = table.services_from(0);
     services.fold(Stats::default(), |sum, service| {

@@ -1,5 +1,5 @@
-//! What callers say, in the table's types. Each structure is read once, whole, and believed
-//! nothing: what is too short is none.
+//! Decodes arguments of socket options to the table's types. Each structure is read once and as a
+//! whole; one that is too short is rejected.
 
 use std::net::Ipv4Addr;
 
@@ -17,15 +17,15 @@ pub(super) const DESTINATION: usize = 24;
 pub(super) const TIMEOUTS: usize = 12;
 /// The size of `struct ip_vs_daemon_user`.
 pub(super) const DAEMON: usize = 24;
-/// The size of `struct ip_vs_get_services`, without the services.
+/// The size of the header of `struct ip_vs_get_services`.
 pub(super) const SERVICES: usize = 8;
-/// The size of `struct ip_vs_get_dests`, without the servers.
+/// The size of the header of `struct ip_vs_get_dests`.
 pub(super) const DESTINATIONS: usize = 24;
-/// The room for a scheduler's name, or an interface's (`IP_VS_SCHEDNAME_MAXLEN`,
+/// The size of the field for a scheduler's or an interface's name (`IP_VS_SCHEDNAME_MAXLEN`,
 /// `IP_VS_IFNAME_MAXLEN`).
 pub(super) const NAME: usize = 16;
 
-/// Which service: how four of the structures begin.
+/// The service that four of the structures begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Which {
     pub(super) protocol: u16,
@@ -52,7 +52,7 @@ impl Which {
         })
     }
 
-    /// The service's key. A firewall mark goes before an address.
+    /// The service's key. A firewall mark takes precedence over an address.
     pub(super) fn key(self) -> ServiceKey {
         let Self {
             protocol,
@@ -70,7 +70,7 @@ impl Which {
         }
     }
 
-    /// Whether it names no service, which stands for all.
+    /// Whether it names no service, which stands for all services.
     pub(super) fn is_blank(self) -> bool {
         self.fwmark == 0 && self.addr.is_unspecified() && self.port == 0
     }
@@ -98,7 +98,8 @@ impl ServiceArgument {
         })
     }
 
-    /// Everything about the service, with this scheduler. All its flags are given.
+    /// The whole configuration of the service, with this scheduler. All its flags are set
+    /// explicitly.
     pub(super) fn spec(&self, scheduler: Vec<u8>) -> ServiceSpec {
         ServiceSpec {
             key: self.which.key(),
@@ -130,8 +131,8 @@ pub(super) fn destination(argument: &[u8]) -> Option<DestinationSpec> {
     })
 }
 
-/// `struct ip_vs_timeout_user`. Its numbers have a sign; a negative one is too large without it,
-/// and so refused all the same.
+/// `struct ip_vs_timeout_user`. Its fields are signed; a negative one is too large as an unsigned
+/// number, and so is rejected as well.
 pub(super) fn timeouts(argument: &[u8]) -> Option<TimeoutsUpdate> {
     let mut fields = Fields::of(argument);
     Some(TimeoutsUpdate {
@@ -159,8 +160,8 @@ impl DaemonArgument {
         })
     }
 
-    /// Everything about the daemon, on this interface; what the structure has no field for is the
-    /// default.
+    /// The whole configuration of the daemon, on this interface; options that the structure has no
+    /// field for get their defaults.
     pub(super) fn spec(&self, interface: Vec<u8>) -> SyncDaemonSpec {
         SyncDaemonSpec {
             state: self.state,
@@ -174,12 +175,13 @@ impl DaemonArgument {
     }
 }
 
-/// How many services there is room for (`struct ip_vs_get_services`).
+/// How many services the caller's memory has room for (`struct ip_vs_get_services`).
 pub(super) fn services(argument: &[u8]) -> Option<u32> {
     Fields::of(argument).u32()
 }
 
-/// Whose servers are wanted, and how many there is room for (`struct ip_vs_get_dests`).
+/// The service whose servers are requested, and how many servers the caller's memory has room for
+/// (`struct ip_vs_get_dests`).
 pub(super) fn destinations(argument: &[u8]) -> Option<(Which, u32)> {
     let mut fields = Fields::of(argument);
     Some((Which::take(&mut fields)?, fields.u32()?))

@@ -1,4 +1,4 @@
-//! What callers are told: the table's types as structures.
+//! Encodes the table's types as structures of the socket options.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +11,7 @@ use sockvs_ipvs::{
     SyncDaemon, SyncState, Timeouts,
 };
 
-/// The room that `IP_VS_SO_GET_VERSION` asks for.
+/// The buffer size that `IP_VS_SO_GET_VERSION` requires.
 pub(super) const VERSION: usize = 64;
 /// The size of `struct ip_vs_getinfo`.
 pub(super) const INFO: usize = 12;
@@ -20,12 +20,12 @@ pub(super) const SERVICE: usize = 104;
 /// The size of `struct ip_vs_dest_entry`.
 pub(super) const DESTINATION: usize = 96;
 
-/// Every server that can be seen has this flag (`IP_VS_CONN_F_INACTIVE`).
+/// The flag that every listed server has (`IP_VS_CONN_F_INACTIVE`).
 const INACTIVE: u32 = 0x100;
-/// And this one, unless addresses are translated (`IP_VS_CONN_F_NOOUTPUT`).
+/// The flag of every server without masquerading (`IP_VS_CONN_F_NOOUTPUT`).
 const NO_OUTPUT: u32 = 0x80;
 
-/// The kernel's line about itself, with its NUL.
+/// The kernel's version line, with its NUL.
 pub(super) fn version(info: Info) -> Vec<u8> {
     let [_, major, minor, patch] = info.version.to_be_bytes();
     let size = info.connection_table_size;
@@ -68,7 +68,7 @@ pub(super) fn service(service: &Service, stats: Stats) -> Vec<u8> {
         .finish()
 }
 
-/// `struct ip_vs_dest_entry`; none for a server of another family, which it has no room for.
+/// `struct ip_vs_dest_entry`; `None` for a server of another family, for which it has no room.
 pub(super) fn destination(
     destination: &Destination,
     reading: DestinationReading,
@@ -125,7 +125,7 @@ pub(super) fn timeouts(timeouts: Timeouts) -> Vec<u8> {
         .finish()
 }
 
-/// Two of `struct ip_vs_daemon_user`, master and backup; all zeros for one that does not run.
+/// Two of `struct ip_vs_daemon_user`, master and backup; one that does not run is all zeros.
 pub(super) fn daemons<'a>(running: impl Iterator<Item = &'a SyncDaemon>) -> Vec<u8> {
     let (mut master, mut backup) = (vec![0; DAEMON], vec![0; DAEMON]);
     for daemon in running {

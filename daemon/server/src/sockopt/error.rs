@@ -1,12 +1,12 @@
-//! Why a call is refused. The number is all that its caller sees; the text is for the log.
+//! Why a call is refused. The caller sees only the error number; the text is for the log.
 
-/// A refusal. Nothing was changed.
+/// An error. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OptionError {
     /// `EPERM`
     #[error("the caller lacks CAP_NET_ADMIN in its network namespace")]
     NotAllowed,
-    /// `EINVAL`: a number without a meaning. The kernel says so to a length that is wrong, too.
+    /// `EINVAL`: an unknown option. The kernel returns it for a wrong length, too.
     #[error("there is no such option")]
     NoSuchOption,
     /// `EINVAL`
@@ -18,13 +18,13 @@ pub(super) enum OptionError {
     /// `EINVAL`: a scheduler's name that fills its field.
     #[error("the scheduler's name is too long")]
     SchedulerName,
-    /// `EFAULT`, oddly: neither TCP nor UDP nor SCTP.
+    /// `EFAULT`, as in the kernel: neither TCP nor UDP nor SCTP.
     #[error("protocol {0} is neither TCP nor UDP nor SCTP")]
     Protocol(u16),
     /// `EINVAL`: an interface's name that is empty or fills its field.
     #[error("the sync daemon's interface has no name, or one that is too long")]
     InterfaceName,
-    /// What the rules say.
+    /// An error of the IPVS rules.
     #[error(transparent)]
     Rule(#[from] sockvs_ipvs::Error),
 }

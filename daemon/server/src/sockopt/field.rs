@@ -1,11 +1,11 @@
-//! One field of a structure after the other, laid out as C does.
+//! Reads and writes the fields of a structure in order, in the layout of C.
 //!
-//! The structures are the machine's own: numbers in its byte order, but for addresses and ports,
-//! which are as on the network.
+//! Numbers are in the machine's byte order, except addresses and ports, which are in network byte
+//! order.
 
 use std::net::Ipv4Addr;
 
-/// Takes fields off the start of a structure.
+/// Reads fields from the start of a structure.
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -13,7 +13,7 @@ impl<'a> Fields<'a> {
         Self(structure)
     }
 
-    /// The next bytes; none at the end of the structure.
+    /// The next bytes; `None` at the end of the structure.
     pub(super) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (field, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -36,12 +36,12 @@ impl<'a> Fields<'a> {
         self.bytes().map(u16::from_be_bytes)
     }
 
-    /// What C leaves between fields.
+    /// Skips the padding that C puts between fields.
     pub(super) fn padding<const N: usize>(&mut self) -> Option<()> {
         self.bytes::<N>().map(drop)
     }
 
-    /// A text of at most `N` bytes: up to its NUL, or none if it has no NUL.
+    /// A text of at most `N` bytes: up to its NUL, or all of them without a NUL.
     pub(super) fn text<const N: usize>(&mut self) -> Option<Text> {
         let bytes = self.bytes::<N>()?;
         let end = bytes.iter().position(|byte| *byte == 0);
@@ -51,11 +51,11 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A text that may lack its end.
+/// A text that may lack its NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text(pub(super) Option<Vec<u8>>);
 
-/// Puts fields together.
+/// Writes the fields of a structure.
 #[derive(Default)]
 pub(super) struct Structure(Vec<u8>);
 
@@ -73,7 +73,7 @@ impl Structure {
         self.bytes(&value.to_ne_bytes())
     }
 
-    /// The low 32 bits: what the kernel keeps of its counters here.
+    /// The low 32 bits, which is the size of the counters here.
     pub(super) fn low_u32(self, value: u64) -> Self {
         let [a, b, c, d, ..] = value.to_le_bytes();
         self.u32(u32::from_le_bytes([a, b, c, d]))
@@ -96,7 +96,7 @@ impl Structure {
         self
     }
 
-    /// A text in `N` bytes, cut so that a NUL follows.
+    /// A text in `N` bytes, truncated so that a NUL follows.
     pub(super) fn text<const N: usize>(self, text: &[u8]) -> Self {
         let mut field = [0; N];
         for (to, from) in field.iter_mut().take(N - 1).zip(text) {

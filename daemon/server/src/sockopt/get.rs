@@ -1,5 +1,5 @@
-//! The options that read a table, from where the argument is known to be long enough
-//! (`do_ip_vs_get_ctl`).
+//! The options that read a table (`do_ip_vs_get_ctl`). The caller has checked that the argument is
+//! long enough.
 
 use super::{
     Value,
@@ -11,7 +11,7 @@ use super::{
 use crate::state::Tables;
 use sockvs_ipvs::{Error, Family, Namespace, Service, Table};
 
-/// Carries out an option. `length` is how much memory the caller says there is.
+/// Executes an option. `length` is the size of the caller's memory, as the caller states it.
 pub(super) fn read(
     tables: &Tables,
     ns: Namespace,
@@ -60,7 +60,7 @@ pub(super) fn read(
     Ok(Value { bytes, length })
 }
 
-/// The services that the structures have room for, in the kernel's order.
+/// The services that the structures can represent, in the kernel's order.
 fn of_inet(table: &Table) -> impl Iterator<Item = &Service> {
     let services = table.services_from(0);
     services.filter(|service| service.key().family() == Family::Inet)
@@ -72,7 +72,7 @@ fn find(table: &Table, which: Option<Which>) -> Result<&Service, OptionError> {
     found.ok_or(Error::NoSuchService { service }.into())
 }
 
-/// How many entries are wanted: as many as the caller says, if that makes exactly `length` bytes.
+/// How many entries to return: the number in the argument, if it makes exactly `length` bytes.
 fn room(header: usize, wanted: u32, entry: usize, length: i32) -> Result<usize, OptionError> {
     let refusal = OptionError::Length(length);
     let wanted = usize::try_from(wanted).map_err(|_| refusal.clone())?;
@@ -84,7 +84,7 @@ fn room(header: usize, wanted: u32, entry: usize, length: i32) -> Result<usize, 
     }
 }
 
-/// A list's header, which stays what the caller wrote there, and its entries.
+/// A list's header, copied unchanged from the caller's memory, and the entries.
 fn list(header: &[u8], entries: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut bytes = header.to_vec();
     bytes.extend(entries.flatten());

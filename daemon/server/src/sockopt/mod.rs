@@ -1,5 +1,5 @@
-//! Serves the socket options `IP_VS_SO_SET_*` and `IP_VS_SO_GET_*`: what IPVS offered before
-//! netlink, and what libipvs falls back to where it cannot have the family.
+//! Serves the socket options `IP_VS_SO_SET_*` and `IP_VS_SO_GET_*`: the interface of IPVS before
+//! netlink, which libipvs uses where the family is missing.
 //!
 //! ```text
 //! carry_out ── option:   which option, and how long its argument has to be
@@ -7,18 +7,18 @@
 //!                └── get: argument, ipvs ── entry (the table's types to structures)
 //! ```
 //!
-//! The tables, and the rules for changing them, are those that `family` serves. What is here is
-//! what the options add: their structures (`include/uapi/linux/ip_vs.h`), and the order in which a
-//! call is found wanting (`do_ip_vs_set_ctl`, `do_ip_vs_get_ctl` in
-//! `net/netfilter/ipvs/ip_vs_ctl.c`). They know IPv4 only, no persistence engines and no tunnels.
+//! The tables, and the rules for changing them, are the same as for `genl`. This module adds the
+//! options' structures (`include/uapi/linux/ip_vs.h`), and the order of checks (`do_ip_vs_set_ctl`,
+//! `do_ip_vs_get_ctl` in `net/netfilter/ipvs/ip_vs_ctl.c`). The options support IPv4 only, no
+//! persistence engines and no tunnels.
 //!
-//! How a call gets here, whether its caller may make it, and how the answer gets into the caller's
-//! memory is the business of `intercept`.
+//! Receiving a call, checking the caller's privileges and writing the result to the caller's memory
+//! are tasks of `intercept`.
 //!
-//! Two things differ from the kernel. A firewall mark's service is one of TCP whatever the caller
-//! says, as it is over netlink. And of a server's connection flags only the forwarding method is
-//! kept: of the two others that the kernel keeps (`IP_VS_CONN_F_ONE_PACKET`, `IP_VS_CONN_F_NFCT`),
-//! netlink knows nothing and no data path would make use.
+//! Two things differ from the kernel. A service with a firewall mark always has protocol TCP, as
+//! over netlink. And of a server's connection flags only the forwarding method is kept: the two
+//! others that the kernel keeps (`IP_VS_CONN_F_ONE_PACKET`, `IP_VS_CONN_F_NFCT`) are not visible
+//! over netlink, and no data path would use them.
 
 mod argument;
 mod entry;
@@ -38,48 +38,48 @@ use error::OptionError;
 use option::{GetOption, SetOption};
 use sockvs_ipvs::{Host, Namespace, Owner};
 
-/// A call as it was made.
+/// A call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Which of the two calls.
+    /// Which of the two system calls.
     pub direction: Direction,
     /// The option's number.
     pub number: i32,
-    /// How much memory the caller says there is.
+    /// The size of the caller's memory, as the caller states it.
     pub length: i32,
-    /// The first [`argument_length`] bytes of that memory; none if it cannot be read.
+    /// The first [`argument_length`] bytes of that memory; `None` if it cannot be read.
     pub argument: Option<Vec<u8>>,
 }
 
-/// What a successful call leaves in the caller's memory.
+/// What a successful call writes to the caller's memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// The length that a `getsockopt` tells, which need not be that of the bytes.
+    /// The length that `getsockopt` returns, which may differ from that of the bytes.
     pub length: i32,
 }
 
-/// Who makes a call.
+/// The caller.
 pub struct Caller<'a> {
     /// The network namespace of the socket.
     pub namespace: Namespace,
-    /// Whose it is.
+    /// The namespace's owner.
     pub owner: Owner,
-    /// What there is in it.
+    /// The namespace's addresses and interfaces.
     pub host: &'a dyn Host,
-    /// The process, for the log; 0 if it cannot be told.
+    /// The process, for the log; 0 if it is unknown.
     pub pid: i32,
-    /// Whether it has `CAP_NET_ADMIN` in the user namespace that owns the network namespace. Here
-    /// the options ask for less than netlink does.
+    /// Whether it has `CAP_NET_ADMIN` in the user namespace that owns the network namespace. This
+    /// is a weaker requirement than that of netlink.
     pub net_admin: bool,
 }
 
-/// Carries out a call.
+/// Executes a call.
 ///
 /// # Errors
 ///
-/// The error number, positive, that the kernel gives to such a call.
+/// The positive error number that the kernel returns for such a call.
 pub fn carry_out(state: &IpvsState, caller: &Caller<'_>, call: &Call) -> Result<Value, i32> {
     let answer = if caller.net_admin {
         match call.direction {

@@ -1,8 +1,8 @@
-//! The options: their numbers, and how much memory each reads.
+//! The options: their numbers, and how much memory each of them reads.
 
 use super::{argument, entry};
 
-/// The number that the kernel counts its IPVS options from (`IP_VS_BASE_CTL`).
+/// The base of the kernel's IPVS option numbers (`IP_VS_BASE_CTL`).
 pub const BASE: i32 = 64 + 1024 + 64;
 /// The last option of `setsockopt` (`IP_VS_SO_SET_MAX`).
 pub const LAST_SET: i32 = BASE + 15;
@@ -18,7 +18,7 @@ pub enum Direction {
     Get,
 }
 
-/// How much of the caller's memory an option needs to be read; 0 for one that is none.
+/// How many bytes of the caller's memory an option reads; 0 for an unknown option.
 #[must_use]
 pub fn argument_length(direction: Direction, number: i32) -> usize {
     match direction {
@@ -28,7 +28,7 @@ pub fn argument_length(direction: Direction, number: i32) -> usize {
     .unwrap_or(0)
 }
 
-/// What can be changed. The kernel has numbers for more, all of which it refuses.
+/// The options that change a table. The kernel has numbers for more, all of which it refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SetOption {
     AddService,
@@ -78,7 +78,7 @@ impl SetOption {
     }
 }
 
-/// What can be read.
+/// The options that read a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GetOption {
     Version,
@@ -104,7 +104,7 @@ impl GetOption {
         })
     }
 
-    /// The least length that its argument may have (`get_arglen`), all of which the kernel reads.
+    /// The minimum length of its argument (`get_arglen`), all of which the kernel reads.
     pub(super) fn argument_length(self) -> usize {
         match self {
             Self::Version => entry::VERSION,

@@ -1,5 +1,5 @@
-//! The options that change a table, from where the argument is known to be as long as it must
-//! (`do_ip_vs_set_ctl`).
+//! The options that change a table (`do_ip_vs_set_ctl`). The caller has checked that the argument
+//! is long enough.
 
 use super::{
     Caller,
@@ -15,7 +15,7 @@ const TCP: u16 = 6;
 const UDP: u16 = 17;
 const SCTP: u16 = 132;
 
-/// Carries out an option, and says what that was about.
+/// Executes an option, and returns which object it changed.
 pub(super) fn change(
     tables: &mut Tables,
     caller: &Caller<'_>,

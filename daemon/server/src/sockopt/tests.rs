@@ -1,4 +1,4 @@
-//! Calls as programs make them, against the real tables.
+//! Calls with the bytes that programs pass, on real tables.
 
 use proptest::{arbitrary::any, collection::vec, option, prop_oneof, proptest, strategy::Just};
 
@@ -62,7 +62,7 @@ impl Kernel {
         .map(drop)
     }
 
-    /// What a `getsockopt` with this memory leaves in it.
+    /// What a `getsockopt` with this memory writes to it.
     fn get(&self, option: i32, memory: &[u8]) -> Result<Value, i32> {
         let needed = argument_length(Direction::Get, BASE + option).min(memory.len());
         self.call(&Call {
@@ -215,7 +215,7 @@ fn the_other_values_are_the_kernels() {
 }
 
 #[test]
-fn what_is_refused_and_how() {
+fn invalid_calls_are_refused_with_the_kernels_errors() {
     let kernel = Kernel::new();
     kernel.set(2, &service(RR)).unwrap();
     for (option, argument, errno) in [
@@ -238,7 +238,7 @@ fn what_is_refused_and_how() {
     ] {
         assert_eq!(kernel.set(option, &argument), Err(errno), "option {option}");
     }
-    // A name that fills its field does not matter where no scheduler is asked for.
+    // The length of the name does not matter if no scheduler is requested.
     assert_eq!(kernel.set(4, &service(&[b'r'; 16])), Ok(()));
     let mut nobody = which(6, 0);
     nobody.resize(104, 0);
@@ -289,7 +289,7 @@ fn an_argument_that_cannot_be_read_is_refused() {
 
 proptest! {
     #[test]
-    fn any_call_is_answered(
+    fn every_call_is_answered(
         direction in prop_oneof![Just(Direction::Set), Just(Direction::Get)],
         option in -1..17_i32,
         length in prop_oneof![any::<i32>(), 0..200_i32],
@@ -298,7 +298,7 @@ proptest! {
         let kernel = Kernel::new();
         kernel.set(2, &service(RR)).unwrap();
         let number = BASE + option;
-        // As the interceptor reads it, and as one that lies says that it was.
+        // As the interceptor reads it, and with a wrong length.
         let right = argument_length(direction, number);
         let exact = argument.clone().map(|mut argument| {
             argument.resize(right, 0);
@@ -313,7 +313,7 @@ proptest! {
 }
 
 #[test]
-fn whoever_may_not_administer_is_refused_before_all_else() {
+fn a_caller_without_net_admin_is_refused_first() {
     let kernel = Kernel::new();
     let caller = Caller {
         namespace: Namespace(1),
@@ -346,7 +346,7 @@ fn a_blank_service_zeroes_them_all() {
 }
 
 #[test]
-fn of_a_servers_flags_the_forwarding_method_is_kept() {
+fn only_the_forwarding_method_of_a_servers_flags_is_kept() {
     let kernel = Kernel::new();
     kernel.set(2, &service(RR)).unwrap();
     for (given, shown) in [(0, 0x100_u32), (2, 0x182), (3, 0x183), (0xffff_fff8, 0x100)] {

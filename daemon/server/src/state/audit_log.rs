@@ -1,9 +1,10 @@
-//! The log of changes: one line for each, with who made it.
+//! The log of changes: one line for each, with the process that made it.
 //!
-//! A client that makes very many gets so many lines in a period, and at the period's end one that
-//! says how many more there were; so no client fills the log or hides what another one does. The
-//! lines are shared out by owners of network namespaces: those of the initial user namespace have
-//! lines of their own, which others cannot use up, and each of the others has a few.
+//! A client that makes very many changes gets a limited number of lines in a period, and at the end
+//! of the period one that counts the rest, so no client can fill the log or hide the changes of
+//! another one. The lines are divided among the owners of network namespaces: namespaces of the
+//! initial user namespace have their own lines, which others cannot use up, and each of the other
+//! owners has a few.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,31 +14,31 @@ use std::{
 
 use sockvs_ipvs::{DestinationKey, Namespace, Owner, ServiceKey, Usage};
 
-/// The most lines of one process in a period, and of all in the initial user namespace's network
-/// namespaces.
+/// The most lines in a period of one process, and of all network namespaces of the initial user
+/// namespace.
 const MOST_OF_ONE: u64 = 100;
 const MOST: usize = 1000;
-/// The most lines of another owner in a period, and for how many such owners there are any.
+/// The most lines in a period of another owner, and the most such owners that get any.
 const MOST_OF_OWNER: usize = 50;
 const MOST_OWNERS: usize = 20;
 
 /// Who makes a change.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor {
-    /// The process; 0 if it cannot be told.
+    /// The process; 0 if it is unknown.
     pub pid: i32,
     /// The network namespace that is changed.
     pub namespace: Namespace,
-    /// Whose that is.
+    /// The namespace's owner.
     pub owner: Owner,
 }
 
-/// What a change is about, beyond the namespace as a whole.
+/// The object of a change, if it is not the namespace as a whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Object {
     /// The service.
     pub service: Option<ServiceKey>,
-    /// The server, if it is about one.
+    /// The server, for a change of a server.
     pub server: Option<DestinationKey>,
 }
 
@@ -59,14 +60,14 @@ impl From<(ServiceKey, DestinationKey)> for Object {
     }
 }
 
-/// What was told in this period.
+/// The lines of this period.
 #[derive(Default)]
 pub struct AuditLog(Mutex<Period>);
 
 #[derive(Default)]
 struct Period {
     owners: HashMap<Owner, Page>,
-    /// Changes for owners that came when there was no room to remember more of them.
+    /// Changes of owners for which there was no space in this period.
     left_out: u64,
 }
 
@@ -75,18 +76,18 @@ struct Page {
     most: usize,
     lines: usize,
     processes: HashMap<i32, Process>,
-    /// Changes of processes that came when there was no room to remember more of them.
+    /// Changes of processes for which there was no space in this period.
     others: u64,
 }
 
 struct Process {
     command: String,
-    told: u64,
+    logged: u64,
     left_out: u64,
 }
 
 impl AuditLog {
-    /// Tells of a change, `what` was done to `object`.
+    /// Logs a change: `what` was done to `object`.
     pub fn changed(&self, actor: Actor, what: &dyn fmt::Debug, object: Object) {
         if let Some(command) = self.admit(actor) {
             tracing::info!(
@@ -102,7 +103,7 @@ impl AuditLog {
         }
     }
 
-    /// The command of a process whose change is to be told; none if there were too many.
+    /// The command of the process if the change is to be logged; `None` if it exceeds the limit.
     fn admit(&self, actor: Actor) -> Option<String> {
         let mut period = self.period();
         let Period { owners, left_out } = &mut *period;
@@ -118,7 +119,7 @@ impl AuditLog {
         page.admit(actor.pid)
     }
 
-    /// How many lines this period has, and how many it may have, for people.
+    /// How many lines this period has, and its limit, for the status.
     pub fn usage(&self) -> Usage {
         let period = self.period();
         let lines = |others: bool| -> u64 {
@@ -134,7 +135,7 @@ impl AuditLog {
         }
     }
 
-    /// Ends a period: tells how many changes were not told, and whose.
+    /// Ends a period: logs how many changes exceeded the limit, and which processes made them.
     pub fn flush(&self) {
         let period = std::mem::take(&mut *self.period());
         for (owner, page) in period.owners {
@@ -178,15 +179,15 @@ impl Page {
             }
             Entry::Vacant(unknown) => unknown.insert(Process {
                 command: command(pid),
-                told: 0,
+                logged: 0,
                 left_out: 0,
             }),
         };
-        if process.told >= MOST_OF_ONE || self.lines >= self.most {
+        if process.logged >= MOST_OF_ONE || self.lines >= self.most {
             process.left_out += 1;
             return None;
         }
-        process.told += 1;
+        process.logged += 1;
         self.lines += 1;
         Some(process.command.clone())
     }
@@ -218,8 +219,7 @@ impl Page {
     }
 }
 
-/// The name of a process's program, which waits for our answer; empty if it does not, and has
-/// ended.
+/// The name of a process's program; empty if the process has ended without waiting for our answer.
 fn command(pid: i32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     String::from_utf8_lossy(&name).trim_end().to_owned()
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn who_changes_much_does_not_hide_who_changes_little() {
+    fn many_changes_of_one_process_do_not_hide_those_of_another() {
         let audit_log = AuditLog::default();
         assert_eq!(admitted(&audit_log, Owner::Host, 1, 100_000), MOST_OF_ONE);
         assert_eq!(admitted(&audit_log, Owner::Host, 2, 3), 3);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_told_and_remembered() {
+    fn lines_and_tracked_processes_are_limited() {
         let audit_log = AuditLog::default();
         let all = |owner| -> u64 {
             (1..5000)
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_users_change_hides_neither_what_root_changes_nor_what_other_users_do() {
+    fn changes_of_a_user_do_not_hide_those_of_root_or_other_users() {
         let audit_log = AuditLog::default();
         let user = Owner::User(7);
         for pid in 1..10_000 {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_named() {
+    fn the_name_of_a_process_is_logged() {
         let own = i32::try_from(std::process::id()).unwrap();
         let name = fs::read_to_string("/proc/self/comm").unwrap();
         assert_eq!(command(own), name.trim_end());

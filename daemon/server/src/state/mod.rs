@@ -2,8 +2,8 @@
 //! published to, and the audit log, behind one lock.
 //!
 //! The front ends ([`genl`](crate::genl), [`sockopt`](crate::sockopt), [`procfs`](crate::procfs),
-//! [`control`](crate::control)) stand side by side over it. It knows none of them, decodes nothing
-//! and decides nothing about what a client may change: that is `ipvs`.
+//! [`control`](crate::control)) use it. This module depends on none of them, decodes nothing and
+//! does not check what a client may change: that is done by `ipvs`.
 
 pub(crate) mod audit_log;
 
@@ -16,29 +16,29 @@ use sockvs_ipvs::{DataPath, Ipvs, Namespace, Owner, Usage};
 
 pub use audit_log::{Actor, AuditLog, Object};
 
-/// The tables, and what they are published to.
+/// The tables, and the data path that they are published to.
 pub struct Tables {
     /// The tables of all namespaces.
     pub ipvs: Ipvs,
-    /// Where connections find them.
+    /// The data path.
     pub path: Box<dyn DataPath + Send>,
 }
 
 struct Inner {
     tables: Mutex<Tables>,
     audit_log: AuditLog,
-    /// What tells how full the queues are that requests come from.
+    /// Reports how full the queues of the interceptor are.
     queues_usage: OnceLock<Box<dyn Fn() -> Vec<Usage> + Send + Sync>>,
 }
 
-/// The state. Clones are the same one.
+/// The state. Clones share it.
 #[derive(Clone)]
 pub struct IpvsState {
     inner: Arc<Inner>,
 }
 
 impl IpvsState {
-    /// The state with these tables.
+    /// A state with these tables.
     #[must_use]
     pub fn new(tables: Tables) -> Self {
         Self {
@@ -50,21 +50,21 @@ impl IpvsState {
         }
     }
 
-    /// The tables, for a short while.
+    /// Locks the tables. Hold the lock only briefly.
     pub fn lock(&self) -> MutexGuard<'_, Tables> {
-        // A panic while the lock was held may have left one operation undone; the tables are still
-        // the best knowledge there is.
+        // A panic under the lock may have interrupted one operation; the tables are still the best
+        // information available.
         let tables = self.inner.tables.lock();
         tables.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where changes are logged.
+    /// The audit log.
     #[must_use]
     pub fn audit_log(&self) -> &AuditLog {
         &self.inner.audit_log
     }
 
-    /// How much is in use of what there is a limit to.
+    /// How much of each limited resource is in use.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
         let mut usage = self.lock().path.usage();
@@ -79,14 +79,14 @@ impl IpvsState {
         usage
     }
 
-    /// From now on [`usage`](Self::usage) has this, too: the queues that requests come from.
+    /// Adds the interceptor's queues to [`usage`](Self::usage).
     pub fn add_usage_of_queues(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>) {
-        // There is one interceptor with queues, and it starts once.
+        // At most one interceptor has queues, and it starts once.
         let _ = self.inner.queues_usage.set(usage);
     }
 
-    /// Frees the counters of destinations that were deleted a while ago. `now` counts from any fixed
-    /// moment.
+    /// Frees the counters of destinations that were deleted a while ago. `now` is a monotonic time
+    /// with an arbitrary origin.
     pub fn expire_trash(&self, now: Duration) {
         let mut tables = self.lock();
         let Tables { ipvs, path } = &mut *tables;
@@ -101,14 +101,14 @@ impl IpvsState {
         }
     }
 
-    /// Estimates the rates anew. To be called every two seconds.
+    /// Updates the rate estimates. Must be called every two seconds.
     pub fn estimate(&self) {
         let mut tables = self.lock();
         let Tables { ipvs, path } = &mut *tables;
         ipvs.estimate(path.as_mut());
     }
 
-    /// The namespaces, which have tables, belong to these owners.
+    /// Sets the owners of namespaces that have tables.
     pub fn set_owners(&self, owners: impl IntoIterator<Item = (Namespace, Owner)>) {
         let mut tables = self.lock();
         for (ns, owner) in owners {
