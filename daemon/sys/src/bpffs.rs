@@ -17,7 +17,7 @@ use nix::{
     sys::statfs::{BPF_FS_MAGIC, statfs},
 };
 
-/// Why a pin directory cannot be had.
+/// Why a pin directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be used.
@@ -25,7 +25,7 @@ pub enum Error {
     Unusable {
         /// The directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         error: io::Error,
     },
@@ -37,18 +37,18 @@ pub enum Error {
     },
 }
 
-/// Where the BPF file system is, by custom.
+/// The usual mount point of the BPF file system.
 const BPFFS: &str = "/sys/fs/bpf";
 
-/// How long a daemon may take to end: the next one waits for it.
+/// How long to wait for a daemon that is ending.
 const DYING: Duration = Duration::from_secs(1);
-/// How often it is looked whether it has ended.
+/// How often to check whether it has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A pin directory that is ours for as long as this value lives.
+/// A pin directory, locked by this process until the value is dropped.
 pub struct PinDirectory {
     path: PathBuf,
-    /// Nothing was here before, and nothing is to remain.
+    /// The directory was created by this value and is removed with it.
     temporary: bool,
     _lock: Flock<File>,
 }
@@ -64,13 +64,13 @@ impl Drop for PinDirectory {
 }
 
 impl PinDirectory {
-    /// Makes the directory where it is missing, mounts the BPF file system where that is missing
-    /// and the directory is in its usual place, and locks the directory.
+    /// Creates the directory if it is missing, and locks it. At the usual place, the BPF file
+    /// system is mounted if it is missing.
     ///
     /// # Errors
     ///
-    /// When another daemon has it and does not end within a second, or it is not in a BPF file
-    /// system.
+    /// When another daemon has the lock and does not end within a second, or the directory is not
+    /// in a BPF file system.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error::Unusable {
             path: path.to_owned(),
@@ -102,7 +102,7 @@ impl PinDirectory {
         }
     }
 
-    /// Where a thing of this name is pinned.
+    /// The path at which an object of this name is pinned.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -113,7 +113,7 @@ impl PinDirectory {
         &self.path
     }
 
-    /// Removes all that is pinned here, and the directory.
+    /// Removes all pins here, and the directory.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl PinDirectory {
         self.empty()
     }
 
-    /// What is pinned here outlives this value.
+    /// Keeps the pins when this value is dropped.
     pub fn keep(&mut self) {
         self.temporary = false;
     }
@@ -136,8 +136,8 @@ impl PinDirectory {
     }
 }
 
-/// Locks the directory, which is made where it is missing. None if another daemon has it, or has
-/// just removed it.
+/// Creates the directory if it is missing, and locks it. `None` if another daemon has the lock, or
+/// has just removed the directory.
 fn lock(path: &Path) -> io::Result<Option<Flock<File>>> {
     fs::create_dir_all(path)?;
     let directory = File::open(path)?;

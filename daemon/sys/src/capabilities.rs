@@ -1,18 +1,18 @@
-//! Our own rights: what is needed, and giving up what is not.
+//! The daemon's capabilities: which ones it needs, and dropping the others.
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
-/// What the daemon needs for as long as it serves.
+/// The capabilities that the daemon needs while it serves.
 const NEEDED: [Capability; 5] = [
     // Changing eBPF maps, entering network namespaces. Contains CAP_BPF and CAP_PERFMON.
     Capability::CAP_SYS_ADMIN,
     // Answering netlink clients, ending connections, attaching to sockets.
     Capability::CAP_NET_ADMIN,
-    // Reading which namespaces and sockets a process has ...
+    // Reading the namespaces and sockets of processes ...
     Capability::CAP_SYS_PTRACE,
-    // ... also if it is another user's.
+    // ... of other users, too.
     Capability::CAP_DAC_READ_SEARCH,
-    // Trying whether a sync daemon could have the port that it is told to.
+    // Checking whether a sync daemon could use its configured port.
     Capability::CAP_NET_BIND_SERVICE,
 ];
 
@@ -24,13 +24,13 @@ pub fn suffice() -> bool {
         .all(|right| caps::has_cap(None, CapSet::Effective, *right).unwrap_or(false))
 }
 
-/// Gives up what the daemon does not need. It holds for the calling thread, and those that it
-/// starts from now on.
+/// Drops the capabilities that the daemon does not need, for the calling thread and threads that it
+/// starts later.
 pub fn keep_needed() {
     keep_only(&NEEDED);
 }
 
-/// The same for a process that needs less.
+/// Drops all capabilities but these.
 pub fn keep_only(needed: &[Capability]) {
     if let Err(error) = try_to_keep(&needed.iter().copied().collect()) {
         tracing::warn!(%error, "rights that are not needed cannot be given up");
@@ -38,7 +38,7 @@ pub fn keep_only(needed: &[Capability]) {
 }
 
 fn try_to_keep(needed: &CapsHashSet) -> Result<(), CapsError> {
-    // Programs that are started get no more either. This itself takes a right.
+    // Drops them from the bounding set of executed programs, too, which requires CAP_SETPCAP.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         for right in caps::read(None, CapSet::Bounding)?.difference(needed) {
             caps::drop(None, CapSet::Bounding, *right)?;

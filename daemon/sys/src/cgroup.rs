@@ -1,4 +1,4 @@
-//! Finding the cgroup that the programs are attached to.
+//! Finds and opens the cgroup that the programs are attached to. Attaching is done by `datapath`.
 
 use std::{
     fs::{self, File},
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why a cgroup cannot be had.
+/// Why a cgroup cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The list of mounts cannot be read.
@@ -15,19 +15,19 @@ pub enum Error {
     /// No cgroup2 hierarchy.
     #[error("no cgroup2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup")]
     NoCgroup2,
-    /// The cgroup that was asked for cannot be used.
+    /// The requested cgroup cannot be used.
     #[error("cannot use the cgroup {}", path.display())]
     Cgroup {
         /// The cgroup.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         error: io::Error,
     },
 }
 
-/// Where the cgroup2 hierarchy is mounted. It is not always `/sys/fs/cgroup`: beside the old
-/// hierarchies it has a folder of its own.
+/// Where the cgroup2 hierarchy is mounted. It is not always `/sys/fs/cgroup`: beside version 1
+/// hierarchies it has its own directory.
 ///
 /// # Errors
 ///
@@ -49,7 +49,7 @@ pub fn find_cgroup2() -> Result<PathBuf, Error> {
 ///
 /// # Errors
 ///
-/// When `path` is not a folder of a cgroup2 hierarchy.
+/// When `path` is not a directory of a cgroup2 hierarchy.
 pub fn open_cgroup(path: &Path) -> Result<File, Error> {
     let failed = |error| Error::Cgroup {
         path: path.to_owned(),
@@ -68,7 +68,7 @@ pub fn open_cgroup(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// The list of mounts writes blanks and the like as a backslash and three octal digits.
+/// In the list of mounts, blanks and the like are written as a backslash and three octal digits.
 fn unescape(field: &str) -> String {
     let mut rest = field;
     let mut path = String::with_capacity(field.len());

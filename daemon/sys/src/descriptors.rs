@@ -1,16 +1,16 @@
-//! Descriptors are limited. Whoever is being served needs some for each request, so new connections
-//! are let in only as long as enough are left for that.
+//! Keeps file descriptors in reserve. Each request that is being served needs some, so new
+//! connections are accepted only while enough are left.
 
 use std::{fs, time::Duration};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// How many are kept for those who are served.
+/// How many are reserved for requests.
 const RESERVE: usize = 32;
-/// How long to wait for somebody to go.
+/// How often to check for free descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Takes as many as there are to be had. The custom limit of 1024 is one for programs that use
+/// Raises the soft limit to the hard limit. The usual limit of 1024 exists for programs that use
 /// `select(2)`.
 pub fn raise_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
@@ -20,7 +20,7 @@ pub fn raise_limit() {
     }
 }
 
-/// Waits until one more connection would leave enough for the others.
+/// Waits until there are enough descriptors for one more connection.
 pub async fn wait_for_room() {
     while !is_room() {
         tokio::time::sleep(PAUSE).await;
@@ -30,7 +30,7 @@ pub async fn wait_for_room() {
 fn is_room() -> bool {
     let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(now, _)| now);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    // When not even this folder can be opened, there is none left.
+    // If this directory cannot be opened, no descriptor is left.
     let open = fs::read_dir("/proc/self/fd").map_or(usize::MAX, Iterator::count);
     open.saturating_add(RESERVE) < most
 }

@@ -1,13 +1,12 @@
-//! What sockvs asks of the operating system, in one place each.
+//! Wrappers of the operating system that several crates of sockvs use.
 //!
-//! [`netlink`] asks the kernel something over netlink; [`netns`] finds, enters and watches network
-//! namespaces; [`process`] and [`socket`] ask about processes and sockets what neither `std` nor
-//! `nix` does; [`bpf`] is what the eBPF library lacks of `bpf(2)`; [`bpffs`] and [`cgroup`] are where
-//! programs are pinned and attached; [`capabilities`] gives up rights. [`descriptors`],
-//! [`socket_file`], [`service_manager`] and [`rate_limit`] are what a daemon takes.
+//! [`netlink`] sends requests to the kernel; [`netns`] finds, enters and watches network
+//! namespaces; [`process`] and [`socket`] wrap system calls that `std` and `nix` lack; [`bpf`] has
+//! what the eBPF library lacks of `bpf(2)`; [`bpffs`] and [`cgroup`] are for pinning and attaching
+//! programs; [`capabilities`] drops capabilities. [`descriptors`], [`socket_file`],
+//! [`service_manager`] and [`rate_limit`] are for daemons.
 //!
-//! Nothing here knows IPVS, but for the names of what has a table: a network namespace and its
-//! owner.
+//! Nothing here depends on IPVS, except for the types of a network namespace and its owner.
 
 pub mod bpf;
 pub mod bpffs;

@@ -1,4 +1,4 @@
-//! Asks the kernel something over netlink.
+//! Sends netlink requests to the kernel, and reads its answers.
 
 use std::{
     io,
@@ -13,8 +13,8 @@ use nix::sys::{
     time::TimeVal,
 };
 
-/// The kernel answers at once. Only somebody who answers in its stead lets us wait.
-const PATIENCE: TimeVal = TimeVal::new(2, 0);
+/// The kernel answers immediately. Only an interceptor that answers in its place can delay it.
+const RECEIVE_TIMEOUT: TimeVal = TimeVal::new(2, 0);
 
 /// The message is a request (`linux/netlink.h`).
 pub const NLM_F_REQUEST: u16 = 1;
@@ -28,7 +28,7 @@ const NLA_HDRLEN: usize = 4;
 pub struct Message<'a> {
     /// `nlmsg_type`.
     pub kind: u16,
-    /// What follows the header.
+    /// The bytes after the header.
     pub payload: &'a [u8],
 }
 
@@ -84,16 +84,16 @@ pub fn open(protocol: SockProtocol, flags: SockFlag) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// Sends one request in the calling thread's namespace, and gives the datagram that comes back. An
-/// error that it carries is the result.
+/// Sends one request in the calling thread's namespace, and returns the reply datagram. An error in
+/// the reply is returned as an error.
 pub fn ask(protocol: SockProtocol, kind: u16, flags: u16, payload: &[u8]) -> io::Result<Vec<u8>> {
     let socket = open(protocol, SockFlag::empty())?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &PATIENCE)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &RECEIVE_TIMEOUT)?;
     let length = u32::try_from(NLMSG_HDRLEN + payload.len()).map_err(io::Error::other)?;
     let mut request = length.to_ne_bytes().to_vec();
     request.extend(kind.to_ne_bytes());
     request.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    // Neither sequence number nor port: one answer is all that can come.
+    // Sequence number and port stay zero: there is only one answer.
     request.resize(NLMSG_HDRLEN, 0);
     request.extend(payload);
     let socket = socket.as_fd().as_raw_fd();

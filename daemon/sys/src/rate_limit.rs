@@ -1,4 +1,4 @@
-//! Lines of the log that somebody could bring about as often as they like.
+//! Limits the rate of log lines that clients can cause.
 
 use std::{
     collections::HashMap,
@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often a line may be written.
+/// The least time between two lines.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Lets a line through once in a while, and counts those in between.
+/// Admits one line per period, and counts those that it suppresses.
 pub struct RateLimit(Mutex<State>);
 
 struct State {
@@ -25,7 +25,7 @@ impl Default for RateLimit {
 }
 
 impl RateLimit {
-    /// Nothing was written yet.
+    /// A limit with no line written yet.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(State {
@@ -34,7 +34,7 @@ impl RateLimit {
         }))
     }
 
-    /// Whether the line may be written now; if so, how many were not since the last one.
+    /// Whether the line may be written now; if so, how many were suppressed since the last one.
     pub fn admit(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|last| last.elapsed() < PERIOD) {
@@ -46,19 +46,18 @@ impl RateLimit {
     }
 }
 
-/// The same for each of many who could bring a line about, so that none of them hides what is told
-/// of another.
+/// A separate limit for each key, so that lines about one key do not suppress those about another.
 #[derive(Debug)]
 pub struct RateLimits<K> {
     period: Duration,
     last: Mutex<HashMap<K, Instant>>,
 }
 
-/// How many are told apart. While there are more, nothing is told of the rest.
-const MOST_TOLD_APART: usize = 1024;
+/// How many keys are tracked. While there are more, lines about further keys are suppressed.
+const MOST_KEYS: usize = 1024;
 
 impl<K: Eq + Hash> RateLimits<K> {
-    /// A line of each in every `period`.
+    /// A limit of one line per key in every `period`.
     pub fn new(period: Duration) -> Self {
         Self {
             period,
@@ -66,17 +65,17 @@ impl<K: Eq + Hash> RateLimits<K> {
         }
     }
 
-    /// Whether a line about this one may be written now.
+    /// Whether a line about this key may be written now.
     pub fn admit(&self, who: K) -> Option<()> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = |at: &Instant| at.elapsed() < self.period;
         if last.get(&who).is_some_and(recent) {
             return None;
         }
-        if last.len() >= MOST_TOLD_APART {
+        if last.len() >= MOST_KEYS {
             last.retain(|_, at| recent(at));
         }
-        if last.len() >= MOST_TOLD_APART {
+        if last.len() >= MOST_KEYS {
             return None;
         }
         last.insert(who, Instant::now());
@@ -105,7 +104,7 @@ mod tests {
         for many in 3..10_000 {
             limits.admit(many);
         }
-        assert_eq!(limits.last.lock().unwrap().len(), MOST_TOLD_APART);
+        assert_eq!(limits.last.lock().unwrap().len(), MOST_KEYS);
         limits.last.lock().unwrap().clear();
         assert!(limits.admit(1).is_some());
     }

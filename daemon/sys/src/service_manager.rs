@@ -1,27 +1,26 @@
-//! Telling the service manager how the daemon is: ready, alive, ending (`sd_notify(3)`). Without
-//! one that asks for it, nothing happens.
+//! Reports the daemon's state to the service manager: ready, alive, stopping (`sd_notify(3)`).
+//! Without a service manager that requests it, this does nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The daemon serves.
+/// Reports that the daemon serves.
 pub fn ready() {
     tell(NotifyState::Ready);
 }
 
-/// The daemon ends because it was told to.
+/// Reports that the daemon stops.
 pub fn stopping() {
     tell(NotifyState::Stopping);
 }
 
-/// The daemon is alive.
+/// Reports that the daemon is alive (watchdog).
 pub fn alive() {
     tell(NotifyState::Watchdog);
 }
 
-/// How often it is to say that it is alive: twice in the time after which it is taken for dead.
-/// None if nobody wants to hear it.
+/// How often to call [`alive`]: twice per watchdog timeout. `None` if the watchdog is off.
 pub fn asks_every() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

@@ -1,4 +1,4 @@
-//! What neither `std` nor `nix` offers about sockets.
+//! Socket options and calls that `std` and `nix` lack.
 
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 
@@ -43,12 +43,12 @@ pub fn number_option(
     option(socket, level, name).map(libc::c_int::from_ne_bytes)
 }
 
-/// A pidfd of the process at the other end of a Unix connection, where the kernel knows how.
+/// A pidfd of the peer of a Unix connection, if the kernel supports it.
 pub fn peer_pidfd(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
     made(number_option(socket, libc::SOL_SOCKET, SO_PEERPIDFD)?.into())
 }
 
-/// Takes back a `connect(2)`.
+/// Dissolves the association of a `connect(2)`.
 pub fn disconnect(socket: BorrowedFd<'_>) -> Result<()> {
     const NOWHERE: [u8; 16] = [0; 16];
     const { assert!(libc::AF_UNSPEC == 0 && size_of::<libc::sockaddr>() == NOWHERE.len()) };

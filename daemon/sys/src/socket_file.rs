@@ -1,5 +1,5 @@
-//! The files of Unix sockets: who may connect, and that one that its daemon left behind is in the
-//! way of the next one.
+//! The files of Unix sockets: sets their permissions before a client can connect, and removes a
+//! file that an earlier daemon left behind.
 
 use std::{
     fs::{self, Permissions},
@@ -23,28 +23,28 @@ use nix::{
     },
 };
 
-/// How long a daemon may take to end, and how often it is looked whether it has.
+/// How long to wait for a daemon that is ending, and how often to check.
 const ENDING: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many clients may wait until they are accepted.
+/// The length of the queue of connections that are not accepted yet.
 const BACKLOG: i32 = 1024;
 
-/// What there is at a path.
+/// What exists at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nothing, by now.
+    /// Nothing; a stale socket was removed.
     Free,
-    /// Somebody listens.
+    /// A socket on which a process listens.
     Taken,
-    /// Something else of that name.
+    /// A file that is not a socket.
     NotASocket,
 }
 
-/// Removes a socket's file if nobody listens any more.
+/// Removes a socket's file if no process listens on it.
 ///
 /// # Errors
 ///
-/// When it cannot be looked at or removed.
+/// When it cannot be examined or removed.
 pub fn clear(path: &Path) -> io::Result<Place> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Free),
@@ -60,12 +60,12 @@ pub fn clear(path: &Path) -> io::Result<Place> {
             Ok(Place::Free)
         }
         Err(Errno::ENOENT) => Ok(Place::Free),
-        // Connected, too busy, or a socket of another type: somebody is there.
+        // Connected, too busy, or a socket of another type: a process listens.
         _ => Ok(Place::Taken),
     }
 }
 
-/// The same for a daemon that starts: one that is just ending, it waits for.
+/// As [`clear`], but waits for a daemon that is ending.
 ///
 /// # Errors
 ///
@@ -81,16 +81,16 @@ pub fn claim(path: &Path) -> io::Result<Place> {
     }
 }
 
-/// Listens at a path, which must be free. The file has these permissions before anybody can
-/// connect, and never more.
+/// Listens at a path, which must be free. The file never has more than these permissions, also
+/// before the first connection.
 ///
 /// # Errors
 ///
-/// When the file cannot be made.
+/// When the file cannot be created.
 pub fn open(path: &Path, kind: SockType, permissions: u32) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, kind, flags, None)?;
-    // A file gets the permissions of its socket, but for the umask.
+    // A file gets the permissions of its socket, reduced by the umask.
     fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
     bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     fs::set_permissions(path, Permissions::from_mode(permissions))?;

@@ -1,24 +1,24 @@
-//! Reads the kernel's description of its own types (BTF): where the fields of a structure are.
+//! Reads the kernel's type information (BTF): the offsets of structure fields.
 //!
-//! Made for a handful of questions when the daemon starts. Nothing is indexed: a question walks the
-//! types of the kind it asks about, which takes well under a millisecond. The format is told in the
-//! kernel's `Documentation/bpf/btf.rst`.
+//! Made for a few look-ups when the daemon starts. Nothing is indexed: each look-up scans the types
+//! of one kind, which takes well under a millisecond. The format is documented in the kernel's
+//! `Documentation/bpf/btf.rst`.
 
 use super::btf_type::{Kind, Type, word};
 
-/// Where the running kernel describes itself.
+/// The running kernel's BTF.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const MAGIC: u16 = 0xeb9f;
-/// How deep structures without a name, and names for other types, may be nested.
+/// How deep anonymous structures, and aliases of types, may be nested.
 const DEPTH: u32 = 16;
 
-/// Why a question has no answer.
+/// Why a look-up failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel does not describe its types.
+    /// The kernel has no BTF.
     #[error("the kernel does not describe its types in {VMLINUX} (CONFIG_DEBUG_INFO_BTF)")]
     Missing(#[source] std::io::Error),
-    /// The description cannot be understood.
+    /// The BTF is malformed.
     #[error("the kernel's description of its types is malformed: {0}")]
     Malformed(&'static str),
     /// The kernel has no such function.
@@ -29,7 +29,7 @@ pub enum Error {
     NoField {
         /// The structure.
         structure: &'static str,
-        /// The field, from the outermost to the innermost.
+        /// The field's path, from the outermost to the innermost.
         path: String,
     },
     /// The field is not a whole number of bytes.
@@ -37,26 +37,26 @@ pub enum Error {
     BitField {
         /// The structure.
         structure: &'static str,
-        /// The field, from the outermost to the innermost.
+        /// The field's path, from the outermost to the innermost.
         path: String,
     },
 }
 
-/// A description of types.
+/// Parsed BTF.
 pub struct Btf {
     bytes: Vec<u8>,
-    /// Where each type's record begins. The first type has number 1.
+    /// The offset of each type's record. The first type has id 1.
     types: Vec<u32>,
     strings: usize,
 }
 
 impl Btf {
-    /// The running kernel's.
+    /// The running kernel's BTF.
     pub fn of_kernel() -> Result<Self, Error> {
         Self::parse(std::fs::read(VMLINUX).map_err(Error::Missing)?)
     }
 
-    /// Finds the types in these bytes.
+    /// Parses BTF.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         let cut = || Error::Malformed("it is cut off");
         if bytes.get(..2) != Some(&MAGIC.to_ne_bytes()) {
@@ -90,7 +90,7 @@ impl Btf {
         })
     }
 
-    /// The number of a function's type.
+    /// The id of a function's type.
     pub fn function(&self, name: &'static str) -> Result<u32, Error> {
         let found = self
             .of_kind(Kind::Function)
@@ -98,10 +98,10 @@ impl Btf {
         found.map(|(id, _)| id).ok_or(Error::NoFunction(name))
     }
 
-    /// How far from the beginning of a structure a field is, in bytes. The path leads through the
-    /// structures inside; those without a name need not be told.
+    /// The offset of a field in a structure, in bytes. The path leads through nested structures;
+    /// anonymous ones are left out.
     pub fn offset(&self, structure: &'static str, path: &[&str]) -> Result<u32, Error> {
-        // There may be more than one structure of a name; the field tells the right one.
+        // Several structures can have the same name; the one with the field is meant.
         let mut bits = None;
         for (_, candidate) in self.of_kind(Kind::Struct) {
             if self.is_named(&candidate, structure) {
@@ -122,7 +122,7 @@ impl Btf {
         Ok(bits / 8)
     }
 
-    /// The value of an enumerator, of whatever enumeration.
+    /// The value of an enumerator of any enumeration.
     pub fn enumerator(&self, name: &str) -> Option<u32> {
         self.of_kind(Kind::Enum)
             .flat_map(|(_, found)| found.enumerators())
@@ -164,7 +164,7 @@ impl Btf {
         Some(position)
     }
 
-    /// The member of this name, also in members that have no name themselves.
+    /// The member of this name, also in anonymous members.
     fn member(&self, place: &Type<'_>, name: &str, depth: u32) -> Option<(Position, u32)> {
         let depth = depth.checked_sub(1)?;
         for member in place.members() {
@@ -187,7 +187,7 @@ impl Btf {
         None
     }
 
-    /// The type behind other names for it.
+    /// The type that an alias refers to.
     fn resolve<'a>(&'a self, mut found: Type<'a>) -> Option<Type<'a>> {
         for _ in 0..DEPTH {
             match found.kind() {
@@ -208,7 +208,7 @@ impl Btf {
     }
 }
 
-/// Where a member is.
+/// The position of a member.
 #[derive(Clone, Copy)]
 struct Position {
     bits: u32,

@@ -1,13 +1,13 @@
-//! One type's record in a description of types (`struct btf_type` and what follows it).
+//! One type's record in BTF (`struct btf_type` and what follows it). It knows no other types.
 
-/// The record that all kinds begin with.
+/// The size of the part that all kinds have.
 const RECORD: usize = 12;
-/// A member, a parameter, a variable in a section, a 64-bit enumerator.
+/// The size of a member, a variable in a section, or a 64-bit enumerator.
 const THREE_WORDS: usize = 12;
-/// An enumerator.
+/// The size of an enumerator or a parameter.
 const TWO_WORDS: usize = 8;
 
-/// What kind of type it is, as far as it matters here.
+/// The kind of a type, as far as it is needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A structure or a union.
@@ -16,9 +16,9 @@ pub(super) enum Kind {
     Enum,
     /// A function.
     Function,
-    /// Another name for a type, or one that adds `const` or the like.
+    /// An alias, or a qualifier such as `const`.
     Alias,
-    /// Something else.
+    /// Any other kind.
     Other,
 }
 
@@ -34,18 +34,18 @@ pub(super) struct Type<'a> {
 
 /// A member of a structure.
 pub(super) struct Member {
-    /// Where its name is.
+    /// The offset of its name in the strings.
     pub(super) name: u32,
-    /// The number of its type.
+    /// The id of its type.
     pub(super) id: u32,
-    /// How many bits it is from the beginning.
+    /// Its offset in bits.
     pub(super) bits: u32,
-    /// How many bits a bit field has; zero for a proper member.
+    /// The width of a bit field; zero for any other member.
     pub(super) size: u32,
 }
 
 impl<'a> Type<'a> {
-    /// The record that begins here.
+    /// The record at an offset.
     pub(super) fn at(bytes: &'a [u8], at: usize) -> Option<Self> {
         Some(Self {
             bytes,
@@ -56,17 +56,17 @@ impl<'a> Type<'a> {
         })
     }
 
-    /// Where its name is.
+    /// The offset of its name in the strings.
     pub(super) fn name(&self) -> u32 {
         self.name
     }
 
-    /// The number of the type that it is another name for.
+    /// The id of the type that it refers to.
     pub(super) fn refers_to(&self) -> u32 {
         self.size_or_type
     }
 
-    /// What kind it is (`BTF_KIND_*`).
+    /// Its kind (`BTF_KIND_*`).
     pub(super) fn kind(&self) -> Kind {
         match self.number() {
             4 | 5 => Kind::Struct,
@@ -77,14 +77,14 @@ impl<'a> Type<'a> {
         }
     }
 
-    /// How many bytes the record has, with all that belongs to it. None for kinds that came after
-    /// this was written.
+    /// The size of the record in bytes, with its members or parameters. `None` for unknown, newer
+    /// kinds.
     pub(super) fn length(&self) -> Option<usize> {
         let items = self.items();
         let more = match self.number() {
-            // A forward declaration, a float, and whatever refers to one other type.
+            // A forward declaration, a float, and kinds that only refer to another type.
             2 | 7..=12 | 16 | 18 => 0,
-            // An integer, a variable, a mark on a declaration.
+            // An integer, a variable, a declaration tag.
             1 | 14 | 17 => 4,
             // An array.
             3 => THREE_WORDS,
@@ -123,7 +123,7 @@ impl<'a> Type<'a> {
         })
     }
 
-    /// The enumerators of an enumeration: where the name is, and the value.
+    /// The enumerators of an enumeration: the offset of the name, and the value.
     pub(super) fn enumerators(&self) -> impl Iterator<Item = (u32, u32)> + use<'a> {
         let count = if self.kind() == Kind::Enum {
             self.items()

@@ -5,8 +5,8 @@ use std::{
     os::fd::{FromRawFd as _, OwnedFd},
 };
 
-/// Carries out a command. `attr` is its part of `union bpf_attr`, as far as the last field that is
-/// set; what comes after that the kernel takes for zero.
+/// Executes a command. `attr` is its part of `union bpf_attr`, up to the last field that is set;
+/// the kernel takes the rest for zero.
 pub(crate) fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<i32> {
     // SAFETY: `attr` is the command's part of `union bpf_attr`, of the size that is passed; the
     // kernel uses it, and what it points to, only during the call.
@@ -21,7 +21,7 @@ pub(crate) fn bpf<T>(command: libc::c_long, attr: &T) -> io::Result<i32> {
     number(result)
 }
 
-/// The same for a command that says something in `attr`.
+/// As [`bpf`], for a command that writes to `attr`.
 pub(crate) fn bpf_mut<T>(command: libc::c_long, attr: &mut T) -> io::Result<i32> {
     // SAFETY: as above; the kernel writes within the command's part of `union bpf_attr` only.
     let result = unsafe {
@@ -42,9 +42,9 @@ fn number(result: libc::c_long) -> io::Result<i32> {
         .ok_or_else(io::Error::last_os_error)
 }
 
-/// The same for a command that gives a descriptor.
+/// As [`bpf`], for a command that returns a descriptor.
 pub(crate) fn descriptor<T>(command: libc::c_long, attr: &T) -> io::Result<OwnedFd> {
     let fd = bpf(command, attr)?;
-    // SAFETY: the kernel just gave us this descriptor.
+    // SAFETY: the kernel just returned this new descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,5 +1,5 @@
-//! What the eBPF library does not offer of maps: making a map of maps from a given inner map, reading
-//! many entries at once, and maps whose keys and values are bytes.
+//! Map operations that the eBPF library lacks: creating a map of maps with a given inner map,
+//! reading entries in batches, and maps whose keys and values are bytes.
 
 use std::{
     io,
@@ -49,12 +49,12 @@ struct MapBatch {
     flags: u64,
 }
 
-/// For looking at an entry, changing it, and finding the next one.
+/// For looking up an entry, updating it, and finding the next one.
 #[repr(C)]
 #[derive(Default)]
 struct MapElement {
     map_fd: u32,
-    /// Zero.
+    /// Must be zero.
     padding: u32,
     key: u64,
     value_or_next_key: u64,
@@ -72,19 +72,19 @@ impl MapElement {
     }
 }
 
-/// Reads the value of a key, if there is one. Key and value have the map's sizes.
+/// Reads the value of a key. Key and value must have the map's sizes.
 pub fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
     let attr = MapElement::new(map, Some(key), value.as_mut_ptr());
     found(bpf(BPF_MAP_LOOKUP_ELEM, &attr))
 }
 
-/// Writes the value of a key. Key and value have the map's sizes.
+/// Writes the value of a key. Key and value must have the map's sizes.
 pub fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
     let attr = MapElement::new(map, Some(key), value.as_ptr());
     bpf(BPF_MAP_UPDATE_ELEM, &attr).map(drop)
 }
 
-/// The key after this one, or the first one. Keys have the map's size.
+/// The key after this one, or the first one. Keys must have the map's size.
 pub fn next_key(map: BorrowedFd<'_>, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
     let attr = MapElement::new(map, key, next.as_mut_ptr());
     found(bpf(BPF_MAP_GET_NEXT_KEY, &attr))
@@ -98,7 +98,7 @@ fn found(result: io::Result<i32>) -> io::Result<bool> {
     }
 }
 
-/// Makes an array of maps that are like `inner`.
+/// Creates an array of maps whose inner maps are like `inner`.
 pub fn create_array_of_maps(
     name: &str,
     max_entries: u32,
@@ -112,23 +112,24 @@ pub fn create_array_of_maps(
         inner_map_fd: inner.as_raw_fd().cast_unsigned(),
         ..MapCreate::default()
     };
-    // The name ends with a zero; what is too long for that is cut off, as everywhere.
+    // The name must end with a NUL; a longer one is truncated, as elsewhere.
     for (to, from) in attr.map_name.iter_mut().take(15).zip(name.bytes()) {
         *to = from;
     }
     descriptor(BPF_MAP_CREATE, &attr)
 }
 
-/// Room for entries, as many as there is for keys and values both.
+/// Buffers for a batch of entries; both have the same length.
 pub struct Batch<'a, K, V> {
-    /// For the keys.
+    /// The keys.
     pub keys: &'a mut [MaybeUninit<K>],
-    /// For the values.
+    /// The values.
     pub values: &'a mut [MaybeUninit<V>],
 }
 
-/// Reads entries of a hash map, from a position on or from the beginning: how many there were, and
-/// the position of the next ones; none at the end. `K` and `V` have the map's sizes.
+/// Reads a batch of entries of a hash map, from a position or from the beginning. Returns the
+/// number of entries, and the position of the next batch, or `None` at the end. `K` and `V` must
+/// have the map's sizes.
 pub fn lookup_batch<K: Pod, V: Pod>(
     map: BorrowedFd<'_>,
     position: Option<u32>,

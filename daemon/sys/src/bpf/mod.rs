@@ -1,8 +1,7 @@
-//! `bpf(2)`, as far as the eBPF library does not offer it: the call itself, the kernel's description of
-//! its types, programs that are bound to one of these types, and what each module says of itself.
+//! `bpf(2)`, as far as the eBPF library lacks it: the system call, BTF, maps, and loading programs
+//! that are attached to kernel functions.
 //!
-//! Which programs those are, and what they are for, is the business of the data path and of the
-//! interceptors.
+//! It defines no programs; those belong to the data path and the interceptors.
 
 mod btf;
 mod btf_type;

@@ -1,5 +1,5 @@
-//! Objects of any kind in the BPF file system, and the programs behind links. The eBPF library opens no
-//! pinned link of this kind and replaces no program.
+//! Pinning and opening objects in the BPF file system, and replacing the program of a link. The
+//! eBPF library cannot open pinned links of this kind or replace their program.
 
 use std::{
     ffi::CString,
@@ -47,7 +47,7 @@ pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     bpf(BPF_OBJ_PIN, &attr).map(drop)
 }
 
-/// Opens what is pinned at `path`.
+/// Opens the object that is pinned at `path`.
 pub fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let attr = ObjGet {
@@ -57,7 +57,7 @@ pub fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
     descriptor(BPF_OBJ_GET, &attr)
 }
 
-/// Puts a program in the place of the one behind a link, at once.
+/// Atomically replaces the program of a link.
 pub fn replace_program(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     let attr = LinkUpdate {
         link_fd: link.as_raw_fd().cast_unsigned(),

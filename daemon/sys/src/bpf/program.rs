@@ -1,7 +1,7 @@
-//! Loading programs that are bound to one of the kernel's functions.
+//! Loads programs that are attached to kernel functions.
 //!
-//! The eBPF library makes the maps and fills in what the daemon tells the programs. The
-//! instructions are prepared from the same object once more, and handed to the kernel here.
+//! The eBPF library creates the maps and sets the programs' constants. The instructions are taken
+//! from the same object again, and loaded here.
 
 use std::{
     collections::HashSet,
@@ -18,19 +18,19 @@ use super::call;
 /// Command numbers and types from `linux/bpf.h`.
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_TYPE_TRACING: u32 = 26;
-/// How much the verifier may say about a program that it refuses.
+/// The size of the buffer for the verifier's log.
 const LOG_SIZE: usize = 1 << 20;
 const LICENSE: &CStr = c"GPL";
 
-/// What a program has to do with the function (`enum bpf_attach_type`).
+/// How a program is attached to the function (`enum bpf_attach_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
-    /// It runs in its place.
+    /// It can replace the function's return value.
     ModifyReturn = 26,
 }
 
-/// The part of `union bpf_attr` for loading a program, up to the last field that we set.
+/// The part of `union bpf_attr` for loading a program, up to the last field that is set here.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct ProgLoad {
@@ -55,21 +55,21 @@ struct ProgLoad {
     line_info_cnt: u32,
     attach_btf_id: u32,
     attach_prog_fd: u32,
-    /// Zero.
+    /// Must be zero.
     padding: u32,
 }
 
-/// Why the kernel does not take a program.
+/// Why the kernel refused a program.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}{}", if log.is_empty() { String::new() } else { format!("; the verifier says: {log}") })]
 pub struct LoadError {
-    /// Its answer.
+    /// The kernel's error.
     pub error: io::Error,
-    /// The end of what the verifier says, if it was the verifier that refused.
+    /// The end of the verifier's log, if the verifier refused it.
     pub log: String,
 }
 
-/// Why a program's instructions cannot be had.
+/// Why a program's instructions could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum Incomplete {
     /// The object in this binary cannot be used.
@@ -83,8 +83,8 @@ pub enum Incomplete {
     Lacks(&'static str),
 }
 
-/// A program's instructions, as the kernel wants them: with the descriptors of the maps that the
-/// eBPF library made for the same object.
+/// A program's instructions, relocated with the descriptors of the maps that the eBPF library
+/// created for the same object.
 pub fn instructions(
     object: &[u8],
     program: &'static str,
@@ -118,7 +118,7 @@ fn descriptor(map: &Map) -> Option<RawFd> {
     }
 }
 
-/// Loads a program that is bound to the kernel's function whose type has the number `function`.
+/// Loads a program that is attached to the kernel function whose type has the id `function`.
 pub fn load(
     kind: Kind,
     instructions: &[bpf_insn],
@@ -139,7 +139,7 @@ pub fn load(
         license: LICENSE.as_ptr() as u64,
         ..ProgLoad::default()
     };
-    // The last byte stays zero.
+    // The last byte stays NUL.
     for (to, from) in attr.prog_name.iter_mut().take(15).zip(name.bytes()) {
         *to = from;
     }
@@ -147,8 +147,8 @@ pub fn load(
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
-    // Only a program that the verifier has seen leaves a log; it costs time, so it is asked for
-    // only now.
+    // The verifier writes a log only if it ran. Logging costs time, so it is requested only after a
+    // failure.
     let mut log = vec![0_u8; LOG_SIZE];
     attr.log_level = 1;
     attr.log_size = u32::try_from(log.len()).unwrap_or(0);
@@ -162,7 +162,7 @@ pub fn load(
     }
 }
 
-/// The end of the verifier's log, where it says what is wrong, on one line.
+/// The end of the verifier's log, which has the error, on one line.
 fn last_lines(log: &[u8]) -> String {
     let text = log.split(|byte| *byte == 0).next().unwrap_or_default();
     let text = String::from_utf8_lossy(text);

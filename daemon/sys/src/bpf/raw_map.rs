@@ -1,5 +1,5 @@
-//! A map whose keys and values are bytes: for what an earlier version made, whose types this one
-//! does not have.
+//! A map with keys and values as bytes, to read maps of an earlier version, whose types do not
+//! exist in this one.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ pub struct RawMap {
 }
 
 impl RawMap {
-    /// Opens a pinned map; none if none is pinned there.
+    /// Opens a pinned map; `None` if there is none.
     pub fn open(path: &Path) -> io::Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
@@ -37,9 +37,9 @@ impl RawMap {
         }))
     }
 
-    /// Makes an array of one value.
+    /// Creates an array with one entry.
     pub fn of_one_value(name: &str, value: &[u8]) -> io::Result<Self> {
-        // The kernel keeps values in multiples of eight bytes.
+        // The kernel rounds value sizes up to eight bytes.
         let size = value.len().next_multiple_of(8);
         let value_size = u32::try_from(size).map_err(io::Error::other)?;
         let description = aya_obj::Map::new_from_params(map::ARRAY, 4, value_size, 1, 0);
@@ -55,12 +55,12 @@ impl RawMap {
         Ok(map)
     }
 
-    /// How many entries it can have.
+    /// The maximum number of entries.
     pub const fn max_entries(&self) -> u32 {
         self.max_entries
     }
 
-    /// Pins it.
+    /// Pins the map.
     pub fn pin(&self, path: &Path) -> io::Result<()> {
         object::pin(self.fd(), path)
     }
@@ -85,7 +85,7 @@ impl RawMap {
         Ok(map::lookup(self.fd(), key, &mut value)?.then_some(value))
     }
 
-    /// Gives a key a value.
+    /// Sets the value of a key.
     pub fn put(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
         self.check(key, self.key_size)?;
         self.check(value, self.value_size)?;
@@ -96,7 +96,7 @@ impl RawMap {
         self.map.fd().as_fd()
     }
 
-    /// The kernel reads and writes as many bytes as the map says.
+    /// The kernel reads and writes as many bytes as the map's sizes say.
     fn check(&self, bytes: &[u8], size: usize) -> io::Result<()> {
         if bytes.len() == size {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Running programs that the eBPF library does not: once, by hand, or in place of a function of the
-//! kernel; and how often the kernel did not run one.
+//! Running programs in ways that the eBPF library lacks: once, or attached to a kernel function;
+//! and counting the runs that the kernel skipped.
 
 use std::{
     io,
@@ -34,7 +34,7 @@ struct TestRun {
     cpu: u32,
 }
 
-/// Runs a program that is attached to nothing, with these arguments: what it returns.
+/// Runs a program once with these arguments, and returns its result.
 pub fn run(program: BorrowedFd<'_>, arguments: [u32; 2]) -> io::Result<u32> {
     let arguments = arguments.map(u64::from);
     let mut attr = TestRun {
@@ -52,7 +52,7 @@ pub fn run(program: BorrowedFd<'_>, arguments: [u32; 2]) -> io::Result<u32> {
 struct RawTracepointOpen {
     name: u64,
     prog_fd: u32,
-    /// Zero.
+    /// Must be zero.
     padding: u32,
 }
 
@@ -63,7 +63,7 @@ struct ObjGetInfo {
     info: u64,
 }
 
-/// Brings a program into force, for as long as what is returned is open.
+/// Attaches a program, until the returned descriptor is closed.
 pub fn attach(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let prog_fd = program.as_raw_fd().cast_unsigned();
     descriptor(
@@ -75,7 +75,7 @@ pub fn attach(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     )
 }
 
-/// How many times a program was not run because it was running already.
+/// How often the kernel skipped the program because it was running already.
 pub fn missed(program: BorrowedFd<'_>) -> io::Result<u64> {
     // SAFETY: all bytes zero is a value of this structure.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };

@@ -1,4 +1,4 @@
-//! Where network namespaces are found. One that nothing but sockets keeps in being cannot be.
+//! Finds network namespaces. It cannot find one that only sockets keep alive.
 
 use std::{
     collections::HashSet,
@@ -12,10 +12,10 @@ use std::{
 const OWN: &str = "/proc/self/ns/net";
 /// Where `ip netns` and container engines keep namespaces by name.
 const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
-/// The number of the initial process namespace's file (`PROC_PID_INIT_INO`).
+/// The inode of the initial PID namespace (`PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
-/// Whether process ids mean the same to us as to eBPF programs.
+/// Whether process ids are the same for us and for eBPF programs.
 #[must_use]
 pub fn sees_all_processes() -> bool {
     static SEES: LazyLock<bool> = LazyLock::new(|| {
@@ -24,7 +24,7 @@ pub fn sees_all_processes() -> bool {
     *SEES
 }
 
-/// Our own namespace, and what to call it.
+/// Our own namespace, with a description.
 #[must_use]
 pub fn own() -> Vec<(String, OwnedFd)> {
     let own = File::open(OWN).ok();
@@ -33,8 +33,8 @@ pub fn own() -> Vec<(String, OwnedFd)> {
         .collect()
 }
 
-/// Each network namespace that can be found, and what to call it. One that nothing but sockets
-/// keeps in being cannot.
+/// All network namespaces that can be found, with descriptions. One that only sockets keep alive is
+/// missing.
 #[must_use]
 pub fn all() -> Vec<(String, OwnedFd)> {
     let identity = |file: &File| file.metadata().map(|file| (file.dev(), file.ino())).ok();

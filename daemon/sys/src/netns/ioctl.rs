@@ -1,4 +1,4 @@
-//! Questions to a namespace's file (`ioctl_ns(2)`).
+//! The ioctls of a namespace's file (`ioctl_ns(2)`).
 
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 
@@ -7,7 +7,7 @@ use nix::Result;
 use crate::process::made;
 
 mod request {
-    //! Questions to a namespace's file (`linux/nsfs.h`), as nix's macros make them.
+    //! The ioctls of a namespace's file (`linux/nsfs.h`), by nix's macros.
     const NSIO: u8 = 0xb7;
     nix::ioctl_none!(owner, NSIO, 1);
     nix::ioctl_none!(parent, NSIO, 2);

@@ -1,6 +1,6 @@
-//! Network namespaces: finding, entering and watching them, and what the kernel says of them.
+//! Network namespaces: finding, entering and watching them, and their owners.
 //!
-//! A namespace is known by its cookie (`SO_NETNS_COOKIE`), which is never given to another one.
+//! A namespace is identified by its cookie (`SO_NETNS_COOKIE`), which is never reused.
 
 mod find;
 mod ioctl;
@@ -24,12 +24,12 @@ pub use ioctl::{is_network_namespace, maker_of, owner_of as user_namespace_of, p
 pub use owner::owner_of;
 pub use watcher::{Adopted, NetnsWatcher};
 
-/// Does something inside a namespace, on a thread that ends with it. That there is no such thread
-/// to be had is an error like others.
+/// Runs `act` inside a namespace, on a thread of its own. A failure to start the thread is returned
+/// as an error.
 ///
 /// # Errors
 ///
-/// When there is no such thread, the namespace cannot be entered, or `act` fails.
+/// When no thread can be started, the namespace cannot be entered, or `act` fails.
 pub fn inside<T: Send>(
     netns: BorrowedFd<'_>,
     act: impl FnOnce() -> io::Result<T> + Send,
@@ -49,7 +49,7 @@ pub fn inside<T: Send>(
 ///
 /// # Errors
 ///
-/// When it cannot be entered, or the kernel does not say.
+/// When the namespace cannot be entered, or the kernel does not support cookies.
 pub fn cookie(netns: BorrowedFd<'_>) -> io::Result<u64> {
     inside(netns, || {
         cookie_of_socket(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
@@ -60,7 +60,7 @@ pub fn cookie(netns: BorrowedFd<'_>) -> io::Result<u64> {
 ///
 /// # Errors
 ///
-/// When no socket can be had there, or the kernel does not say.
+/// When no socket can be opened, or the kernel does not support cookies.
 pub fn own_cookie() -> io::Result<u64> {
     cookie_of_socket(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
 }
@@ -69,7 +69,7 @@ pub fn own_cookie() -> io::Result<u64> {
 ///
 /// # Errors
 ///
-/// When the kernel does not say (`SO_NETNS_COOKIE`, Linux 5.14).
+/// When the kernel does not support it (`SO_NETNS_COOKIE`, Linux 5.14).
 pub fn cookie_of_socket(socket: BorrowedFd<'_>) -> io::Result<u64> {
     let mut cookie = 0_u64;
     let mut len: libc::socklen_t = 8;
@@ -91,13 +91,13 @@ pub fn cookie_of_socket(socket: BorrowedFd<'_>) -> io::Result<u64> {
 ///
 /// # Errors
 ///
-/// When the kernel does not say (`SIOCGSKNS`, Linux 4.10, needs `CAP_NET_ADMIN` there).
+/// When the kernel does not support it (`SIOCGSKNS`, Linux 4.10, needs `CAP_NET_ADMIN` there).
 pub fn of_socket(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     /// From `linux/sockios.h`.
     const SIOCGSKNS: libc::c_ulong = 0x894c;
     // SAFETY: this request takes no argument and returns a new descriptor.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
     let fd = Errno::result(fd)?;
-    // SAFETY: the kernel just gave us this descriptor.
+    // SAFETY: the kernel just returned this new descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

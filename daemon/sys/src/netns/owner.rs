@@ -1,8 +1,8 @@
-//! Finds out who a network namespace belongs to.
+//! Determines the owner of a network namespace.
 //!
-//! A network namespace belongs to a user namespace. Those are a tree; who made the outermost one
-//! below the initial one is the owner of all that is in it. A user with subordinate user ids can be
-//! several owners: each such id is a user like others.
+//! A network namespace belongs to a user namespace. User namespaces form a tree; the owner is the
+//! user who created the outermost one below the initial one. A user with subordinate user ids can
+//! be several owners: each such id counts as a user.
 
 use std::{
     fs, io,
@@ -18,7 +18,8 @@ use nix::{errno::Errno, sys::stat::fstat};
 use super::ioctl;
 use sockvs_ipvs::Owner;
 
-/// Our own user namespace, as device and inode. It is the initial one: eBPF takes rights in that.
+/// Our own user namespace, as device and inode. It is the initial one, as loading eBPF programs
+/// requires capabilities there.
 static OWN: LazyLock<Option<(u64, u64)>> = LazyLock::new(|| {
     let file = fs::metadata("/proc/self/ns/user").ok()?;
     Some((file.dev(), file.ino()))
@@ -28,11 +29,11 @@ static OWN: LazyLock<Option<(u64, u64)>> = LazyLock::new(|| {
 ///
 /// # Errors
 ///
-/// When the kernel does not tell.
+/// When the kernel returns an error.
 pub fn owner_of(netns: BorrowedFd<'_>) -> io::Result<Owner> {
     let mut namespace = match ioctl::owner_of(netns) {
         Ok(namespace) => namespace,
-        // It is above our own or beside it.
+        // The user namespace is an ancestor of our own, or not a descendant.
         Err(Errno::EPERM) => return Ok(Owner::Host),
         Err(errno) => return Err(errno.into()),
     };
@@ -66,10 +67,10 @@ mod tests {
 
     use super::*;
 
-    /// A network namespace of a user namespace that `user` made.
+    /// A network namespace in a user namespace that `user` created.
     fn made_by(user: u32) -> File {
         let (tell, told) = std::sync::mpsc::channel();
-        // A user namespace is only for processes of one thread.
+        // Only a process with a single thread can create a user namespace.
         let made = thread::spawn(move || {
             let mut command = std::process::Command::new("sleep");
             command.arg("100");

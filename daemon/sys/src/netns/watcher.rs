@@ -1,9 +1,9 @@
-//! Learns which network namespaces have ended, so that their tables can go.
+//! Notices when network namespaces end, so that their tables can be removed.
 //!
-//! Nothing of ours keeps a namespace in being for longer than a client needs it, so its end has to
-//! be told. The kernel tells it to those who have given the namespace a number of their own (what
-//! `ip netns` shows as its nsid): the number goes when the namespace does. This works on every
-//! kernel, whichever interceptor serves the clients. Our own namespace outlives us.
+//! No descriptor of ours keeps a namespace alive for longer than a client needs it, so the kernel
+//! has to report its end. It does so to namespaces that have assigned an id to the ended one (what
+//! `ip netns` shows as its nsid): the id is deleted with the namespace. This works on every kernel,
+//! with either interceptor. Our own namespace outlives the daemon.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -22,51 +22,52 @@ use sockvs_ipvs::{Namespace, Owner};
 const RTM_NEWNSID: u16 = 88;
 const RTM_DELNSID: u16 = 89;
 const RTM_GETNSID: u16 = 90;
-/// The group of those who are told (`RTNLGRP_NSID`, the 28th), as a bit.
+/// The multicast group for nsid messages (`RTNLGRP_NSID`, the 28th), as a bit.
 const NSID_GROUP: u32 = 1 << 27;
 const NETNSA_NSID: u16 = 1;
 const NETNSA_FD: u16 = 3;
-/// What comes before a message's first attribute (`struct rtgenmsg` and its padding).
+/// The size of the data before a message's first attribute (`struct rtgenmsg` and its padding).
 const FIXED: usize = 4;
-/// The kernel chooses the number.
+/// Lets the kernel choose the id.
 const ANY: i32 = -1;
 
-/// The namespaces that clients have come from.
+/// The namespaces that are watched.
 pub struct NetnsWatcher {
     events: AsyncFd<OwnedFd>,
     known: Mutex<Known>,
 }
 
-/// What became of namespaces that an earlier daemon served.
+/// The state of namespaces that an earlier daemon served.
 #[derive(Debug, Default)]
 pub struct Adopted {
-    /// Those that are no more.
+    /// Those that have ended.
     pub lost: Vec<Namespace>,
-    /// Those that were found, and whose they are.
+    /// Those that exist, with their owners.
     pub owners: Vec<(Namespace, Owner)>,
 }
 
 #[derive(Default)]
 struct Known {
-    /// A number passes to another namespace as soon as the kernel has taken it back, which may be
+    /// The kernel may assign a deleted id to another namespace before we have read the message
+    /// about the deletion. So an id can have several namespaces; the first is the one that ended.
     /// before we have heard of it. So there may be more than one; the first is the one that ended.
     by_number: HashMap<i32, VecDeque<Namespace>>,
     numbers: HashMap<Namespace, i32>,
 }
 
 impl NetnsWatcher {
-    /// Begins to listen in our own namespace, which has this cookie. Must be called within a tokio
+    /// Starts listening in our own namespace, which has this cookie. Must be called within a tokio
     /// runtime.
     ///
     /// # Errors
     ///
-    /// When there is no such socket to be had.
+    /// When no such socket can be opened.
     pub fn listen(own: Namespace) -> io::Result<Self> {
         let socket = netlink::open(SockProtocol::NetlinkRoute, SockFlag::SOCK_NONBLOCK)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, NSID_GROUP))?;
         // SAFETY: the socket owns its descriptor, and keeps it open and the same.
         let events = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
-        // It needs no number: its end would be ours.
+        // Our own namespace needs no id, as it outlives the daemon.
         let known = Known {
             numbers: HashMap::from([(own, ANY)]),
             ..Known::default()
@@ -77,11 +78,11 @@ impl NetnsWatcher {
         })
     }
 
-    /// From now on, tells when this namespace ends.
+    /// Reports the end of this namespace from now on.
     ///
     /// # Errors
     ///
-    /// When the kernel gives it no number.
+    /// When the kernel assigns no id.
     pub fn watch(&self, namespace: Namespace, netns: BorrowedFd<'_>) -> io::Result<()> {
         let mut known = self.known();
         if known.numbers.contains_key(&namespace) {
@@ -97,13 +98,13 @@ impl NetnsWatcher {
         Ok(())
     }
 
-    /// Takes up namespaces of which nothing but the cookies is known.
+    /// Starts watching namespaces of which only the cookies are known.
     pub fn adopt(&self, namespaces: impl IntoIterator<Item = Namespace>) -> Adopted {
         let mut adopted = Adopted::default();
         let mut lost: HashSet<_> = namespaces.into_iter().collect();
         lost.retain(|namespace| !self.known().numbers.contains_key(namespace));
         if lost.is_empty() || !sees_all_processes() {
-            // Without all processes in sight, nobody can tell.
+            // This requires access to all processes.
             return adopted;
         }
         for (_, netns) in all() {
@@ -131,7 +132,7 @@ impl NetnsWatcher {
     ///
     /// # Errors
     ///
-    /// When nothing can be received any more.
+    /// When the socket fails.
     pub async fn next(&self) -> io::Result<Vec<Namespace>> {
         let mut buffer = vec![0; 8 << 10];
         loop {
@@ -139,7 +140,7 @@ impl NetnsWatcher {
                 |socket: &OwnedFd| Ok(recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?);
             let ended = match self.events.async_io(Interest::READABLE, receive).await {
                 Ok(length) => self.ended(buffer.get(..length).unwrap_or_default()),
-                // Something was told, but there was no room for it.
+                // Messages were lost because the receive buffer was full.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.missing()?,
                 Err(error) => return Err(error),
             };
@@ -149,7 +150,7 @@ impl NetnsWatcher {
         }
     }
 
-    /// The namespaces that the messages of a datagram tell of.
+    /// The namespaces whose end the messages of a datagram report.
     fn ended(&self, datagram: &[u8]) -> Vec<Namespace> {
         let mut known = self.known();
         netlink::messages(datagram)
@@ -159,7 +160,7 @@ impl NetnsWatcher {
             .collect()
     }
 
-    /// The namespaces whose numbers mean nothing any more.
+    /// The namespaces whose ids are no longer assigned.
     fn missing(&self) -> io::Result<Vec<Namespace>> {
         let mut known = self.known();
         let mut ended = Vec::new();
@@ -195,7 +196,7 @@ impl Known {
     }
 }
 
-/// The number that our namespace has for another one. Given now if there was none.
+/// Our namespace's id for another one. It is assigned now if there was none.
 fn number(netns: BorrowedFd<'_>) -> io::Result<i32> {
     let fd = netns.as_raw_fd();
     match ask(RTM_NEWNSID, netlink::NLM_F_ACK, NETNSA_NSID, ANY, Some(fd)) {
@@ -240,7 +241,8 @@ mod tests {
 
     const OWN: Namespace = Namespace(1);
 
-    /// A namespace that ends with what is returned; none where we may not make one.
+    /// A namespace that ends when the file is closed; `None` if we lack the privilege to create
+    /// one.
     fn made() -> Option<File> {
         thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).ok()?;
