@@ -1,10 +1,10 @@
-//! The way from an address to a service's record: the map `SERVICES`, and before it the filter
-//! `ADDRESSES`, by which most sockets find out that they go to no service, and the map `SHORTCUTS`,
-//! by which most others find their service without searching.
+//! Maps addresses to service records: the map `SERVICES`, the bit filter in front of it, by which
+//! most sockets find that their address belongs to no service, and the service cache, by which most
+//! others find their service without a search.
 //!
-//! An address is in the filter before its service is in the map, and for as long. It may be there
-//! longer: programs then look for a service in vain. A shortcut is there while its service is in
-//! the map.
+//! An address is in the filter before its service is in the map, and at least as long. It may stay
+//! longer: programs then search for a service and find none. A cache entry exists only while its
+//! service is in the map.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,8 @@ const SERVICES: &str = "SERVICES";
 const FILTER: &str = "ADDRESSES";
 const SHORTCUTS: &str = "SHORTCUTS";
 
-/// Fills the filter and the shortcuts, before any program follows them, with what an earlier daemon
-/// left in the map.
+/// Fills the filter and the cache from the map of an earlier daemon. Must be called before programs
+/// use them.
 pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
     let mut words = vec![0; FILTER_WORDS as usize];
     let mut shortcuts = HashMap::new();
@@ -49,17 +49,18 @@ pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
     Ok(())
 }
 
-/// The map, the filter and the shortcuts.
+/// The map, the filter and the cache.
 pub(super) struct Addresses {
     services: BpfHashMap<MapData, ServiceKey, u32>,
     filter: Array<MapData, u64>,
     shortcuts: Array<MapData, u32>,
-    /// How many services there are at each place of the filter that has any.
+    /// The number of services at each position of the filter; positions without services are
+    /// missing.
     at_place: HashMap<FilterPlace, u32>,
 }
 
 impl Addresses {
-    /// Takes over the maps. [`mend`](Self::mend) has to follow.
+    /// Opens the maps. [`mend`](Self::mend) must be called next.
     pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
         let services = BpfHashMap::try_from(programs.take_map(SERVICES)?).map_err(of(SERVICES))?;
         let filter = Array::try_from(programs.take_map(FILTER)?).map_err(of(FILTER))?;
@@ -72,39 +73,39 @@ impl Addresses {
         })
     }
 
-    /// From now on the address leads to the record with this index.
+    /// Maps the address to the record with this index.
     pub(super) fn insert(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
         self.count(&key)?;
         self.enter(key, index).inspect_err(|_| self.uncount(&key))
     }
 
-    /// The address leads to no record any more.
+    /// Removes the address from the map.
     pub(super) fn remove(&mut self, key: &ServiceKey) -> Result<(), MapError> {
         self.leave(key)?;
         self.uncount(key);
         Ok(())
     }
 
-    /// Makes the map lead to these records, and to no others. The filter may go on leading to what
-    /// an earlier daemon removed.
-    pub(super) fn mend(&mut self, mut wanted: HashMap<ServiceKey, u32>) -> Result<(), MapError> {
-        for key in wanted.keys() {
+    /// Makes the map contain exactly these addresses. The filter may keep addresses that an earlier
+    /// daemon removed.
+    pub(super) fn mend(&mut self, mut expected: HashMap<ServiceKey, u32>) -> Result<(), MapError> {
+        for key in expected.keys() {
             self.count(key)?;
         }
         let mut stale = Vec::new();
         for entry in self.services.iter() {
             let (key, index) = entry?;
-            if wanted.get(&key) == Some(&index) {
-                wanted.remove(&key);
-            } else if !wanted.contains_key(&key) {
+            if expected.get(&key) == Some(&index) {
+                expected.remove(&key);
+            } else if !expected.contains_key(&key) {
                 stale.push(key);
             }
         }
         for key in stale {
             self.leave(&key)?;
         }
-        for (key, index) in wanted {
-            // It may have led to another record.
+        for (key, index) in expected {
+            // It may have been mapped to another record.
             if self.services.get(&key, 0).is_ok() {
                 self.leave(&key)?;
             }
@@ -164,8 +165,8 @@ impl Addresses {
     }
 }
 
-/// A service's place in the filter. One for a firewall mark has none: sockets with marks do not ask
-/// the filter.
+/// A service's position in the filter. A service with a firewall mark has none: for marked sockets
+/// the filter is not used.
 fn place(key: &ServiceKey) -> Option<FilterPlace> {
     (key.protocol != 0).then(|| FilterPlace::of(&key.address))
 }

@@ -1,5 +1,5 @@
-//! Attaching one program to a cgroup, by a link that is pinned, and what the kernel says if it
-//! refuses.
+//! Attaches one program to a cgroup by a pinned link, and reports the kernel's error. Which
+//! programs are attached is defined in `programs`.
 
 use std::{
     fs, io,
@@ -19,7 +19,7 @@ use sockvs_sys::bpf::object;
 
 use super::Error;
 
-/// Why a program is not attached.
+/// Why a program was not attached.
 pub(super) enum AttachError {
     Program(ProgramError),
     Pin(io::Error),
@@ -34,7 +34,7 @@ impl AttachError {
     }
 }
 
-/// The kernel's answer to a program, without the verifier's log, which may have any length.
+/// The kernel's error for a program, without the verifier's log, which may be long.
 pub(super) fn refused(name: &'static str, error: &ProgramError) -> Error {
     let says = match error {
         ProgramError::LoadError {
@@ -43,7 +43,7 @@ pub(super) fn refused(name: &'static str, error: &ProgramError) -> Error {
         } => {
             let log = verifier_log.to_string();
             tracing::debug!(name, %log, "the verifier's log");
-            // The last lines are statistics; what is wrong stands above them.
+            // The last lines are statistics; the error is above them.
             let verdict = log
                 .lines()
                 .take_while(|line| !line.starts_with("verification time"))
@@ -56,7 +56,7 @@ pub(super) fn refused(name: &'static str, error: &ProgramError) -> Error {
     Error::Program { name, says }
 }
 
-/// An error and what caused it, in one line.
+/// An error and its causes, in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
@@ -68,7 +68,7 @@ impl From<ProgramError> for AttachError {
     }
 }
 
-/// Puts a program in the place of the one behind the pinned link, or makes and pins a link.
+/// Replaces the program of the pinned link, or creates and pins a link.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     name: &str,
@@ -91,7 +91,7 @@ pub(super) fn attach(
     }
 }
 
-/// Loads a program that is to be attached to a cgroup.
+/// Loads a program for attaching to a cgroup.
 pub(super) fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     match program {
@@ -103,8 +103,8 @@ pub(super) fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program
     Ok(program)
 }
 
-/// Attaches a program. A link has no mode: others may always attach beside it. The one named here
-/// stands for no flags.
+/// Attaches a program. Links have no attach mode: other programs can always be attached beside it.
+/// The mode that is passed here stands for no flags.
 fn link(program: &mut Program, cgroup: &fs::File) -> Result<FdLink, AttachError> {
     const NO_FLAGS: CgroupAttachMode = CgroupAttachMode::Single;
     let link = match program {

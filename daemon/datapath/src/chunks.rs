@@ -1,8 +1,8 @@
-//! Records in eBPF maps that the daemon writes like memory.
+//! Records in eBPF maps that the daemon accesses as mapped memory.
 //!
-//! A map of maps leads to chunks, each an array that can be mapped into this process. A chunk is
-//! made when a record in it is first needed, and from then on stays where it is. What the records
-//! mean, and in what order their fields may be written, is not known here.
+//! A map of maps holds chunks, each an array that is mapped into this process. A chunk is created
+//! when a record in it is first needed, and then never moves. This module does not know the fields
+//! of records, nor the order in which they may be written.
 
 use std::{
     io, marker::PhantomData, num::NonZeroUsize, os::fd::AsFd as _, path::Path, ptr::NonNull,
@@ -20,7 +20,7 @@ use sockvs_sys::bpf::{map, object};
 /// `BPF_F_MMAPABLE`, from `linux/bpf.h`.
 const MMAPABLE: u32 = 1024;
 
-/// A map of maps, before there is one.
+/// The parameters of a map of maps, before it is created.
 #[derive(Clone, Copy)]
 pub(super) struct Outer {
     /// The map's name in the eBPF object.
@@ -29,15 +29,15 @@ pub(super) struct Outer {
     pub(super) record: usize,
     /// Records in one chunk.
     pub(super) per_chunk: u32,
-    /// Most chunks.
+    /// The maximum number of chunks.
     pub(super) chunks: u32,
 }
 
 impl Outer {
-    /// Makes and pins the map, unless it is pinned already.
+    /// Creates and pins the map, unless it is pinned already.
     ///
-    /// The library could do it, but its inner map would carry type information, which the chunks
-    /// that are made later cannot have: Linux 6.1 does not take them for alike then.
+    /// The library would give the inner map type information. Chunks that are created later cannot
+    /// have it, and Linux 6.1 then refuses them as different.
     pub(super) fn ensure_pinned(&self, path: &Path) -> io::Result<()> {
         if path.exists() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Outer {
     }
 }
 
-/// Makes a chunk. All chunks of a map, and the one that the map was made like, come from here.
+/// Creates a chunk. All chunks of a map, and its template, are created here.
 fn new_chunk(name: &str, record: usize, per_chunk: u32) -> Result<MapData, MapError> {
     let size = u32::try_from(record).map_err(|_| MapError::InvalidValueSize {
         size: record,
@@ -67,26 +67,27 @@ pub(super) struct Chunks<T> {
     records: PhantomData<T>,
 }
 
-/// One chunk, mapped.
+/// A mapped chunk.
 struct Mapping {
     start: NonNull<libc::c_void>,
     len: NonZeroUsize,
 }
 
-// SAFETY: the mapping is memory shared with the kernel; whoever writes to it says for each access
-// why that is sound, from whatever thread.
+// SAFETY: the mapping is memory shared with the kernel; each access states why it is sound from any
+// thread.
 unsafe impl Send for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and every pointer into it came from the `Chunks` that ends.
+        // SAFETY: the mapping is ours, and every pointer into it came from the `Chunks` that is
+        // dropped.
         let unmapped = unsafe { munmap(self.start, self.len.get()) };
         debug_assert!(unmapped.is_ok(), "a mapping that was made can be removed");
     }
 }
 
 impl<T: Pod> Chunks<T> {
-    /// Takes over a map of maps, with the chunks that an earlier daemon made.
+    /// Opens a map of maps, with the chunks that an earlier daemon created.
     pub(super) fn open(
         name: &'static str,
         outer: ArrayOfMaps<MapData, MapData>,
@@ -109,14 +110,14 @@ impl<T: Pod> Chunks<T> {
         Ok(chunks)
     }
 
-    /// How many records there are memory for.
+    /// How many records have memory.
     pub(super) fn len(&self) -> u32 {
         u32::try_from(self.mapped.len())
             .unwrap_or(u32::MAX)
             .saturating_mul(self.per_chunk)
     }
 
-    /// Makes sure that there is memory for the record with this index.
+    /// Creates the chunk of the record with this index, if it is missing.
     pub(super) fn ensure(&mut self, index: u32) -> Result<(), DataPathFull> {
         while self.len() <= index {
             self.grow()?;
@@ -124,10 +125,10 @@ impl<T: Pod> Chunks<T> {
         Ok(())
     }
 
-    /// Where the record stands, or none if its chunk was never made.
+    /// The address of the record; `None` if its chunk was never created.
     ///
-    /// The record is shared with the eBPF programs: read and write its fields through the pointer,
-    /// whole words at a time.
+    /// The record is shared with the eBPF programs: access its fields through the pointer, in whole
+    /// words.
     pub(super) fn at(&self, index: u32) -> Option<NonNull<T>> {
         let chunk = self
             .mapped

@@ -1,5 +1,5 @@
-//! What the programs and the next daemon find beside the services: the map `GLOBALS`, which says
-//! what kinds of services there are, and `NAMESPACES`, which keeps what belongs to a namespace.
+//! The map `GLOBALS`, which tells the programs which kinds of services exist, and the map
+//! `NAMESPACES`, which keeps the configuration of namespaces for the next daemon.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,7 +9,7 @@ use sockvs_ebpf_common::{Globals, Namespace as NamespaceRecord};
 use super::records;
 use sockvs_ipvs::{Ipvs, Namespace, Setting, Settings, Timeouts, TimeoutsUpdate};
 
-/// The two maps, and what is in them.
+/// The two maps, with a copy of their contents.
 pub(super) struct Common {
     globals: Array<MapData, Globals>,
     counted: Globals,
@@ -17,7 +17,7 @@ pub(super) struct Common {
     known: HashMap<Namespace, Known>,
 }
 
-/// What of a namespace's configuration means something to the programs.
+/// The part of a namespace's configuration that the programs use.
 #[derive(Clone, Copy, Default)]
 struct Known {
     timeouts: Timeouts,
@@ -38,7 +38,7 @@ impl Common {
         }
     }
 
-    /// One more service of these kinds. To be called when it can be found.
+    /// Counts one more service of these kinds. Must be called after the service can be found.
     pub(super) fn add(&mut self, kinds: Globals) {
         self.count(Globals {
             all_ports: self.counted.all_ports + kinds.all_ports,
@@ -46,7 +46,7 @@ impl Common {
         });
     }
 
-    /// One service of these kinds fewer.
+    /// Counts one service of these kinds fewer.
     pub(super) fn subtract(&mut self, kinds: Globals) {
         self.count(Globals {
             all_ports: self.counted.all_ports.saturating_sub(kinds.all_ports),
@@ -54,7 +54,7 @@ impl Common {
         });
     }
 
-    /// Says how many services there are of each kind.
+    /// Sets the numbers of services of each kind.
     pub(super) fn count(&mut self, counted: Globals) {
         if counted == self.counted {
             return;
@@ -71,12 +71,12 @@ impl Common {
         records::nanoseconds(Duration::from_secs(timeouts.udp().into()))
     }
 
-    /// Whether the namespace takes servers of weight zero from the clients that had them.
+    /// Whether clients of servers with weight zero get another server in this namespace.
     pub(super) fn expire_quiescent(&self, ns: Namespace) -> bool {
         self.known(ns).expire_quiescent
     }
 
-    /// Whether the namespace wants connections to end when their server is deleted.
+    /// Whether connections end when their server is deleted in this namespace.
     pub(super) fn expire_nodest(&self, ns: Namespace) -> bool {
         self.known(ns).expire_nodest
     }
@@ -85,7 +85,7 @@ impl Common {
         self.known.get(&ns).copied().unwrap_or_default()
     }
 
-    /// The namespace has this configuration now.
+    /// Sets the namespace's configuration.
     pub(super) fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
         self.know(ns, timeouts, settings);
         let mut record = NamespaceRecord {
@@ -111,15 +111,15 @@ impl Common {
         self.known.insert(ns, known);
     }
 
-    /// The namespace is no more.
+    /// Removes the namespace.
     pub(super) fn forget(&mut self, ns: Namespace) {
         if self.known.remove(&ns).is_some() {
-            // Nothing can be lost by an entry that is not there.
+            // A missing entry is no error here.
             let _ = self.namespaces.remove(&ns.0);
         }
     }
 
-    /// Gives the tables what an earlier daemon kept of their namespaces.
+    /// Restores the namespaces' configuration from an earlier daemon.
     pub(super) fn restore(&mut self, ipvs: &mut Ipvs) -> Result<(), MapError> {
         let kept: Vec<_> = self.namespaces.iter().collect::<Result<_, _>>()?;
         for (ns, record) in kept {

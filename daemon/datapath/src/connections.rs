@@ -1,4 +1,4 @@
-//! The open connections as the tables speak of them.
+//! Lists open connections in the types of the tables. `walk` reads them from the maps.
 
 use std::{
     cell::RefCell,
@@ -18,33 +18,34 @@ use super::{
     walk::Walk,
 };
 
-/// The connections that are open, as far as the kernel lets them be looked at.
+/// The open connections; `None` if the kernel does not support reading them.
 pub(super) struct OpenConnections(Option<RefCell<Walk>>);
 
 impl OpenConnections {
-    /// Those that `walk` leads to; none at all if there is none.
+    /// The connections that `walk` finds; without it, none.
     pub(super) fn new(walk: Option<Walk>) -> Self {
         Self(walk.map(RefCell::new))
     }
 
-    /// Adds what they have carried to the counters.
+    /// Brings the counters up to date.
     pub(super) fn settle(&self) {
         if let Some(walk) = &self.0 {
             walk.borrow_mut().settle();
         }
     }
 
-    /// Those of TCP, and the sockets of UDP that are connected.
+    /// Connected sockets of TCP and UDP.
     ///
     /// # Errors
     ///
-    /// `Unsupported` where the kernel allows no looking.
+    /// `Unsupported` if the kernel does not support reading sockets.
     pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
         let walk = self.0.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         walk.borrow_mut().connected()
     }
 
-    /// These, and the flows of sockets that are not connected; none where the kernel cannot tell.
+    /// Connected sockets, and flows of unconnected UDP sockets; empty if the kernel does not
+    /// support it.
     pub(super) fn list(
         &self,
         services: &ServiceStore,
@@ -67,9 +68,9 @@ impl OpenConnections {
     }
 }
 
-/// The namespace of the connection's service: the socket's, or, where the services of one namespace
-/// hold everywhere, that one. Of a service that was deleted it is not known any more once another
-/// one has its id.
+/// The namespace of the connection's service: that of the socket, or in node-wide mode the one
+/// whose services apply everywhere. After a service was deleted, its namespace is unknown once
+/// another service has its id.
 pub(super) fn service_namespace(services: &ServiceStore, live: &LiveConnection) -> Namespace {
     let record = services.get(ServiceId(live.origin.service));
     let record = record.filter(|record| record.use_number() == live.origin.service_use);
@@ -85,7 +86,8 @@ fn connection(
 ) -> Connection {
     let origin = &live.origin;
     let socket = family(live.family);
-    // The form of a flow's addresses is that of its server's; all others' that of the socket.
+    // The addresses of a flow have the family of its server; those of other entries the family of
+    // the socket.
     let form = if live.kind == LIVE_FLOW {
         let record = destinations.get(DestinationId(origin.destination));
         record.map_or(socket, |record| family(record.read().family.into()))

@@ -1,6 +1,6 @@
-//! What the table asks of the data path, and what the data path keeps for it.
+//! The daemon's implementation of the data path: what the table calls, and the state behind it.
 //!
-//! How a service's new state is brought into force is in `publish`.
+//! `publish` decides how a service's new state is brought into force.
 
 use sockvs_ebpf_common::{Selection, Terms};
 use sockvs_ipvs::{
@@ -21,7 +21,7 @@ use super::{
     templates::Held,
 };
 
-/// The maps that the programs follow, and what this daemon knows of their contents.
+/// The maps that the programs use, and the daemon's state about them.
 pub struct Datapath {
     pub(super) addresses: Addresses,
     pub(super) common: Common,
@@ -30,13 +30,13 @@ pub struct Datapath {
     pub(super) services: ServiceStore,
     pub(super) destinations: DestinationStore,
     pub(super) schedules: ScheduleStore,
-    /// Whose the namespaces are.
+    /// The owners of the namespaces.
     pub(super) owners: Owners,
-    /// How many clients persistence holds where.
+    /// How many clients persistence assigns to each destination.
     pub(super) held: Held,
-    /// Numbers records in the order in which they were added.
+    /// The next number of a record, which orders records by age.
     pub(super) born: u64,
-    /// The way to the sockets.
+    /// The open connections.
     pub(super) open: OpenConnections,
 }
 
@@ -124,8 +124,7 @@ impl DataPath for Datapath {
     }
 
     fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>) {
-        // Where nothing was ever counted, and that may be nearly everywhere, there is nothing to
-        // estimate.
+        // Services that never counted anything, which may be nearly all, are left out.
         let used: Vec<&Service> = services
             .filter(|service| {
                 let record = self.services.get(service.id());
@@ -137,8 +136,8 @@ impl DataPath for Datapath {
             let record = self.destinations.get(id);
             record.is_some_and(|record| record.is_connected())
         };
-        // Without connections, there is nothing to add up. (Those to servers that were deleted are
-        // added to their service's counters when they end, or when somebody asks.)
+        // Without connections, there is nothing to add up. (Connections to deleted servers are
+        // added to their service's counters when they end, or when counters are read.)
         if servers().any(|server| is_connected(server.id())) {
             self.open.settle();
         }

@@ -1,7 +1,8 @@
-//! Ending connections from outside, as `ss --kill` does (`SOCK_DESTROY`): an application that
-//! waits gets `ECONNABORTED`, a TCP server gets a reset, and a UDP socket has no peer any more.
+//! Ends connections from outside, like `ss --kill` (`SOCK_DESTROY`): an application that waits gets
+//! `ECONNABORTED`, a TCP server gets a reset, and a UDP socket is disconnected.
 //!
-//! The request has to be made in the network namespace of the socket. That is found by a process in
+//! The request must be sent in the network namespace of the socket, which is found by a process in
+//! it. A socket in a namespace without processes is not ended.
 //! it; a socket in a namespace without any is left alone.
 
 use std::{
@@ -32,15 +33,15 @@ const SOCK_DESTROY: u16 = 21;
 const FLAGS: u16 = 1 | 4;
 /// `nlmsghdr` and `inet_diag_req_v2`.
 const LENGTH: u32 = 72;
-/// The kernel answers within the call that asks; it only fails to if it has no memory.
-const PATIENCE: TimeVal = TimeVal::new(1, 0);
+/// The kernel answers during the send; there is no answer only if it has no memory.
+const RECEIVE_TIMEOUT: TimeVal = TimeVal::new(1, 0);
 
 /// Ends these connections.
 ///
 /// # Errors
 ///
-/// When a namespace cannot be entered, or the kernel refuses for a reason other than that the
-/// connection has ended by itself. `Unsupported` means that it knows no such request.
+/// When a namespace cannot be entered, or the kernel refuses for another reason than that the
+/// connection has already ended. `Unsupported` means that the kernel lacks this request.
 pub(super) fn destroy(connections: &[LiveConnection]) -> io::Result<()> {
     let mut by_namespace: HashMap<u32, Vec<&LiveConnection>> = HashMap::new();
     for connection in connections {
@@ -61,12 +62,12 @@ pub(super) fn destroy(connections: &[LiveConnection]) -> io::Result<()> {
     Ok(())
 }
 
-/// The network namespace with this inode, by a process that is in it.
+/// The network namespace with this inode, found by a process in it.
 fn open_namespace(inode: u32) -> io::Result<File> {
     let others = fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
     for process in std::iter::once(PathBuf::from("/proc/self")).chain(others) {
         let path = process.join("ns/net");
-        // Most of /proc are no processes, and a process may end at any time.
+        // Most entries of /proc are not processes, and a process may end at any time.
         let Ok(namespace) = File::open(path) else {
             continue;
         };
@@ -87,7 +88,7 @@ fn open_diag() -> io::Result<OwnedFd> {
         SockFlag::SOCK_CLOEXEC,
         SockProtocol::NetlinkSockDiag,
     )?;
-    setsockopt(&diag, sockopt::ReceiveTimeout, &PATIENCE)?;
+    setsockopt(&diag, sockopt::ReceiveTimeout, &RECEIVE_TIMEOUT)?;
     Ok(diag)
 }
 
@@ -100,7 +101,7 @@ fn destroy_one(diag: &OwnedFd, connection: &LiveConnection) -> io::Result<()> {
     )?;
     let mut answer = [0; 256];
     let length = recv(diag.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    // The error number comes right after the header.
+    // The error number follows the header.
     let error = answer
         .get(16..length)
         .and_then(|rest| rest.first_chunk())
@@ -121,13 +122,13 @@ fn request(connection: &LiveConnection) -> Vec<u8> {
         &LENGTH.to_ne_bytes()[..],
         &SOCK_DESTROY.to_ne_bytes(),
         &FLAGS.to_ne_bytes(),
-        // A sequence number and a port id, which nobody looks at.
+        // Sequence number and port id, which are not used.
         &[0; 8],
         &[byte(connection.family), byte(connection.protocol), 0, 0],
-        // In whatever state.
+        // All states.
         &u32::MAX.to_ne_bytes(),
         &connection.client_port.to_be_bytes(),
-        // This one is in network order already.
+        // This one is in network byte order already.
         &connection.origin.server_port.to_ne_bytes(),
         &addresses(&connection.client),
         &addresses(&connection.origin.server_address),

@@ -1,9 +1,8 @@
-//! Changing a configuration that is in a record, so that it is the old one or the new one, whenever
-//! the daemon ends.
+//! Changes a configuration in a record such that the next daemon finds either the old or the new
+//! one, at whatever point this daemon ends.
 //!
-//! What is about to be written is written down first, in the map `EDIT`, which one system call
-//! changes as a whole. If the daemon does not get to say that it is done, the next one writes it
-//! again.
+//! The new configuration is first written to the map `EDIT`, which one system call updates as a
+//! whole. If the daemon does not clear it afterwards, the next one repeats the edit.
 
 use aya::maps::{Array, MapData, MapError};
 use sockvs_ebpf_common::{
@@ -60,7 +59,7 @@ impl Edits {
         self.carry_out(edit, || record.set_config(config));
     }
 
-    /// Carries out the edit that an earlier daemon did not get to the end of, if there is one.
+    /// Repeats the edit that an earlier daemon did not complete, if there is one.
     pub(super) fn finish(
         &mut self,
         services: &ServiceStore,
@@ -93,7 +92,7 @@ impl Edits {
         });
     }
 
-    /// Writes down what is about to be done, or that it is.
+    /// Notes that an edit begins, or that it is complete.
     fn note(&mut self, edit: Edit) {
         if let Err(error) = self.0.set(0, edit, 0) {
             tracing::warn!(%error, "an edit cannot be written down beforehand");

@@ -1,36 +1,36 @@
-//! Which extents of the slots are in use.
+//! Allocates extents of slots.
 //!
-//! Numbers only: whether there is memory behind them is the business of `chunks`.
+//! It manages numbers only; `chunks` provides the memory.
 
 use super::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
 
-/// An extent of slots. There are four lengths between a power of two and the next, so that what is
-/// given back fits again and at most a fifth is there for nothing.
+/// An extent of slots. There are four sizes between a power of two and the next, so that a freed
+/// extent fits again and at most a fifth is unused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     /// The first slot.
     pub(super) at: u32,
-    /// How many slots there are; none at all has no place.
+    /// The number of slots; an empty extent has no position.
     len: u32,
 }
 
-/// How many different lengths there are.
+/// The number of different lengths.
 const CLASSES: usize = 4 * 32;
 
-/// The shortest length of an extent that has so many slots; none if that is too long.
+/// The shortest length with at least `len` slots; `None` if that is too long.
 fn rounded(len: u32) -> Option<u32> {
     let quarter = 1 << len.checked_ilog2().unwrap_or(0).saturating_sub(2);
     len.checked_next_multiple_of(quarter)
 }
 
-/// The longest length that is not more than so many.
+/// The longest length with at most `len` slots.
 fn cut(len: u32) -> u32 {
     let quarter = 1 << len.checked_ilog2().unwrap_or(0).saturating_sub(2);
     len / quarter * quarter
 }
 
-/// Which of the lengths this is, from zero on.
+/// The index of a length.
 fn class(len: u32) -> usize {
     let log = len.checked_ilog2().unwrap_or(0);
     let quarters = len >> log.saturating_sub(2);
@@ -48,7 +48,7 @@ fn length(class: usize) -> u32 {
 }
 
 impl Extent {
-    /// The extent that `ExtentAllocator::alloc` gave for this many slots, by where it starts.
+    /// The extent that `ExtentAllocator::alloc` returned for this many slots, by its first slot.
     pub(super) fn at(at: u32, len: u32) -> Self {
         Self {
             at,
@@ -56,7 +56,7 @@ impl Extent {
         }
     }
 
-    /// How many slots there are.
+    /// The number of slots.
     pub(super) fn len(self) -> u32 {
         self.len
     }
@@ -67,7 +67,7 @@ impl Extent {
     }
 }
 
-/// Which slots are in use, by extents.
+/// The slots in use, as extents.
 #[derive(Debug)]
 pub(super) struct ExtentAllocator {
     shares: Shares,
@@ -76,7 +76,7 @@ pub(super) struct ExtentAllocator {
 }
 
 impl ExtentAllocator {
-    /// None is in use.
+    /// An allocator with nothing in use.
     pub(super) fn new(limit: Limit) -> Self {
         Self {
             shares: Shares::new(limit),
@@ -85,8 +85,8 @@ impl ExtentAllocator {
         }
     }
 
-    /// The same where these are in use. They are the host's until they are
-    /// [given](Self::set_owner) to another owner.
+    /// An allocator with these extents in use. They belong to the host until
+    /// [`set_owner`](Self::set_owner) changes that.
     pub(super) fn with_used(limit: Limit, mut used: Vec<Extent>) -> Self {
         used.sort_unstable_by_key(|extent| extent.at);
         let mut extents = Self::new(limit);
@@ -98,24 +98,24 @@ impl ExtentAllocator {
         extents
     }
 
-    /// How many slots there may be.
+    /// The limit of slots.
     pub(super) fn limit(&self) -> Limit {
         self.shares.limit()
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(super) fn usage(&self) -> Usage {
         self.shares.usage()
     }
 
-    /// What lies between the last extent and `end` is free, cut into extents.
+    /// Marks the slots between the last extent and `end` as free, divided into extents.
     fn free_gap(&mut self, end: u32) {
         let gap = end.saturating_sub(self.next);
         self.free_pieces(self.next, gap);
         self.next = self.next.max(end);
     }
 
-    /// So many slots from one on are free, cut into extents.
+    /// Marks `len` slots from `at` on as free, divided into extents.
     fn free_pieces(&mut self, mut at: u32, mut len: u32) {
         while len > 0 {
             let piece = cut(len);
@@ -125,7 +125,7 @@ impl ExtentAllocator {
         }
     }
 
-    /// An extent of at least `len` slots that nobody uses, for this owner.
+    /// Allocates a free extent of at least `len` slots for this owner.
     pub(super) fn alloc(&mut self, len: usize, owner: Owner) -> Result<Extent, DataPathFull> {
         let len = u32::try_from(len).ok().and_then(rounded);
         let len = len.ok_or(DataPathFull::NoSpace)?;
@@ -134,23 +134,23 @@ impl ExtentAllocator {
         }
         self.shares.take(owner, len)?;
         let found = self.fitting(len).or_else(|| self.unused(len)).or_else(|| {
-            // What was given back may be in pieces that together are long enough.
+            // Free extents may be adjacent and together long enough.
             self.join();
             self.part(len).or_else(|| self.unused(len))
         });
         let found = found.map(|at| Extent { at, len });
         found.ok_or_else(|| {
-            self.shares.give_back(owner, len);
+            self.shares.release(owner, len);
             DataPathFull::NoSpace
         })
     }
 
-    /// A free extent of this very length.
+    /// A free extent of exactly this length.
     fn fitting(&mut self, len: u32) -> Option<u32> {
         self.free.get_mut(class(len)).and_then(Vec::pop)
     }
 
-    /// Slots that nobody ever used.
+    /// Slots that were never used.
     fn unused(&mut self, len: u32) -> Option<u32> {
         let at = self.next;
         let end = at.checked_add(len)?;
@@ -169,7 +169,7 @@ impl ExtentAllocator {
         Some(at)
     }
 
-    /// Makes one extent of those that follow one another without a gap.
+    /// Merges adjacent free extents.
     fn join(&mut self) {
         let mut pieces: Vec<Extent> = Vec::new();
         for (class, free) in self.free.iter_mut().enumerate() {
@@ -196,15 +196,15 @@ impl ExtentAllocator {
         }
     }
 
-    /// The extent, which is in use by `from`, belongs to the owner `to`.
+    /// Transfers an extent in use from one owner to another.
     pub(super) fn set_owner(&mut self, extent: Extent, from: Owner, to: Owner) {
-        self.shares.give_back(from, extent.len);
+        self.shares.release(from, extent.len);
         self.shares.count(to, extent.len);
     }
 
-    /// The owner's extent may be used again.
+    /// Frees the owner's extent.
     pub(super) fn free(&mut self, extent: Extent, owner: Owner) {
-        self.shares.give_back(owner, extent.len);
+        self.shares.release(owner, extent.len);
         self.put_back(extent);
     }
 
@@ -228,7 +228,7 @@ mod tests {
     };
 
     #[test]
-    fn stretches_do_not_overlap_and_fit_again() {
+    fn extents_do_not_overlap_and_fit_again() {
         let mut extents = ExtentAllocator::new(MANY);
         let nine = extents.alloc(9, Owner::Host).unwrap();
         let one = extents.alloc(1, Owner::Host).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_is_of_a_class_of_its_own_and_nothing_is_longer_than_by_a_fifth() {
+    fn every_class_has_one_length_and_at_most_a_fifth_is_unused() {
         let mut classes = std::collections::HashMap::new();
         for len in (1..5000).chain([1 << 30, (1 << 30) + 1, 7 << 29]) {
             let rounded = rounded(len).unwrap();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_between_used_stretches_is_used_again() {
+    fn gaps_between_used_extents_are_reused() {
         let mut extents = ExtentAllocator::with_used(
             MANY,
             vec![Extent::at(7, 3), Extent::at(0, 2), Extent::at(3, 0)],
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_no_room() {
+    fn an_empty_extent_uses_no_slots() {
         let mut extents = ExtentAllocator::new(MANY);
         let nothing = extents.alloc(0, Owner::Host).unwrap();
         assert_eq!(nothing.len(), 0);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn when_nothing_is_left_what_was_given_back_is_joined_and_cut_anew() {
+    fn freed_extents_are_merged_when_slots_run_out() {
         let mut extents = ExtentAllocator::new(Limit { most: 64, ..MANY });
         let pieces: Vec<_> = (0..64)
             .map(|_| extents.alloc(1, Owner::Host).unwrap())

@@ -1,6 +1,6 @@
-//! Which ids are in use: those of services and destinations, which are the indexes of their records.
+//! Allocates ids of services and destinations, which are the indexes of their records.
 //!
-//! Numbers only: whether there is memory behind an index is the business of `chunks`.
+//! It manages numbers only; `chunks` provides the memory.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ pub(super) struct IdAllocator {
     shares: Shares,
     next: u32,
     free: Vec<u32>,
-    /// Whose an index is, where that is not the host.
+    /// The owners of indexes that do not belong to the host.
     owners: HashMap<u32, Owner>,
 }
 
 impl IdAllocator {
-    /// None is in use.
+    /// An allocator with nothing in use.
     pub(super) fn new(limit: Limit) -> Self {
         Self {
             shares: Shares::new(limit),
@@ -28,33 +28,33 @@ impl IdAllocator {
         }
     }
 
-    /// Of the first `next` indexes, those are in use that `used` says. They are the host's until
-    /// they are [given](Self::set_owner) to another owner.
+    /// An allocator in which those of the first `next` indexes are in use for which `used` returns
+    /// true. They belong to the host until [`set_owner`](Self::set_owner) changes that.
     pub(super) fn with_used(limit: Limit, next: u32, used: impl Fn(u32) -> bool) -> Self {
         let mut ids = Self::new(limit);
         ids.next = next;
-        // The last one is given out first.
+        // The last one is allocated first.
         ids.free = (0..next).rev().filter(|index| !used(*index)).collect();
         let in_use = next.saturating_sub(u32::try_from(ids.free.len()).unwrap_or(next));
         ids.shares.count(Owner::Host, in_use);
         ids
     }
 
-    /// How many there may be.
+    /// The limit of indexes.
     pub(super) fn limit(&self) -> Limit {
         self.shares.limit()
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(super) fn usage(&self) -> Usage {
         self.shares.usage()
     }
 
-    /// An index that nobody uses, for this owner.
+    /// Allocates an index for this owner.
     pub(super) fn alloc(&mut self, owner: Owner) -> Result<u32, DataPathFull> {
         self.shares.take(owner, 1)?;
         let Some(index) = self.unused() else {
-            self.shares.give_back(owner, 1);
+            self.shares.release(owner, 1);
             return Err(DataPathFull::NoSpace);
         };
         if !owner.is_host() {
@@ -72,14 +72,14 @@ impl IdAllocator {
         Some(index)
     }
 
-    /// Whose an index is that is in use.
+    /// The owner of an index in use.
     pub(super) fn owner(&self, index: u32) -> Owner {
         self.owners.get(&index).copied().unwrap_or_default()
     }
 
-    /// An index that is in use belongs to this owner.
+    /// Sets the owner of an index in use.
     pub(super) fn set_owner(&mut self, index: u32, owner: Owner) {
-        self.shares.give_back(self.owner(index), 1);
+        self.shares.release(self.owner(index), 1);
         self.shares.count(owner, 1);
         if owner.is_host() {
             self.owners.remove(&index);
@@ -88,10 +88,10 @@ impl IdAllocator {
         }
     }
 
-    /// The index may be used again.
+    /// Frees the index.
     pub(super) fn free(&mut self, index: u32) {
         let owner = self.owners.remove(&index).unwrap_or_default();
-        self.shares.give_back(owner, 1);
+        self.shares.release(owner, 1);
         self.free.push(index);
     }
 }

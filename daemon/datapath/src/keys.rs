@@ -1,5 +1,5 @@
-//! The keys of a hash map, many at a time, whatever comes and goes meanwhile: one that is there all
-//! the time is found.
+//! Reads the keys of a hash map in batches. Entries may be added and removed meanwhile: one that
+//! exists all the time is found.
 
 use std::{
     io,
@@ -10,13 +10,13 @@ use aya::Pod;
 
 use sockvs_sys::bpf::map::{Batch, lookup_batch};
 
-/// How many entries are read at once, at first. The kernel wants room for all of a bucket.
+/// The initial size of a batch. The kernel requires space for a whole bucket.
 const AT_ONCE: usize = 1024;
 
 /// The keys of type `K`, of a map with values of type `V`.
 pub(super) struct Keys<K, V> {
     map: OwnedFd,
-    /// Where the next ones are; none at the beginning.
+    /// The position of the next batch; `None` at the beginning.
     position: Option<u32>,
     over: bool,
     keys: Vec<K>,
@@ -24,7 +24,7 @@ pub(super) struct Keys<K, V> {
 }
 
 impl<K: Pod, V: Pod> Keys<K, V> {
-    /// All keys of a map, whose keys and values have these types.
+    /// All keys of a map, whose keys and values must have these types.
     pub(super) fn of(map: OwnedFd) -> Self {
         Self {
             map,
@@ -35,11 +35,11 @@ impl<K: Pod, V: Pod> Keys<K, V> {
         }
     }
 
-    /// Some more keys; none at the end.
+    /// The next batch of keys; `None` at the end.
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel returns an error.
     pub(super) fn next(&mut self) -> io::Result<Option<&[K]>> {
         if self.over {
             return Ok(None);
@@ -57,11 +57,11 @@ impl<K: Pod, V: Pod> Keys<K, V> {
                 Ok((count, next)) => {
                     self.position = next;
                     self.over = next.is_none();
-                    // SAFETY: the kernel has filled in so many, which there was room for.
+                    // SAFETY: the kernel has filled in `count` keys, for which there was space.
                     unsafe { self.keys.set_len(count) };
                     break;
                 }
-                // A bucket has more.
+                // A bucket has more entries.
                 Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => room *= 2,
                 Err(error) => return Err(error),
             }

@@ -1,10 +1,9 @@
-//! The layout of every map that is pinned, as this version has it and as an earlier one said that
-//! it has it.
+//! The layout of every pinned map, in this version and as recorded by an earlier one.
 //!
-//! A pinned map has its layout in its file's name, so that nothing is ever read as what it is not.
-//! What an earlier version's names stand for is told by a map of its own, `layouts`. A version that
-//! begins to take over has announced its own by then, in a file that becomes `layouts` when it has
-//! taken over.
+//! A pinned map's file name contains a hash of its layout, so that no map is read with a wrong
+//! layout. The layouts of an earlier version are recorded in a map of their own, `layouts`. Before
+//! a version takes over, it announces its own layouts in another file, which becomes `layouts` at
+//! the end of the migration.
 
 use std::{
     ffi::OsStr,
@@ -24,10 +23,10 @@ use sockvs_sys::{bpf::RawMap, bpffs::PinDirectory};
 
 use super::Limits;
 
-/// The map that holds the layouts. They are its only value, with zeros behind.
+/// The map that holds the layouts. They are its only value, padded with zeros.
 const FILE: &str = "layouts";
 
-/// A number within a record.
+/// A field of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Field {
     pub(super) name: String,
@@ -64,9 +63,9 @@ pub(super) struct MapLayout {
     pub(super) name: String,
     pub(super) key: RecordLayout,
     pub(super) value: RecordLayout,
-    /// Where the values stand in the chunks of a map of maps: how many in each.
+    /// The records per chunk in a map of maps.
     pub(super) per_chunk: Option<u32>,
-    /// How many entries it can have, where that is not the same in every directory.
+    /// The maximum number of entries, if it can differ between directories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) entries: Option<u32>,
 }
@@ -89,7 +88,7 @@ impl MapLayout {
         }
     }
 
-    /// Where it is pinned. (The file system allows no dots in names.)
+    /// The name of its pin. (The file system allows no dots in names.)
     pub(super) fn file(&self) -> String {
         let words = serde_json::to_vec(self).unwrap_or_default();
         format!("{}_{:08x}", self.name.to_lowercase(), hash(&words))
@@ -108,7 +107,7 @@ fn hash(bytes: &[u8]) -> u32 {
 pub(super) struct Layouts(Vec<MapLayout>);
 
 impl Layouts {
-    /// As this version has them, with room for so many services.
+    /// The layouts of this version, with space for this many services.
     pub(super) fn ours(services: u32) -> Self {
         Self(vec![
             MapLayout::of::<u32, Globals>("GLOBALS"),
@@ -132,12 +131,12 @@ impl Layouts {
         ])
     }
 
-    /// As the version has them whose table is in this directory, if there is one.
+    /// The layouts of the version whose table is in this directory, if there is one.
     pub(super) fn pinned(pins: &PinDirectory) -> io::Result<Option<Self>> {
         Self::read(&pins.file(FILE))
     }
 
-    /// As versions have them that began to take over.
+    /// The layouts of versions that began to take over.
     pub(super) fn announced(pins: &PinDirectory) -> io::Result<Vec<Self>> {
         let mut announced = Vec::new();
         for entry in fs::read_dir(pins.path())? {
@@ -149,14 +148,13 @@ impl Layouts {
         Ok(announced)
     }
 
-    /// For how many services there has to be room: for as many as there may be, and as there was
-    /// room for already. It costs memory whether there are any, so it is not simply the most that
-    /// can be.
+    /// For how many services the maps need space: for the limit, and at least as many as in the
+    /// existing map. As this costs memory even without services, it is not simply the maximum.
     pub(super) fn room_for_services(pins: &PinDirectory, limits: &Limits) -> io::Result<u32> {
         let most = limits.services.most.next_power_of_two();
         let pinned = Self::pinned(pins)?;
         let before = pinned.as_ref().and_then(|pinned| pinned.map("SERVICES"));
-        // Earlier versions had room for all that can be.
+        // Earlier versions had space for the maximum.
         let before = before.map_or(0, |map| map.entries.unwrap_or(MAX_SERVICES));
         Ok(most.max(before).min(MAX_SERVICES))
     }
@@ -172,7 +170,7 @@ impl Layouts {
             .map_err(io::Error::from)
     }
 
-    /// Says that this version is about to take over.
+    /// Announces that this version is about to take over.
     pub(super) fn announce(&self, pins: &PinDirectory) -> io::Result<()> {
         let text = serde_json::to_vec(self).map_err(io::Error::from)?;
         let path = self.announcement(pins);
@@ -187,7 +185,7 @@ impl Layouts {
         pins.file(&format!("{FILE}_{:08x}", hash(&text)))
     }
 
-    /// From now on the directory has this version's table, and no other.
+    /// Marks the directory's table as this version's.
     pub(super) fn pin(&self, pins: &PinDirectory) -> io::Result<()> {
         fs::rename(self.announcement(pins), pins.file(FILE))?;
         for entry in fs::read_dir(pins.path())? {
@@ -231,10 +229,10 @@ fn is_announcement(file: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    /// What sockets remember, templates and slots are not carried over (`migration`): a change of
-    /// slots needs a way of its own, one of the others loses what is told there.
+    /// Connection entries, templates and slots are not migrated (`migration`): a change of the
+    /// slots' layout requires new code there, a change of the others loses their contents.
     #[test]
-    fn what_programs_change_in_place_looks_as_ever() {
+    fn layouts_that_cannot_be_migrated_are_unchanged() {
         let ours = Layouts::ours(1);
         let files = ["SLOTS", "TEMPLATES", "CONNECTIONS", "FLOWS", "SERVERS"]
             .map(|name| ours.map(name).expect("there is one").file());
@@ -251,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn layouts_survive_being_written_down() {
+    fn layouts_survive_serialization() {
         let ours = Layouts::ours(1);
         let text = serde_json::to_vec(&ours).expect("made of names and numbers");
         assert_eq!(

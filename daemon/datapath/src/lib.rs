@@ -1,20 +1,20 @@
-//! The data path: the table's services in eBPF maps, where `connect(2)` finds them.
+//! The data path: publishes the table's services to eBPF maps, in which `connect(2)` finds them.
 //!
-//! [`Datapath`] is the [`DataPath`](sockvs_ipvs::DataPath) of a running system. `programs` loads the
-//! eBPF object, `attach`es it to a cgroup and pins what must outlive the daemon; `open` opens the
-//! maps. `stores` are the maps of records: services, destinations, and the schedules that a
-//! service's connections go through, which `scheduler` makes. Below them are `chunks` (memory),
-//! `live` and `records` (what is in a record), `ids` and `extents` (what is in use), of which
-//! `owners` have `shares`. `addresses` is the way from an address to a service. `publish` brings a
-//! service's new state into force, of which `edits` writes down beforehand what is not one word;
-//! `restore` reads back what an earlier daemon left, which `migration` carries over where it was of
-//! another version's `layout`. `rates` estimates, `templates` is persistence's memory, `common` and
-//! `sync_daemons` what belongs to no service. `capacity` is how much the programs may keep, `usage`
-//! how much they do. `walk` looks at the connections that are open, where `socket_layout` says what
-//! they look like, and `connections` says it in the tables' words; `orphans` are those whose server
-//! was deleted, which `destroy` may end.
+//! [`Datapath`] implements [`DataPath`](sockvs_ipvs::DataPath). `programs` loads the eBPF object,
+//! `attach`es it to a cgroup and pins what must outlive the daemon; `open` opens the maps. `stores`
+//! are the maps of records: services, destinations, and the schedules of services, which
+//! `scheduler` computes. They are built on `chunks` (memory), `live` and `records` (the fields of a
+//! record), `ids` and `extents` (allocators), with a share for each of the `owners` (`shares`).
+//! `addresses` maps addresses to services. `publish` brings a service's new state into force;
+//! `edits` protects changes of more than one word against a crash; `restore` reads the maps of an
+//! earlier daemon, and `migration` converts them from another version's `layout`. `rates` estimates
+//! rates, `templates` manages persistence, `common` and `sync_daemons` keep what belongs to no
+//! service. `capacity` is the size of the maps that programs fill, `usage` how much of them is in
+//! use. `walk` reads the open connections, with the kernel's `socket_layout`, and `connections`
+//! converts them to the tables' types; `orphans` handles connections to deleted servers, which
+//! `destroy` can end.
 //!
-//! Nothing here decides what a client may configure; that is `ipvs`.
+//! Validating a client's configuration is not done here, but by `ipvs`.
 
 mod addresses;
 mod attach;

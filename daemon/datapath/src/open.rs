@@ -1,4 +1,4 @@
-//! Opening the maps.
+//! Opens the maps of loaded programs. Loading and attaching is done in `programs`.
 
 use aya::{
     Pod,
@@ -22,39 +22,39 @@ use super::{
     sync_daemons::SyncDaemons,
     templates::Templates,
     usage::MapUsage,
-    walk::{Reaper, Ways},
+    walk::{Reaper, Walkers},
 };
 
-/// How much there may be. A service, a client or a connection costs 16 bytes before it is used (the
-/// kernel's hash tables), each of the first 65 536 connections 128, a destination nothing.
+/// The limits. A service, a client or a connection costs 16 bytes before it is used (the kernel's
+/// hash tables), each of the first 65 536 connections 128, a destination nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Services of all namespaces.
     pub services: Limit,
-    /// Their destinations, deleted ones included whose connections are still counted.
+    /// Their destinations, including deleted ones whose connections are still counted.
     pub destinations: Limit,
-    /// Clients that persistence remembers.
+    /// Clients with a persistence template.
     pub clients: Limit,
-    /// Open connections that are counted; more are balanced all the same. Half as many flows of
-    /// datagrams.
+    /// Open connections that are counted; further ones are balanced but not counted. The limit of
+    /// datagram flows is half of it.
     pub connections: u32,
 }
 
-/// What would take two gigabytes of memory, if there were as many.
+/// The number that would take two gigabytes of memory.
 const MOST_CONNECTIONS: u32 = 1 << 24;
 
-/// What has to be done with the maps from time to time, beside the table.
+/// Periodic work on the maps that does not involve the table.
 pub struct Chores {
     /// The clients of persistent services.
     pub templates: Templates,
-    /// Entries of sockets that are gone; none where the kernel allows no looking.
+    /// Frees entries of closed sockets; `None` if the kernel does not support reading sockets.
     pub reaper: Option<Reaper>,
     /// How much is in use.
     pub usage: MapUsage,
 }
 
 impl Limits {
-    /// These numbers, as far as the maps go.
+    /// These limits, reduced to what the maps allow.
     #[must_use]
     pub fn new(services: u32, destinations: u32, clients: u32, connections: u32) -> Self {
         Self {
@@ -78,16 +78,15 @@ impl Limits {
     }
 }
 
-/// Opens the maps of these programs. What else there is to be done with them from time to time is
-/// told at its types.
+/// Opens the maps of these programs, and returns the periodic work that they need.
 ///
 /// # Errors
 ///
-/// When a map is not what it should be, or the kernel refuses to have it mapped.
+/// When a map has wrong parameters, or the kernel refuses to map it.
 pub fn open(programs: &mut Programs, limits: Limits) -> Result<(Datapath, Chores), Error> {
-    let mut ways = programs.take_ways();
-    let walk = ways.as_mut().and_then(Ways::for_the_table);
-    let reaper = ways.as_mut().and_then(Ways::reaper);
+    let mut walkers = programs.take_walkers();
+    let walk = walkers.as_mut().and_then(Walkers::for_the_table);
+    let reaper = walkers.as_mut().and_then(Walkers::reaper);
     let templates = Templates::new(programs.take_templates(), programs.capacity().templates);
     let usage = MapUsage::open(programs)?;
     let services = chunks(programs, "SERVICE_RECORDS", SERVICES_PER_CHUNK)?;

@@ -1,8 +1,8 @@
-//! Connections whose destination was deleted. They live on, unless their namespace wants them to
-//! end (`expire_nodest_conn`).
+//! Connections whose destination was deleted. They go on, unless the sysctl `expire_nodest_conn` of
+//! their namespace ends them.
 //!
-//! Only sockets that are connected can be ended. The datagrams of others go to another destination
-//! by themselves.
+//! Only connected sockets can be ended. Flows of unconnected sockets get another destination with
+//! their next datagram.
 
 use std::{io, sync::Once};
 
@@ -15,7 +15,7 @@ use super::{
     stores::{DestinationStore, ServiceStore},
 };
 
-/// The kernel's lack of a way to end connections is told once.
+/// That the kernel does not support ending connections is logged once.
 static UNSUPPORTED: Once = Once::new();
 
 /// Ends the connections of a namespace's services to those of these destinations that were deleted.

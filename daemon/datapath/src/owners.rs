@@ -1,4 +1,4 @@
-//! Whose the namespaces are that have a table. What they use of the maps counts as their owner's.
+//! The owners of namespaces that have a table. A namespace's use of the maps counts for its owner.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use sockvs_ebpf_common::MAX_NAMESPACES;
 use super::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Namespace, Owner, Usage};
 
-/// Which namespaces have a table, and their owners.
+/// The namespaces that have a table, and their owners.
 pub(super) struct Owners {
     shares: Shares,
     by_namespace: HashMap<Namespace, Owner>,
 }
 
 impl Owners {
-    /// No namespace has one.
+    /// No namespace has a table.
     pub(super) fn new() -> Self {
         Self {
             shares: Shares::new(Limit {
@@ -26,15 +26,15 @@ impl Owners {
         }
     }
 
-    /// The namespace has a table that an earlier daemon made. Whose it is is not known yet.
+    /// Registers a namespace with a table of an earlier daemon. Its owner is not known yet.
     pub(super) fn restored(&mut self, ns: Namespace) {
         if self.by_namespace.insert(ns, Owner::Host).is_none() {
             self.shares.count(Owner::Host, 1);
         }
     }
 
-    /// The namespace has a table from now on, and this owner. Gives the owner that it was taken to
-    /// have until now, where that is another one.
+    /// Registers a namespace with a table and its owner. Returns the owner that was assumed until
+    /// now, if it differs.
     pub(super) fn begin(
         &mut self,
         ns: Namespace,
@@ -43,12 +43,12 @@ impl Owners {
         let before = match self.by_namespace.get(&ns) {
             Some(before) if *before == owner => return Ok(None),
             Some(before) => {
-                self.shares.give_back(*before, 1);
+                self.shares.release(*before, 1);
                 self.shares.count(owner, 1);
                 Some(*before)
             }
             None => {
-                // The host's tables work without an entry in the maps.
+                // The host's tables do not depend on entries in the maps.
                 let room = self.shares.take(owner, 1);
                 if room.is_err() && !owner.is_host() {
                     return Err(DataPathFull::NoSpace);
@@ -68,14 +68,14 @@ impl Owners {
         self.by_namespace.get(&ns).copied().unwrap_or_default()
     }
 
-    /// The namespace has no table any more.
+    /// Removes a namespace that has no table any more.
     pub(super) fn forget(&mut self, ns: Namespace) {
         if let Some(owner) = self.by_namespace.remove(&ns) {
-            self.shares.give_back(owner, 1);
+            self.shares.release(owner, 1);
         }
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(super) fn usage(&self) -> Usage {
         self.shares.usage()
     }

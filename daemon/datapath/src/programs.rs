@@ -1,7 +1,7 @@
 //! Loading the eBPF programs, attaching them to a cgroup, and pinning what must outlive the daemon.
 //!
-//! Maps and links are pinned. A daemon that starts reuses the maps and puts its own programs in the
-//! place of the ones behind the links, so that there is no moment without a data path.
+//! Maps and links are pinned. A daemon that starts reuses the maps and replaces the programs of the
+//! links, so that the data path is never interrupted.
 
 use std::{
     io,
@@ -25,8 +25,8 @@ use super::{
     layout::Layouts,
     migration::Migration,
     socket_layout::socket_layout,
-    templates::Way,
-    walk::{self, Ways},
+    templates::TemplateWalker,
+    walk::{self, Walkers},
 };
 use sockvs_ipvs::Namespace;
 use sockvs_sys::{
@@ -34,8 +34,8 @@ use sockvs_sys::{
     cgroup,
 };
 
-/// Each program, by its name in the object and the name of its link in the pin directory.
-/// Those that count come first: no connection may go to a server that is not counted.
+/// Each program, by its name in the object and the name of its link in the pin directory. Programs
+/// that count come first, so that no connection goes to a server without being counted.
 const PROGRAMS: [(&str, &str); 10] = [
     ("sockvs_sockops", "sockops"),
     ("sockvs_sock_release", "sock_release"),
@@ -70,13 +70,13 @@ const OUTER_MAPS: [Outer; 3] = [
     },
 ];
 
-/// Why there is no data path.
+/// Why the data path could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no cgroup to attach to.
+    /// The cgroup cannot be used.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
-    /// There is no directory to pin in.
+    /// The pin directory cannot be used.
     #[error(transparent)]
     PinDirectory(#[from] bpffs::Error),
     /// The kernel refuses the programs or the maps.
@@ -89,10 +89,10 @@ pub enum Error {
     Program {
         /// The program.
         name: &'static str,
-        /// The kernel's answer, in one line.
+        /// The kernel's error, in one line.
         says: String,
     },
-    /// The programs that look at open connections cannot be used.
+    /// The programs that read open connections cannot be used.
     #[error("open connections cannot be looked at: {0}")]
     Looking(String),
     /// A link or a map cannot be pinned or opened.
@@ -100,36 +100,36 @@ pub enum Error {
     Pin {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         error: io::Error,
     },
-    /// What another version left cannot be carried over, or not be marked as ours.
+    /// The maps of another version cannot be migrated, or the directory cannot be marked as ours.
     #[error("cannot take over the maps of another version (sockvsd --detach-all gives them up)")]
     Migration(#[source] io::Error),
-    /// A map is not what it should be.
+    /// A map has wrong parameters.
     #[error("the map {name} cannot be used")]
     Map {
         /// The map.
         name: &'static str,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         error: MapError,
     },
 }
 
-/// The programs, loaded and attached, and the maps that they follow.
+/// The loaded and attached programs, and their maps.
 pub struct Programs {
     ebpf: Ebpf,
     pins: PinDirectory,
-    ways: Option<Ways>,
-    templates: Option<Way>,
+    walkers: Option<Walkers>,
+    templates: Option<TemplateWalker>,
     capacity: Capacity,
 }
 
 impl Programs {
-    /// Loads the programs and attaches them to `cgroup`, or puts them in the place of those that an
-    /// earlier daemon left. The services of the namespace `node_wide` hold in every namespace.
+    /// Loads the programs and attaches them to `cgroup`, or replaces those of an earlier daemon.
+    /// With `node_wide`, the services of that namespace apply to every namespace.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Programs {
         let mask = capacity.entries() - 1;
         loader.map_max_entries("CONNECTIONS", capacity.groups);
         loader.override_global("CONNECTIONS_MASK", &mask, true);
-        // The kernel makes no map without any room.
+        // The kernel refuses a map without entries.
         loader.map_max_entries("OVERFLOW", capacity.overflow.max(1));
         loader.override_global("OVERFLOW_LIMIT", &capacity.overflow, true);
         loader.map_max_entries("FLOWS", capacity.flows);
@@ -188,31 +188,31 @@ impl Programs {
         }
         drop(migration);
         let looking = match &layout {
-            Ok(_) => Ways::load(&mut ebpf, capacity.groups)
-                .and_then(|ways| Ok((ways, Way::load(&mut ebpf)?)))
+            Ok(_) => Walkers::load(&mut ebpf, capacity.groups)
+                .and_then(|walkers| Ok((walkers, TemplateWalker::load(&mut ebpf)?)))
                 .map_err(|error| chain(&error)),
             Err(error) => Err(chain(error)),
         };
         if let Err(error) = &looking {
             tracing::warn!(%error, "open connections will not be listed, and are counted when they end");
         }
-        let (ways, templates) = looking.ok().unzip();
+        let (walkers, templates) = looking.ok().unzip();
         Ok(Self {
             ebpf,
             pins,
-            ways,
+            walkers,
             templates,
             capacity,
         })
     }
 
-    /// From now on the data path outlives the daemon. Until then, what was not there before goes
-    /// with this value.
+    /// Keeps the data path when this value is dropped. Before this call, dropping it removes what
+    /// it created.
     pub fn keep(&mut self) {
         self.pins.keep();
     }
 
-    /// Loads the programs to see whether the kernel takes them, and drops them again. Nothing is
+    /// Loads the programs to check whether the kernel accepts them, and unloads them. Nothing is
     /// attached or pinned.
     ///
     /// # Errors
@@ -225,8 +225,8 @@ impl Programs {
         for (name, _) in PROGRAMS {
             load(&mut ebpf, name).map_err(|error| refused(name, &error))?;
         }
-        Ways::load(&mut ebpf, 1)
-            .and_then(|_| Way::load(&mut ebpf))
+        Walkers::load(&mut ebpf, 1)
+            .and_then(|_| TemplateWalker::load(&mut ebpf))
             .map(drop)
             .map_err(|error| match error {
                 walk::Error::Load(name, error) => refused(name, &error),
@@ -234,22 +234,22 @@ impl Programs {
             })
     }
 
-    /// Takes out the ways to the sockets, if there are any.
-    pub(super) fn take_ways(&mut self) -> Option<Ways> {
-        self.ways.take()
+    /// Takes the programs that read connections, if they are supported.
+    pub(super) fn take_walkers(&mut self) -> Option<Walkers> {
+        self.walkers.take()
     }
 
-    /// Takes out the way to the templates, if there is one.
-    pub(super) fn take_templates(&mut self) -> Option<Way> {
+    /// Takes the program that reads templates, if it is supported.
+    pub(super) fn take_templates(&mut self) -> Option<TemplateWalker> {
         self.templates.take()
     }
 
-    /// How much room the maps have that the programs fill.
+    /// The size of the maps that the programs fill.
     pub(super) fn capacity(&self) -> Capacity {
         self.capacity
     }
 
-    /// Takes a map out, to be used.
+    /// Takes a map out of the object.
     pub(super) fn take_map(&mut self, name: &'static str) -> Result<Map, Error> {
         let missing = || Error::Map {
             name,
@@ -259,7 +259,7 @@ impl Programs {
     }
 }
 
-/// Ends the data path: connections that exist live on, new ones are no longer balanced.
+/// Removes the data path: existing connections go on, new ones are no longer balanced.
 ///
 /// # Errors
 ///

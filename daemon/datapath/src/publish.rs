@@ -1,9 +1,9 @@
-//! Bringing a service's new state into force, in such an order that no connection sees half of it.
+//! Brings a service's new state into force in an order in which no connection sees a part of it.
 //!
-//! What programs follow is prepared where none looks yet: new destinations' records, new slots, the
-//! service's other selection. Adding one to the service's generation then brings all of it into
-//! force at once. What the old state used may be used again from then on, because a program that
-//! was still reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
+//! The new state is written where no program reads: new destinations' records, new slots, the
+//! service's other selection. Raising the service's generation then brings all of it into force at
+//! once. The memory of the old state can be reused from then on, because a program that was still
+//! reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
 
 use aya::maps::MapError;
 use sockvs_ebpf_common::{Selection, TERMS_PERSISTENT, Terms};
@@ -15,8 +15,7 @@ use super::{
 };
 
 impl Datapath {
-    /// Adds a service, which has no destinations yet. If there is no room for it, its index is
-    /// nobody's.
+    /// Adds a service, which has no destinations yet. If there is no space, its index is freed.
     pub(super) fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
         let added = self.add_named(ns, service);
         if added.is_err() {
@@ -37,7 +36,7 @@ impl Datapath {
             born,
         );
         record.set_config(records::service_config(service));
-        // What an earlier use of the record left there is nobody's.
+        // Clears what an earlier use of the record left.
         record.bring_into_force(Selection::default(), Terms::default());
         self.follow(ns, service, Plan::new(records::settings(service), &[]))?;
         let record = self.services.get(id).ok_or(DataPathFull::NoSpace)?;
@@ -100,7 +99,7 @@ impl Datapath {
         Ok(())
     }
 
-    /// What new connections go through after a change; none if that stays as it is.
+    /// The new schedule after a change; `None` if it is unchanged.
     fn next_plan(&self, service: &Service, cause: Cause) -> Result<Option<Plan>, DataPathFull> {
         let settings = records::settings(service);
         let servers: Vec<Server> = service.destinations().map(records::server).collect();
@@ -135,7 +134,7 @@ impl Datapath {
         Ok(Some(plan))
     }
 
-    /// Fills the record of a destination that is new in its service.
+    /// Initialises the record of a new destination of the service.
     fn begin_destination(&mut self, service: &Service, id: DestinationId) {
         self.born += 1;
         let (Some(destination), Some(record)) =
@@ -148,7 +147,7 @@ impl Datapath {
         record.set_live();
     }
 
-    /// Makes new connections go through `plan`.
+    /// Makes new connections use `plan`.
     pub(super) fn follow(
         &mut self,
         ns: Namespace,
@@ -171,7 +170,7 @@ impl Datapath {
         Ok(())
     }
 
-    /// On what terms a service's connections get servers.
+    /// The scheduling parameters of a service.
     pub(super) fn terms(&self, ns: Namespace, service: &Service) -> Terms {
         let terms = records::terms(service, self.common.expire_quiescent(ns));
         if terms.flags & TERMS_PERSISTENT != 0 {
@@ -180,8 +179,8 @@ impl Datapath {
         terms
     }
 
-    /// Ends the connections to those of these destinations that were deleted, if the namespace wants
-    /// that.
+    /// Ends the connections to those of these destinations that were deleted, if the namespace's
+    /// sysctl says so.
     pub(super) fn expire_nodest(
         &self,
         ns: Namespace,
@@ -192,7 +191,7 @@ impl Datapath {
         }
     }
 
-    /// What the namespace uses counts as the owner `to`'s from now on.
+    /// Transfers the namespace's use of the maps to the owner `to`.
     pub(super) fn pass_on(&mut self, ns: Namespace, from: Owner, to: Owner) {
         let of_namespace = self.services.live();
         let of_namespace = of_namespace.filter(|(_, record)| record.key().netns == ns.0);

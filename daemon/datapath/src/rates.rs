@@ -1,9 +1,9 @@
 //! Rates: how fast a service's or a destination's counters grow, as the kernel estimates it
 //! (`net/netfilter/ipvs/ip_vs_est.c`).
 //!
-//! Every two seconds the estimate moves a quarter of the way to what the last two seconds had. It
-//! is kept as a fixed-point number, so that it shows what the kernel shows. Nothing is kept for
-//! what never counted anything.
+//! Every two seconds the estimate moves a quarter of the way to the growth of the last two seconds.
+//! It is a fixed-point number, so that it shows the same values as the kernel. Names that never
+//! counted anything have no state.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
@@ -16,11 +16,11 @@ pub const PERIOD: Duration = Duration::from_secs(2);
 const COUNT_BITS: u32 = 10;
 const BYTE_BITS: u32 = 5;
 
-/// The estimates for everything that has this kind of name.
+/// The estimates for all services or all destinations, by name.
 #[derive(Debug)]
 pub(super) struct Rates<K> {
     estimators: HashMap<K, Estimator>,
-    /// What was counted before the first estimate is no growth: an earlier daemon saw it.
+    /// The first estimate takes existing counts as a base, as an earlier daemon counted them.
     begun: bool,
 }
 
@@ -41,7 +41,7 @@ struct Estimator {
 }
 
 impl<K: Copy + Eq + Hash> Rates<K> {
-    /// Takes what everything has counted by now. Called every [`PERIOD`].
+    /// Updates the estimates with the current counters. Must be called every [`PERIOD`].
     pub(super) fn estimate(&mut self, counted: impl Iterator<Item = (K, Stats)>) {
         let begun = std::mem::replace(&mut self.begun, true);
         for (key, stats) in counted {
@@ -57,14 +57,14 @@ impl<K: Copy + Eq + Hash> Rates<K> {
         }
     }
 
-    /// The counters and the rates fall to zero (`ip_vs_zero_estimator`).
+    /// Zeroes the counters and the rates (`ip_vs_zero_estimator`).
     pub(super) fn zero(&mut self, key: &K) {
         if let Some(estimator) = self.estimators.get_mut(key) {
             *estimator = Estimator::default();
         }
     }
 
-    /// Nothing of this name is there any more.
+    /// Removes the state of this name.
     pub(super) fn forget(&mut self, key: &K) {
         self.estimators.remove(key);
     }
@@ -91,7 +91,7 @@ impl Estimator {
         const BITS: [u32; 5] = [COUNT_BITS, COUNT_BITS, COUNT_BITS, BYTE_BITS, BYTE_BITS];
         let counters = now.iter().zip(&mut self.last).zip(&mut self.rates);
         for (((now, last), rate), bits) in counters.zip(BITS) {
-            // Per second: half of what two seconds had.
+            // Per second: half of the growth in two seconds.
             let growth = now.saturating_sub(*last) << (bits - 1);
             *last = *now;
             let step = (growth.cast_signed().wrapping_sub(rate.cast_signed())) >> 2;
@@ -110,7 +110,7 @@ fn counters(stats: &Stats) -> [u64; 5] {
     ]
 }
 
-/// A fixed-point number as a whole one: up from a half and one step on.
+/// A fixed-point number, rounded to the nearest whole number; halves are rounded up.
 fn rounded(number: u64, bits: u32) -> u64 {
     (number + (1 << (bits - 1)) - 1) >> bits
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_daemon_counted_is_no_growth() {
+    fn counts_of_an_earlier_daemon_are_not_growth() {
         let mut rates = Rates::default();
         rates.estimate([(1, conns(1_000_000))].into_iter());
         assert_eq!(rates.with_rates(&1, Stats::default()).cps, 0);

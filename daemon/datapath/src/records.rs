@@ -1,5 +1,5 @@
-//! Between the table's types and the records in the maps, field by field. Where a record stands and
-//! when it is written is decided in `publish`.
+//! Converts between the table's types and the records in the maps, field by field. `publish`
+//! decides where and when a record is written.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -18,7 +18,7 @@ use sockvs_ipvs::{
     PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
 };
 
-/// An address as the records have it.
+/// An address in the form of the records.
 pub(super) fn address_words(address: IpAddr) -> AddressWords {
     match address {
         IpAddr::V4(address) => [u32::from_ne_bytes(address.octets()), 0, 0, 0],
@@ -32,7 +32,7 @@ pub(super) fn address_words(address: IpAddr) -> AddressWords {
     }
 }
 
-/// An address family as the records have it.
+/// An address family in the form of the records.
 pub(super) fn family(family: Family) -> u8 {
     match family {
         Family::Inet => AF_INET,
@@ -40,7 +40,7 @@ pub(super) fn family(family: Family) -> u8 {
     }
 }
 
-/// What connections to a service look like, or none if there are no connections of its protocol.
+/// The key by which connections find a service; `None` if there are no connections of its protocol.
 pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
     let (address, port, protocol) = match *key {
         ServiceKey::Address {
@@ -48,7 +48,7 @@ pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
             addr,
             port,
         } => {
-            // Protocol zero is how a firewall mark looks.
+            // Protocol zero stands for a firewall mark.
             let protocol = u8::try_from(protocol).ok().filter(|number| *number != 0)?;
             (address_words(addr), port.to_be(), protocol)
         }
@@ -64,7 +64,7 @@ pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
     })
 }
 
-/// Of which kinds of services that programs look for only where there are any this one is.
+/// The kinds of this service among those that programs search for only if they exist.
 pub(super) fn rare(key: &RecordKey) -> Globals {
     Globals {
         all_ports: u32::from(key.port == 0 && key.protocol != 0),
@@ -72,7 +72,7 @@ pub(super) fn rare(key: &RecordKey) -> Globals {
     }
 }
 
-/// On what terms a service's connections get servers. `expire_quiescent` is its namespace's setting
+/// The scheduling parameters of a service. `expire_quiescent` is its namespace's sysctl
 /// (`expire_quiescent_template`).
 pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
     let has = |flag, term| {
@@ -95,7 +95,7 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
     with_expire_quiescent(terms, expire_quiescent)
 }
 
-/// Terms under this setting of the namespace.
+/// These parameters with another value of that sysctl.
 pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Terms {
     let others = terms.flags & !TERMS_EXPIRE_QUIESCENT;
     let flags = if expire_quiescent {
@@ -106,13 +106,13 @@ pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Ter
     Terms { flags, ..terms }
 }
 
-/// A span of time as the programs measure it.
+/// A duration in the programs' unit.
 pub(super) fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The key as it is kept with the service, for the next daemon; the same as `lookup_key` where
-/// there is one.
+/// The key that is stored with the service for the next daemon; it equals `lookup_key` if there is
+/// one.
 pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
     lookup_key(ns, key).unwrap_or_else(|| {
         let (address, port) = match *key {
@@ -130,7 +130,7 @@ pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
     })
 }
 
-/// What of a service its scheduler looks at.
+/// The settings of a service that its scheduler uses.
 pub(super) fn settings(service: &Service) -> Settings {
     let flags = service.flags();
     let mut options = 0;
@@ -153,7 +153,7 @@ pub(super) fn settings(service: &Service) -> Settings {
     }
 }
 
-/// A destination as its service's scheduler sees it.
+/// A destination in the form that the scheduler uses.
 pub(super) fn server(destination: &Destination) -> Server {
     let key = destination.key();
     Server {
@@ -164,7 +164,7 @@ pub(super) fn server(destination: &Destination) -> Server {
     }
 }
 
-/// An address folded to 32 bits, in host order, as the hashing schedulers do.
+/// An address folded to 32 bits, in host order, for the hashing schedulers.
 fn folded(address: IpAddr) -> u32 {
     let [a, b, c, d] = address_words(address);
     u32::from_be(a ^ b ^ c ^ d)
@@ -203,12 +203,12 @@ pub(super) fn destination_config(destination: &Destination) -> DestinationConfig
     }
 }
 
-/// What clients call the service of a record; none if it is of a family that does not exist: not
-/// one that a daemon wrote.
+/// The table's key of a record's service; `None` if the family is invalid: no daemon wrote the
+/// record.
 pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
     let (key, protocol) = (record.key(), record.protocol());
     let family = Family::from_raw(key.family.into())?;
-    // A protocol that no packet carries has no room in the key, either.
+    // A protocol number that no packet can carry does not fit the lookup key, either.
     let is_mark = key.protocol == 0 && (1..=u16::from(u8::MAX)).contains(&protocol);
     Some(if is_mark {
         ServiceKey::from_fwmark(family, key.address[0])
@@ -221,7 +221,8 @@ pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
     })
 }
 
-/// What a client would have said to get the service of a record; none as in `service_key`.
+/// The configuration of the record's service, as a client would send it; `None` as in
+/// `service_key`.
 pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
     let config = record.config();
     let engine = until_zero(&config.persistence_engine);
@@ -236,7 +237,7 @@ pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
     })
 }
 
-/// What a client would have said to get this destination; none as in `service_key`.
+/// The configuration of this destination, as a client would send it; `None` as in `service_key`.
 pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
     let family = Family::from_raw(record.family.into())?;
     Some(DestinationSpec {
@@ -256,7 +257,7 @@ pub(super) fn destination_spec(record: &DestinationRecord) -> Option<Destination
     })
 }
 
-/// The address that these words are.
+/// The address in these words.
 pub(super) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
     let [a, b, c, d] = words.map(u32::to_ne_bytes);
     match family {
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_no_protocol_has_no_lookup_key() {
+    fn a_service_without_connections_has_no_lookup_key() {
         let ns = Namespace(1);
         let addr = "10.0.0.1".parse().unwrap();
         let key = |protocol, port| ServiceKey::Address {

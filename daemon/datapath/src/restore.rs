@@ -1,9 +1,9 @@
-//! Taking up what an earlier daemon left in the maps.
+//! Restores the table from the maps of an earlier daemon.
 //!
-//! The records say what clients configured. Each service and destination is added to the table
-//! again by the same rules, oldest first, only that the records are there already. Connections
-//! notice nothing: a selection that is in force stays, unless the daemon that put it there ended
-//! before it had carried its change through.
+//! The records contain the clients' configuration. Each service and destination is added to the
+//! table again by the same rules, oldest first, but with the existing records. Connections are not
+//! affected: a selection in force is kept, unless the earlier daemon ended before it had completed
+//! a change.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,11 +23,11 @@ use super::{
     scheduler::{Plan, Server},
 };
 
-/// Adds to the tables what the maps hold, and returns how many services that were.
+/// Adds the contents of the maps to the tables, and returns the number of services.
 ///
 /// # Errors
 ///
-/// When a map cannot be read or mended.
+/// When a map cannot be read or repaired.
 pub fn restore(datapath: &mut Datapath, ipvs: &mut Ipvs) -> Result<usize, Error> {
     Restore { datapath }.all(ipvs)
 }
@@ -114,8 +114,8 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// The ids of each service's destinations, oldest first. Those of services that are gone were left
-    /// by a daemon that ended while it deleted one.
+    /// The ids of each service's destinations, oldest first. Those without a service were left by a
+    /// daemon that ended while it deleted the service.
     fn destinations_by_service(
         &mut self,
         services: &[(u64, ServiceId)],
@@ -179,7 +179,7 @@ impl Restore<'_> {
         }
         let service = table.service(&service_key).ok_or("it was not added")?;
         for destination in service.destinations() {
-            // A daemon may have ended before it had written them, or counted elsewhere.
+            // A daemon may have ended before it had written them, or have counted in other records.
             if let Some(record) = self.datapath.destinations.get(destination.id()) {
                 record.set_thresholds(destination.upper_threshold(), destination.lower_threshold());
             }
@@ -188,7 +188,7 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Goes on with the selection in force, or replaces it if it is not what the records ask for.
+    /// Keeps the selection in force, or replaces it if it does not match the records.
     fn resume(&mut self, ns: Namespace, service: &Service) {
         let servers: Vec<Server> = service.destinations().map(records::server).collect();
         let settings = records::settings(service);
@@ -220,7 +220,7 @@ impl Restore<'_> {
         }
     }
 
-    /// Adds the destination to the table again that stands in the record.
+    /// Adds the destination in the record to the table again.
     fn restore_destination(
         &self,
         table: &mut Table,
@@ -236,7 +236,7 @@ impl Restore<'_> {
             .map_err(|error| error.to_string())
     }
 
-    /// Makes the way from addresses to services what the records say.
+    /// Makes the address map match the records.
     fn mend_addresses(&mut self) -> Result<(), MapError> {
         let datapath = &mut *self.datapath;
         let wanted: HashMap<_, _> = datapath
@@ -260,14 +260,14 @@ impl Restore<'_> {
     }
 }
 
-/// Whether a selection in the maps stands for this plan.
+/// Whether a selection in the maps is equal to this plan.
 fn holds(datapath: &Datapath, selection: &Selection, plan: &Plan) -> bool {
     selection.kind == plan.kind as u32
         && selection.options == plan.options
         && datapath.schedules.read(selection).as_ref() == Some(&plan.schedule)
 }
 
-/// The data path while the table is filled from it: what is added is there already.
+/// The data path while the table is restored: whatever is added exists already.
 struct Adopting {
     service: ServiceId,
     destination: DestinationId,
@@ -320,7 +320,7 @@ impl DataPath for Adopting {
     }
 }
 
-/// Addresses and interfaces in the records were checked when a client gave them.
+/// Addresses and interfaces in the records were checked when a client sent them.
 struct Checked;
 
 impl Host for Checked {
@@ -333,7 +333,7 @@ impl Host for Checked {
     }
 
     fn interface_mtu(&self, _name: &[u8]) -> Option<u32> {
-        // Not looked at: the records say how long a message may be.
+        // Not checked: the records contain the maximum message length.
         Some(0)
     }
 }

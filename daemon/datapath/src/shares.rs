@@ -1,10 +1,11 @@
-//! Who may use how much of what there is: so that nobody's tables keep others from growing.
+//! Limits how much of a resource each owner may use, so that no owner's tables keep those of others
+//! from growing.
 //!
-//! A quarter of everything is for the network namespaces of users who made a user namespace of
-//! their own; the rest is kept for the machine's administrators, who may use that quarter, too. Of
-//! the quarter, an owner gets no more than it would leave to others: one alone gets half of it, the
-//! next one half of what is left. So there is room for one more at any time. All namespaces of an
-//! owner count together.
+//! A quarter of everything is for the network namespaces of users who created a user namespace; the
+//! rest is reserved for the machine's administrators, who may use that quarter, too. Of the
+//! quarter, an owner gets no more than it leaves to others: a single owner gets half of it, the
+//! next one half of the rest. So there is always space for one more. All namespaces of an owner
+//! count together.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -14,34 +15,34 @@ use std::{
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
 use sockvs_sys::rate_limit::RateLimits;
 
-/// One part in so many is for others than the machine's administrators.
+/// The part of owners other than the machine's administrators, as a divisor.
 const OTHERS: u32 = 4;
-/// How long an owner's warning is not repeated.
+/// The least time between two warnings about an owner.
 const WARNED_AGAIN: Duration = Duration::from_secs(300);
 
-/// How many of something there may be.
+/// The limit of a resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Of what, for people.
+    /// The resource's name, for the log and the status.
     pub of: &'static str,
-    /// The daemon's option that says so; none if that is not for people to say.
+    /// The daemon's option that sets it; `None` if it is fixed.
     pub option: Option<&'static str>,
     /// The number.
     pub most: u32,
 }
 
-/// What is in use of something, and by whom.
+/// How much of a resource is in use, and by which owners.
 #[derive(Debug)]
 pub(super) struct Shares {
     limit: Limit,
     used: u32,
-    /// Of that, what others than the machine's administrators use.
+    /// The part that owners other than the machine's administrators use.
     others: u32,
     by_owner: HashMap<Owner, u32>,
     warned: Warned,
 }
 
-/// What the log said already.
+/// Which warnings were logged.
 #[derive(Debug)]
 struct Warned {
     nearly_full: bool,
@@ -67,12 +68,12 @@ impl Shares {
         }
     }
 
-    /// How much there may be.
+    /// The limit.
     pub(super) fn limit(&self) -> Limit {
         self.limit
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(super) fn usage(&self) -> Usage {
         Usage {
             of: self.limit.of,
@@ -82,7 +83,7 @@ impl Shares {
         }
     }
 
-    /// The owner uses so much more, if there is room for it.
+    /// Allocates `amount` for the owner, if the limits allow it.
     pub(super) fn take(&mut self, owner: Owner, amount: u32) -> Result<(), DataPathFull> {
         let free = self.limit.most.saturating_sub(self.used);
         if amount > free {
@@ -93,13 +94,13 @@ impl Shares {
             let share = self.share(owner);
             let left = (self.limit.most / OTHERS).saturating_sub(self.others);
             let left = left.min(free);
-            // Afterwards it must not have more than is left, but for a last one.
+            // Afterwards it must not have more than is left, except for the last unit.
             if u64::from(share) + 2 * u64::from(amount) > u64::from(left) + 1 {
                 self.warn_owner_at_limit(owner, share);
                 return Err(DataPathFull::NoSpace);
             }
             let after = share.saturating_add(amount);
-            // What the owner could have in the end if no other took any.
+            // What the owner could have in the end if no other owner allocated anything.
             let most = share + left.saturating_sub(share).div_ceil(2);
             if u64::from(after) * 5 >= u64::from(most) * 4 {
                 self.warn_owner_near(owner, after);
@@ -110,7 +111,7 @@ impl Shares {
         Ok(())
     }
 
-    /// The owner uses so much more already.
+    /// Counts an existing allocation of the owner, without a check.
     pub(super) fn count(&mut self, owner: Owner, amount: u32) {
         self.used = self.used.saturating_add(amount);
         if !owner.is_host() && amount > 0 {
@@ -120,8 +121,8 @@ impl Shares {
         }
     }
 
-    /// The owner uses so much less.
-    pub(super) fn give_back(&mut self, owner: Owner, amount: u32) {
+    /// Frees `amount` of the owner.
+    pub(super) fn release(&mut self, owner: Owner, amount: u32) {
         self.used = self.used.saturating_sub(amount);
         if let Entry::Occupied(mut share) = self.by_owner.entry(owner) {
             self.others = self.others.saturating_sub(amount);
@@ -198,34 +199,30 @@ mod tests {
         })
     }
 
-    fn all_that_it_gets(shares: &mut Shares, owner: Owner) -> usize {
+    fn allocate_all(shares: &mut Shares, owner: Owner) -> usize {
         (0..1000)
             .take_while(|_| shares.take(owner, 1).is_ok())
             .count()
     }
 
     #[test]
-    fn there_is_room_for_one_more_owner_and_most_is_kept_for_the_host() {
+    fn there_is_always_space_for_another_owner_and_most_is_reserved_for_the_host() {
         let mut shares = at_most(400);
         let got: Vec<_> = (1..=5)
-            .map(|uid| all_that_it_gets(&mut shares, Owner::User(uid)))
+            .map(|uid| allocate_all(&mut shares, Owner::User(uid)))
             .collect();
         assert_eq!(got, [50, 25, 13, 6, 3]);
-        assert_eq!(all_that_it_gets(&mut shares, Owner::Host), 303);
-        assert_eq!(
-            all_that_it_gets(&mut shares, Owner::User(6)),
-            0,
-            "none is left"
-        );
+        assert_eq!(allocate_all(&mut shares, Owner::Host), 303);
+        assert_eq!(allocate_all(&mut shares, Owner::User(6)), 0, "none is left");
     }
 
     #[test]
-    fn what_is_given_back_can_be_had_by_others() {
+    fn freed_amounts_can_be_allocated_by_others() {
         let mut shares = at_most(400);
         let (one, other) = (Owner::User(1), Owner::UserNamespace(1));
-        assert_eq!(all_that_it_gets(&mut shares, one), 50);
-        shares.give_back(one, 50);
-        assert_eq!(all_that_it_gets(&mut shares, other), 50);
+        assert_eq!(allocate_all(&mut shares, one), 50);
+        shares.release(one, 50);
+        assert_eq!(allocate_all(&mut shares, other), 50);
         assert_eq!(shares.take(one, 26), Err(DataPathFull::NoSpace));
         assert_eq!(shares.take(one, 25), Ok(()));
         let usage = shares.usage();
@@ -233,13 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_counts_even_if_it_is_too_much() {
+    fn existing_allocations_count_even_beyond_the_limit() {
         let mut shares = at_most(40);
         shares.count(Owner::User(1), 30);
         assert!(shares.take(Owner::User(1), 1).is_err());
         assert!(shares.take(Owner::User(2), 1).is_err());
-        assert_eq!(all_that_it_gets(&mut shares, Owner::Host), 10);
-        shares.give_back(Owner::User(1), 25);
-        assert_eq!(all_that_it_gets(&mut shares, Owner::User(2)), 3);
+        assert_eq!(allocate_all(&mut shares, Owner::Host), 10);
+        shares.release(Owner::User(1), 25);
+        assert_eq!(allocate_all(&mut shares, Owner::User(2)), 3);
     }
 }

@@ -1,11 +1,10 @@
-//! Where the running kernel has what the eBPF programs tell of open connections.
+//! The offsets of the kernel's socket fields that the eBPF programs read to describe connections.
 
 use sockvs_ebpf_common::SocketLayout;
 
 use sockvs_sys::bpf::{Btf, TypeError};
 
-/// Finds out where the fields are, from the running kernel's description of its types. The error
-/// names what is missing.
+/// Determines the offsets from the running kernel's BTF. The error names what is missing.
 pub(super) fn socket_layout() -> Result<SocketLayout, TypeError> {
     let btf = Btf::of_kernel()?;
     let of_all = |field| btf.offset("sock", &["__sk_common", field]);

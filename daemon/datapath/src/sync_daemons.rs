@@ -1,5 +1,5 @@
-//! The sync daemons that run, for the next daemon of ours: the map `SYNC_DAEMONS`. The programs
-//! know nothing of them.
+//! The configured sync daemons, kept for the next daemon in the map `SYNC_DAEMONS`. The programs do
+//! not use it.
 
 use aya::maps::{HashMap, MapData, MapError};
 use sockvs_ebpf_common::{SyncDaemon as Record, SyncDaemonKey as Key};
@@ -15,7 +15,7 @@ impl SyncDaemons {
         Self(map)
     }
 
-    /// The namespace's sync daemon of this state is this one.
+    /// Sets the namespace's sync daemon of this state.
     pub(super) fn set(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
         let key = key(ns, state);
         let result = match daemon {
@@ -27,16 +27,16 @@ impl SyncDaemons {
         }
     }
 
-    /// The namespace is no more.
+    /// Removes the namespace.
     pub(super) fn forget(&mut self, ns: Namespace) {
         for state in [SyncState::Master, SyncState::Backup] {
-            // Nothing can be lost by an entry that is not there.
+            // A missing entry is no error here.
             let _ = self.0.remove(&key(ns, state));
         }
     }
 
-    /// What clients would have said to get those that an earlier daemon kept. None where that makes
-    /// no sense.
+    /// The configurations of sync daemons that an earlier daemon kept, as clients would send them;
+    /// `None` for an invalid record.
     pub(super) fn kept(&self) -> Result<Vec<(Namespace, Option<SyncDaemonSpec>)>, MapError> {
         let kept = self.0.iter().map(|entry| {
             let (key, record) = entry?;

@@ -1,9 +1,10 @@
-//! Which clients persistence holds to which destination: counts them, and has those removed whose
-//! time is over.
+//! Persistence templates: counts which clients are assigned to which destination, and removes
+//! expired ones.
 //!
-//! The programs enter templates and go by them only as long as they hold. Nothing but this removes
-//! any, so that a client that comes back late finds none, and the map does not fill with clients
-//! that never come back. Where a service has nearly as many as it may have, those go that were not
+//! The programs insert templates and use them only until they expire. Only this module removes any,
+//! so that a client that comes back late finds none, and the map does not fill up with clients that
+//! never come back. If a service comes near its limit, its least recently used templates are
+//! removed.
 //! used for longest.
 
 use std::{
@@ -29,25 +30,25 @@ use sockvs_sys::bpf::run::run;
 
 use super::{keys::Keys, walk};
 
-/// How many clients are held to a destination, by the index of its record; as of the last
-/// [`Templates::sweep`].
+/// The number of clients assigned to a destination, by the index of its record, at the time of the
+/// last [`Templates::sweep`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Held(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     counts: Mutex<HashMap<u32, u32>>,
-    /// Whether there has been a persistent service: before, no client can be held.
+    /// Whether there has been a persistent service: without one, there are no templates.
     any: AtomicBool,
 }
 
 impl Held {
-    /// The clients that are held to the destination whose record this is.
+    /// The number of clients assigned to the destination of this record.
     pub(super) fn to(&self, destination: u32) -> u32 {
         self.counts().get(&destination).copied().unwrap_or(0)
     }
 
-    /// From now on clients may be held.
+    /// Notes that there may be templates from now on.
     pub(super) fn expect_some(&self) {
         self.0.any.store(true, Ordering::Relaxed);
     }
@@ -59,17 +60,17 @@ impl Held {
 
 /// The templates.
 pub struct Templates {
-    /// The way through them; none where the kernel allows no such thing.
-    way: Option<Way>,
-    /// How many there may be.
+    /// Reads them; `None` if the kernel does not support it.
+    walker: Option<TemplateWalker>,
+    /// The limit of templates.
     limit: u32,
     held: Held,
-    /// Whether there may be templates of services that an earlier daemon served.
+    /// Whether there may be templates of services of an earlier daemon.
     left: bool,
 }
 
-/// The program that looks at templates, and what it is told and tells.
-pub(super) struct Way {
+/// The program that reads templates, with its input and output.
+pub(super) struct TemplateWalker {
     program: OwnedFd,
     map: OwnedFd,
     keys: Array<MapData, TemplateKeys>,
@@ -77,7 +78,7 @@ pub(super) struct Way {
     eviction: Array<MapData, Eviction>,
 }
 
-impl Way {
+impl TemplateWalker {
     /// Loads the program of this object.
     pub(super) fn load(ebpf: &mut Ebpf) -> Result<Self, walk::Error> {
         Ok(Self {
@@ -89,8 +90,8 @@ impl Way {
         })
     }
 
-    /// Looks through all templates, of which those of this service go that have no connections and
-    /// would be forgotten before this time.
+    /// Reads all templates. Those of the given service that have no connections and would expire
+    /// before the given time are removed.
     fn walk(&mut self, eviction: Eviction, mut each: impl FnMut(&LiveTemplate)) -> io::Result<()> {
         let set = self.eviction.set(0, eviction, 0);
         set.map_err(io::Error::other)?;
@@ -120,29 +121,30 @@ impl Way {
 }
 
 impl Templates {
-    pub(super) fn new(way: Option<Way>, limit: u32) -> Self {
+    pub(super) fn new(walker: Option<TemplateWalker>, limit: u32) -> Self {
         Self {
-            way,
+            walker,
             limit,
             held: Held::default(),
             left: true,
         }
     }
 
-    /// The counts, which follow every sweep.
+    /// The counts, which every sweep updates.
     pub(super) fn held(&self) -> Held {
         self.held.clone()
     }
 
-    /// Counts, and removes what does not hold any more. Takes a microsecond for each template, and
-    /// most of a millisecond if there are none, because the kernel looks into each place where one
+    /// Counts templates, and removes expired ones. It takes a microsecond for each template, and
+    /// most of a millisecond if there are none, because the kernel searches each bucket; so it does
+    /// nothing before there is a persistent service.
     /// could be; so nothing is done before there is a persistent service.
     ///
     /// # Errors
     ///
     /// When the map cannot be read.
     pub fn sweep(&mut self) -> io::Result<()> {
-        let Some(way) = &mut self.way else {
+        let Some(walker) = &mut self.walker else {
             return Ok(());
         };
         if !self.left && !self.held.0.any.load(Ordering::Relaxed) {
@@ -151,7 +153,7 @@ impl Templates {
         let mut counts = HashMap::new();
         let mut idle: HashMap<u32, Idle> = HashMap::new();
         let mut total = 0_u32;
-        way.walk(Eviction::default(), |template| {
+        walker.walk(Eviction::default(), |template| {
             total = total.saturating_add(1);
             *counts.entry(template.destination).or_default() += 1;
             idle.entry(template.service).or_default().add(template);
@@ -165,7 +167,7 @@ impl Templates {
                     service,
                     zero: 0,
                 };
-                way.walk(eviction, |_| {})?;
+                walker.walk(eviction, |_| {})?;
                 tracing::debug!(
                     service,
                     "the oldest clients of a persistent service are gone"
@@ -180,7 +182,7 @@ impl Templates {
 #[derive(Default)]
 struct Idle {
     all: u32,
-    /// When those are forgotten that have no connections.
+    /// The expiry times of those without connections.
     expires: Vec<u64>,
 }
 
@@ -192,10 +194,10 @@ impl Idle {
         }
     }
 
-    /// Up to which time templates have to go, if the service has four fifths of what it may have
-    /// where there are `total` and may be `limit`: then it is left with three fifths.
+    /// The time before which templates are to be removed, if the service has four fifths of its
+    /// limit with `total` of `limit` templates in use: it is then left with three fifths.
     fn evict_before(mut self, limit: u32, total: u32) -> Option<u64> {
-        // It may have as many as are free: half of what the others leave.
+        // A service may have as many as are free: half of what the others leave.
         let left = templates_for_many(limit).saturating_sub(total.saturating_sub(self.all));
         let most = (left / 2).max(FEW_TEMPLATES);
         if u64::from(self.all) * 5 < u64::from(most) * 4 {
@@ -231,15 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_and_those_with_connections_stay() {
-        // 350 may be had; 210 stay.
+    fn the_oldest_are_removed_first_except_those_with_connections() {
+        // The limit is 350; 210 stay.
         assert_eq!(idle(300, 0).evict_before(800, 300), Some(90));
         assert_eq!(idle(300, 5).evict_before(800, 300), Some(95));
         assert_eq!(idle(300, 300).evict_before(800, 300), None);
     }
 
     #[test]
-    fn a_service_leaves_room_where_others_have_much() {
+    fn a_service_has_less_space_if_others_have_many_clients() {
         assert_eq!(idle(100, 0).evict_before(800, 400), None);
         assert_eq!(idle(100, 0).evict_before(800, 600), Some(40));
     }

@@ -1,8 +1,8 @@
-//! How a record of one layout becomes a record of another: field by field, by their names.
+//! Converts a record of one layout to another one, field by field, by their names.
 
 use super::layout::{Field, RecordLayout};
 
-/// How records of one layout become records of another: what is copied from where to where.
+/// The byte ranges to copy from records of one layout to those of another.
 pub(super) struct Translation {
     size: usize,
     copies: Vec<Copied>,
@@ -19,7 +19,7 @@ impl Translation {
     pub(super) fn new(old: &RecordLayout, new: &RecordLayout) -> Self {
         let copies = new.fields.iter().filter_map(|to| {
             let from = old.fields.iter().find(|from| from.name == to.name)?;
-            // Numbers begin with their lowest byte; one that grew has zeros at its end.
+            // Numbers are little-endian; one that grew is padded with zeros.
             let size = from.size.min(to.size);
             let inside = from.at + size <= old.size && to.at + size <= new.size;
             inside.then(|| Copied {
@@ -41,14 +41,14 @@ impl Translation {
         self
     }
 
-    /// What goes where.
+    /// The parts to copy, with their offsets in the new record.
     pub(super) fn parts<'b>(&self, old: &'b [u8]) -> impl Iterator<Item = (usize, &'b [u8])> {
         self.copies.iter().filter_map(|copied| {
             Some((copied.to, old.get(copied.from..copied.from + copied.size)?))
         })
     }
 
-    /// The whole record.
+    /// The whole converted record.
     pub(super) fn whole(&self, old: &[u8]) -> Vec<u8> {
         let mut new = vec![0; self.size];
         for (at, bytes) in self.parts(old) {
@@ -60,8 +60,8 @@ impl Translation {
     }
 }
 
-/// Earlier versions kept two configurations in a record, of which `config` said which one holds:
-/// the layout in which that one's fields are the record's own.
+/// Earlier versions kept two configurations in a record, of which `config` selected one: the layout
+/// in which the fields of the selected one are the record's own.
 pub(super) fn with_configuration(record: &RecordLayout, which: u32) -> RecordLayout {
     let prefix = format!("configs.{which}.");
     let mut fields = record.fields.clone();
@@ -81,7 +81,7 @@ pub(super) fn with_configuration(record: &RecordLayout, which: u32) -> RecordLay
     }
 }
 
-/// Whether it is the second one.
+/// Whether the second one is selected.
 pub(super) fn has_second_configuration(record: &RecordLayout, bytes: &[u8]) -> bool {
     let config = record.fields.iter().find(|field| field.name == "config");
     config
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_configurations_the_one_that_holds_is_taken() {
+    fn the_selected_one_of_two_configurations_is_taken() {
         let old = record(
             16,
             &[
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layout_that_lies_reads_nothing_beyond_the_record() {
+    fn a_wrong_layout_reads_nothing_beyond_the_record() {
         let old = record(4, &[("a", 2, 8), ("b", 100, 4)]);
         let new = record(8, &[("a", 0, 8), ("b", 4, 4)]);
         assert_eq!(Translation::new(&old, &new).whole(&[1, 2, 3, 4]), [0; 8]);

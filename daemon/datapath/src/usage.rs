@@ -1,5 +1,5 @@
-//! How much of their room the maps have in use that the programs fill by themselves. When it gets
-//! scarce, the log says so once, and once more when nothing is left.
+//! How full the maps are that the programs fill. When one becomes scarce, the log says so once, and
+//! once more when it is full.
 
 use std::{
     io,
@@ -12,25 +12,25 @@ use sockvs_ebpf_common::{SUPERUSER, Share, Totals};
 use super::{Error, Programs, capacity::Capacity};
 use sockvs_ipvs::Usage;
 
-/// Of what the maps have room, and the daemon's option that says for how many.
+/// The contents of the maps, and the daemon's option that limits them.
 const ROOM: [(&str, &str); 3] = [
     ("connections beyond the first 65536", "--max-connections"),
     ("flows of datagrams", "--max-connections"),
     ("clients of persistent services", "--max-clients"),
 ];
 
-/// What is in use.
+/// Reads how full the maps are.
 pub struct MapUsage {
     totals: Array<MapData, Totals>,
     shares: Array<MapData, Share>,
     capacity: Capacity,
-    /// What was told of each map.
-    told: Mutex<[Told; 3]>,
+    /// What was logged about each map.
+    logged: Mutex<[Level; 3]>,
 }
 
-/// What was told of a map.
+/// How full a map is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Told {
+enum Level {
     #[default]
     Nothing,
     Scarce,
@@ -46,15 +46,15 @@ impl MapUsage {
             totals: Array::try_from(totals).map_err(failed("TOTALS"))?,
             shares: Array::try_from(shares).map_err(failed("SHARES"))?,
             capacity: programs.capacity(),
-            told: Mutex::default(),
+            logged: Mutex::default(),
         })
     }
 
-    /// What is in use now, in the order of [`ROOM`].
+    /// How full the maps are now, in the order of [`ROOM`].
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel returns an error.
     pub fn read(&self) -> io::Result<Vec<Usage>> {
         let failed = |error: MapError| io::Error::other(error);
         let totals = self.totals.get(&0, 0).map_err(failed)?;
@@ -80,37 +80,37 @@ impl MapUsage {
         Ok(ROOM.into_iter().zip(numbers).map(usage).collect())
     }
 
-    /// Tells of what has become scarce, or plentiful again, since it was last told.
+    /// Logs each map that has become scarce, full or plentiful since the last call.
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel returns an error.
     pub fn watch(&self) -> io::Result<()> {
         let all = self.read()?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((usage, told), (_, option)) in all.iter().zip(told.iter_mut()).zip(ROOM) {
-            let now = Told::of(usage);
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((usage, logged), (_, option)) in all.iter().zip(logged.iter_mut()).zip(ROOM) {
+            let now = Level::of(usage);
             let Usage { of, used, most, .. } = usage;
             match now {
-                Told::Full if *told < Told::Full => tracing::warn!(
+                Level::Full if *logged < Level::Full => tracing::warn!(
                     "all room for {of} is used: {used} of {most}; start sockvsd with a larger {option}"
                 ),
-                Told::Scarce if *told < Told::Scarce => tracing::warn!(
+                Level::Scarce if *logged < Level::Scarce => tracing::warn!(
                     "four fifths of the room for {of} are used: {used} of {most} ({option})"
                 ),
-                Told::Nothing if *told > Told::Nothing => {
+                Level::Nothing if *logged > Level::Nothing => {
                     tracing::info!("there is room for {of} again: {used} of {most} are used");
                 }
                 _ => continue,
             }
-            *told = now;
+            *logged = now;
         }
         Ok(())
     }
 }
 
-impl Told {
-    /// What there is to be told.
+impl Level {
+    /// The level of this usage.
     fn of(usage: &Usage) -> Self {
         let Usage { used, most, .. } = *usage;
         if most > 0 && used >= most {
@@ -129,16 +129,16 @@ mod tests {
 
     #[test]
     fn four_fifths_are_scarce_and_all_is_full() {
-        let told = |used, most| {
-            Told::of(&Usage {
+        let logged = |used, most| {
+            Level::of(&Usage {
                 of: "",
                 used,
                 most,
                 others: 0,
             })
         };
-        assert!(told(79, 100) == Told::Nothing && told(80, 100) == Told::Scarce);
-        assert!(told(99, 100) == Told::Scarce && told(100, 100) == Told::Full);
-        assert!(told(0, 0) == Told::Nothing);
+        assert!(logged(79, 100) == Level::Nothing && logged(80, 100) == Level::Scarce);
+        assert!(logged(99, 100) == Level::Scarce && logged(100, 100) == Level::Full);
+        assert!(logged(0, 0) == Level::Nothing);
     }
 }

@@ -1,9 +1,9 @@
-//! Looking through the connections that go to services, and the flows of datagrams: what they are,
-//! and what they have carried.
+//! Reads the connections that go through services, and the flows of datagrams: what they are, and
+//! what they have carried.
 //!
-//! The programs in `ebpf/src/live` look at some entries in each run, add what connections have
-//! carried to the counters, and tell of each. The daemon runs them, on all groups of the array, and
-//! on the keys that it finds in the hash maps. Nothing happens unless somebody asks.
+//! The programs in `ebpf/src/live` process some entries in each run, add the connections' traffic
+//! to the counters, and report each connection. The daemon runs them on all groups of the array,
+//! and on the keys of the hash maps. They only run on demand.
 
 use std::{
     cell::Cell,
@@ -26,13 +26,13 @@ use sockvs_sys::bpf::run::run;
 
 use super::keys::Keys;
 
-/// For how long counters are as good as new.
+/// How long counters are considered current.
 const FRESH: Duration = Duration::from_millis(50);
-/// More connections than this, which take some 100 ms, are not looked at while a client waits, but by
-/// the reaper.
+/// With more connections than this, which take some 100 ms, the reaper reads them, and no client
+/// waits for it.
 const MANY: u32 = 50_000;
 
-/// Why connections cannot be looked at.
+/// Why connections cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The object in this binary cannot be used.
@@ -44,13 +44,13 @@ pub(super) enum Error {
     /// A map cannot be used.
     #[error("the map {0} cannot be used")]
     Map(&'static str, #[source] MapError),
-    /// A descriptor cannot be had.
+    /// A descriptor cannot be duplicated.
     #[error(transparent)]
     Descriptor(#[from] io::Error),
 }
 
-/// The ways through the maps, for all that look.
-pub(super) struct Ways {
+/// The programs and maps that all walkers share.
+pub(super) struct Walkers {
     connections: OwnedFd,
     overflow: OwnedFd,
     flows: OwnedFd,
@@ -62,7 +62,7 @@ pub(super) struct Ways {
     last: Last,
 }
 
-/// When all connections were last looked at, by any walker, and how many there were.
+/// When all connections were last read, by any walker, and how many there were.
 type Last = Arc<Mutex<Option<Settled>>>;
 
 #[derive(Clone, Copy)]
@@ -71,7 +71,7 @@ struct Settled {
     connections: u32,
 }
 
-impl Ways {
+impl Walkers {
     /// Loads the programs of this object.
     pub(super) fn load(ebpf: &mut Ebpf, groups: u32) -> Result<Self, Error> {
         let connections = load(ebpf, "sockvs_walk_connections")?;
@@ -90,7 +90,7 @@ impl Ways {
         })
     }
 
-    /// One of them. Each may look by itself, at the same time as the other.
+    /// One of the walkers. They can run at the same time.
     fn walker(&mut self, number: u32) -> Option<Walker> {
         let again = |descriptor: &OwnedFd| descriptor.try_clone().ok();
         Some(Walker {
@@ -107,18 +107,18 @@ impl Ways {
         })
     }
 
-    /// The one that answers for the table.
+    /// The walker of the table.
     pub(super) fn for_the_table(&mut self) -> Option<Walk> {
         self.walker(0).map(Walk)
     }
 
-    /// The one that looks for what is not in use any more.
+    /// The walker that frees unused entries.
     pub(super) fn reaper(&mut self) -> Option<Reaper> {
         self.walker(1).map(Reaper)
     }
 }
 
-/// As many handles of a map as there are walkers.
+/// One handle of a map for each walker.
 fn copies<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<Array<MapData, V>>, Error> {
     (0..WALKERS).map(|_| array(ebpf, name)).collect()
 }
@@ -131,7 +131,7 @@ pub(super) fn array<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Array<Map
         .map_err(|error| Error::Map(name, error))
 }
 
-/// Loads a program that is attached to nothing.
+/// Loads a program without attaching it.
 pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
     let program = ebpf.program_mut(name).ok_or(Error::Lacks(name))?;
     let Program::RawTracePoint(program) = program else {
@@ -151,7 +151,7 @@ pub(super) fn descriptor(ebpf: &Ebpf, name: &'static str) -> Result<OwnedFd, Err
     }
 }
 
-/// Looks through the maps.
+/// Reads the entries of the maps.
 struct Walker {
     number: u32,
     connections: OwnedFd,
@@ -166,13 +166,12 @@ struct Walker {
 }
 
 impl Walker {
-    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
-    /// date.
+    /// Connected sockets of TCP and UDP. Brings the counters up to date.
     fn connected(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
         self.first_connected(u32::MAX, &mut each)
     }
 
-    /// The same, but if there are more than so many, the rest is left to the reaper.
+    /// As `connected`, but beyond a limit the rest is left to the reaper.
     fn first_connected(
         &mut self,
         limit: u32,
@@ -191,7 +190,7 @@ impl Walker {
         walked
     }
 
-    /// Goes on for as long as `each` wants more.
+    /// Continues until `each` returns false.
     fn walk(&mut self, each: &mut dyn FnMut(&LiveConnection) -> bool) -> io::Result<()> {
         let more = Cell::new(true);
         let mut each = |live: &LiveConnection| more.set(each(live));
@@ -222,7 +221,7 @@ impl Walker {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The flows of sockets that are not connected.
+    /// The flows of unconnected sockets.
     fn flows(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
         let mut keys: Keys<FlowKey, Flow> = Keys::of(self.flowing.try_clone()?);
         while let Some(some) = keys.next()? {
@@ -261,17 +260,17 @@ impl Walker {
     }
 }
 
-/// How many keys these are, which are not more than are looked at in one run.
+/// The number of these keys, which one run can process.
 fn count<T>(keys: &[T]) -> u32 {
     u32::try_from(keys.len()).unwrap_or(WALK_AT_ONCE)
 }
 
-/// Answers for the table what is open.
+/// Reads open connections for the table.
 pub(super) struct Walk(Walker);
 
 impl Walk {
-    /// Brings the counters up to date, unless they just were. Where there are so many connections
-    /// that it takes long, the reaper does it every few seconds.
+    /// Brings the counters up to date, unless they are current. With very many connections, the
+    /// reaper does so every few seconds.
     pub(super) fn settle(&mut self) {
         let fresh = |Settled { at, connections }| connections > MANY || at.elapsed() < FRESH;
         let last = *self.0.last();
@@ -282,15 +281,14 @@ impl Walk {
         }
     }
 
-    /// The connections of TCP, and the sockets of UDP that are connected. Brings the counters up to
-    /// date.
+    /// Connected sockets of TCP and UDP. Brings the counters up to date.
     pub(super) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut connected = Vec::new();
         self.0.connected(|live| connected.push(*live))?;
         Ok(connected)
     }
 
-    /// These, and the flows of sockets that are not connected.
+    /// Connected sockets, and the flows of unconnected ones.
     pub(super) fn all(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut all = self.connected()?;
         self.0.flows(|live| all.push(*live))?;
@@ -298,17 +296,17 @@ impl Walk {
     }
 }
 
-/// Frees what the programs keep of sockets that are gone without a program having been told, and
-/// the flows that are not in use while there are many.
+/// Frees the entries of sockets that were closed without a program being run, and unused flows
+/// while there are many.
 pub struct Reaper(Walker);
 
 impl Reaper {
-    /// Looks through the maps once. Takes about a microsecond for each connection. What comes first
+    /// Processes all maps once. It takes about a microsecond for each connection. The first part
     /// brings the counters up to date.
     ///
     /// # Errors
     ///
-    /// When the kernel does not let a map be looked through.
+    /// When the kernel refuses to read a map.
     pub fn reap(&mut self) -> io::Result<()> {
         self.0.connected(|_| {})?;
         self.0.flows(|_| {})

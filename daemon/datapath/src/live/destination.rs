@@ -31,10 +31,10 @@ impl<'a> LiveDestination<'a> {
         })
     }
 
-    /// Prepares a free record for a destination of the service with index `owner`. What is counted
-    /// there stays. The other fields follow; `set_live` ends it.
+    /// Prepares a free record for a destination of the service with index `owner`. Its counters are
+    /// kept. The other fields must be written next, and then `set_live`.
     pub(crate) fn begin(self, key: &DestinationKey, owner: u32, born: u64) {
-        // The record is free: no slot in force leads to it, and a program that still looks at its
+        // The record is free: no slot in force refers to it, and a program that still reads its
         // last use compares generations, or at worst counts one connection of that use.
         field!(self.address).write(records::address_words(key.addr));
         field!(self.port).write(key.port.to_be());
@@ -44,13 +44,13 @@ impl<'a> LiveDestination<'a> {
         field!(self.born).write(born);
     }
 
-    /// From now on the record is for another destination than before.
+    /// Marks the record as used by another destination than before.
     pub(crate) fn use_anew(self) {
         let number = field!(self.use_number).atomic();
         number.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Nothing was counted yet.
+    /// Zeroes the counters.
     pub(crate) fn zero(self) {
         let counters = [
             field!(self.conns),
@@ -60,18 +60,18 @@ impl<'a> LiveDestination<'a> {
             field!(self.outbytes),
         ];
         for counter in counters {
-            // Programs that count meanwhile do so before or after.
+            // A program that counts at the same time does so before or after.
             counter.atomic().store(0, Ordering::Relaxed);
         }
     }
 
-    /// `lblcr` no longer stays with the server.
+    /// Ends the assignment of `lblcr` to the server.
     pub(crate) fn leave(self) {
         let joined = field!(self.joined).atomic();
         joined.store(0, Ordering::Relaxed);
     }
 
-    /// The whole record.
+    /// Reads the whole record.
     pub(crate) fn read(self) -> DestinationRecord {
         // SAFETY: plain data, of which programs change only the counter.
         unsafe { self.record.as_ptr().read_volatile() }
@@ -97,7 +97,7 @@ impl<'a> LiveDestination<'a> {
         self.set_thresholds(upper_threshold, lower_threshold);
     }
 
-    /// What was counted since the record was begun, and the connections that there are.
+    /// The counters since the record was initialised, and the numbers of connections.
     pub(crate) fn reading(self) -> DestinationReading {
         let record = self.read();
         let count = |connections: u64| u32::try_from(connections).unwrap_or(u32::MAX);
@@ -117,8 +117,8 @@ impl<'a> LiveDestination<'a> {
     }
 
     /// Sets the thresholds, and whether the destination is overloaded by them
-    /// (`__ip_vs_dest_update_overload`). A connection that comes or goes at the same moment may
-    /// find the old ones; the next one mends that.
+    /// (`__ip_vs_dest_update_overload`). A connection that starts or ends at the same moment may
+    /// use the old ones; the next connection corrects the flag.
     pub(crate) fn set_thresholds(self, upper: u32, lower: u32) {
         field!(self.upper_threshold)
             .atomic()
@@ -135,12 +135,12 @@ impl<'a> LiveDestination<'a> {
         }
     }
 
-    /// One of the connections that are counted there, an active one or another, is so no longer.
+    /// Subtracts one connection, an active or an inactive one.
     pub(crate) fn uncount(self, active: bool) {
         let all = field!(self.total);
         let actives = active.then(|| field!(self.active));
         for counter in [Some(all), actives].into_iter().flatten() {
-            // Programs change it at the same time.
+            // Programs change the counter concurrently.
             let _ = counter
                 .atomic()
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| {
@@ -154,22 +154,22 @@ impl<'a> LiveDestination<'a> {
         self.state().load(Ordering::Acquire) == STATE_LIVE
     }
 
-    /// Whether the destination is not in the table, but connections are still counted there.
+    /// Whether the destination is deleted, but connections are still counted in its record.
     pub(crate) fn is_deleted_in_use(self) -> bool {
         !self.is_live() && self.is_connected()
     }
 
-    /// Whether connections are counted there.
+    /// Whether connections are counted in the record.
     pub(crate) fn is_connected(self) -> bool {
         field!(self.total).atomic().load(Ordering::Relaxed) > 0
     }
 
-    /// The destination is in the table.
+    /// Marks the destination as in the table.
     pub(crate) fn set_live(self) {
         self.state().store(STATE_LIVE, Ordering::Release);
     }
 
-    /// The destination is not in the table.
+    /// Marks the destination as not in the table.
     pub(crate) fn set_free(self) {
         self.state().store(STATE_FREE, Ordering::Release);
     }

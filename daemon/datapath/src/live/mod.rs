@@ -1,7 +1,7 @@
-//! Reading and writing records that the eBPF programs may be looking at.
+//! Reads and writes records that eBPF programs may read at the same time.
 //!
-//! All unsafe access to the mapped records is here. Each method says who else may look at the words
-//! it touches. In what order things are done to bring a change into force is decided in `publish`.
+//! All unsafe access to the mapped records is here. Each method states which programs may access
+//! the same words. The order of writes that brings a change into force is decided in `publish`.
 
 mod destination;
 mod service;
@@ -27,7 +27,7 @@ pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
         .map(|slot| unsafe { slot.as_ptr().read_volatile() })
 }
 
-/// Writes a slot that no selection in force leads to.
+/// Writes a slot that no selection in force refers to.
 pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
     if let Some(slot) = slots.at(at) {
         // SAFETY: an aligned word of a mapping; a program that still reads it compares generations.
@@ -35,7 +35,7 @@ pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
     }
 }
 
-/// A field of a record, which is mapped for as long as `'a`.
+/// A field of a record, which is mapped for `'a`.
 #[derive(Clone, Copy)]
 struct Field<'a, T> {
     place: NonNull<T>,
@@ -61,21 +61,21 @@ impl<T: Pod> Field<'_, T> {
         unsafe { self.place.as_ptr().read_volatile() }
     }
 
-    /// Writes plain data that no program follows yet, or of which it checks what it sees.
+    /// Writes plain data that no program uses yet, or that programs validate.
     fn write(self, value: T) {
         // SAFETY: as in `read`.
         unsafe { self.place.as_ptr().write_volatile(value) };
     }
 }
 
-/// A type of field that both sides only ever change whole.
+/// Fields that programs and daemon only change as a whole.
 macro_rules! atomic {
     ($($number:ty => $atomic:ty)*) => {
         $(impl<'a> Field<'a, $number> {
-            /// The field as what both sides change at the same time.
+            /// The field, for concurrent changes.
             fn atomic(self) -> &'a $atomic {
-                // SAFETY: the field is aligned and mapped for `'a` (`new`); whatever changes it
-                // does so by whole words.
+                // SAFETY: the field is aligned and mapped for `'a` (`new`), and is only changed as
+                // a whole word.
                 unsafe { <$atomic>::from_ptr(self.place.as_ptr()) }
             }
         })*

@@ -32,13 +32,14 @@ impl<'a> LiveService<'a> {
         })
     }
 
-    /// Prepares a free record for a service. The other fields follow; `set_live` ends it.
+    /// Prepares a free record for a service. The other fields must be written next, and then
+    /// `set_live`.
     pub(crate) fn begin(self, key: RecordKey, protocol: u16, born: u64) {
         let number = field!(self.use_number).atomic();
         number.fetch_add(1, Ordering::AcqRel);
         let templates = field!(self.templates).atomic();
         templates.store(0, Ordering::Relaxed);
-        // The record is free: no entry leads to it, and a program that still looks at its last use
+        // The record is free: no entry refers to it, and a program that still reads its last use
         // compares key, generation and use.
         field!(self.key).write(key);
         field!(self.protocol).write(protocol);
@@ -46,15 +47,15 @@ impl<'a> LiveService<'a> {
         self.zero();
     }
 
-    /// Nothing was counted yet.
+    /// Zeroes the counters.
     pub(crate) fn zero(self) {
         for counter in self.counters() {
-            // Programs that count meanwhile do so before or after.
+            // A program that counts at the same time does so before or after.
             counter.store(0, Ordering::Relaxed);
         }
     }
 
-    /// `conns` and what follows it.
+    /// `conns` and the counters that follow it.
     fn counters(self) -> [&'a AtomicU64; 5] {
         [
             field!(self.conns),
@@ -71,12 +72,12 @@ impl<'a> LiveService<'a> {
         field!(self.key).read()
     }
 
-    /// The service's number in the order in which services were added.
+    /// The service's number in the order of creation.
     pub(crate) fn born(self) -> u64 {
         field!(self.born).read()
     }
 
-    /// Which use of the record this is.
+    /// The number of the record's current use.
     pub(crate) fn use_number(self) -> u32 {
         field!(self.use_number).read()
     }
@@ -92,7 +93,7 @@ impl<'a> LiveService<'a> {
         }
     }
 
-    /// The protocol in full.
+    /// The protocol with all its bits.
     pub(crate) fn protocol(self) -> u16 {
         field!(self.protocol).read()
     }
@@ -118,12 +119,12 @@ impl<'a> LiveService<'a> {
         field!(self.netmask).write(netmask);
     }
 
-    /// Puts a selection and terms into the halves that are not in force, then brings them into
+    /// Writes a selection and terms to the halves that are not in force, and then brings them into
     /// force.
     pub(crate) fn bring_into_force(self, selection: Selection, terms: Terms) {
         let generation = self.generation();
         let next = generation.load(Ordering::Relaxed).wrapping_add(1);
-        // No program follows this half; one that still reads it compares generations.
+        // No program uses this half; one that still reads it compares generations.
         self.half(next).write(selection);
         self.terms_half(next).write(terms);
         generation.store(next, Ordering::Release);
@@ -135,27 +136,28 @@ impl<'a> LiveService<'a> {
             .read()
     }
 
-    /// Brings terms into force with the selection that is in force already.
+    /// Brings terms into force, with the selection that is already in force.
     pub(crate) fn set_terms(self, terms: Terms) {
         if terms != self.terms() {
             self.bring_into_force(self.selection(), terms);
         }
     }
 
-    /// Sets after how much silence, in nanoseconds, a socket's next datagram may go elsewhere.
+    /// Sets the idle time in nanoseconds after which a socket's next datagram may get another
+    /// server.
     pub(crate) fn set_udp_timeout(self, timeout: u64) {
         field!(self.udp_timeout)
             .atomic()
             .store(timeout, Ordering::Relaxed);
     }
 
-    /// Whether anything was counted since the record was begun or zeroed.
+    /// Whether anything was counted since the record was initialised or zeroed.
     pub(crate) fn has_counted(self) -> bool {
         let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed) > 0;
         self.counters().into_iter().any(counted)
     }
 
-    /// What was counted since the record was begun. There are no rates.
+    /// The counters since the record was initialised. The rates are zero.
     pub(crate) fn stats(self) -> Stats {
         let counters = self.counters();
         let [conns, inpkts, outpkts, inbytes, outbytes] =
@@ -175,12 +177,12 @@ impl<'a> LiveService<'a> {
         self.state().load(Ordering::Acquire) == STATE_LIVE
     }
 
-    /// The service is in the table.
+    /// Marks the service as in the table.
     pub(crate) fn set_live(self) {
         self.state().store(STATE_LIVE, Ordering::Release);
     }
 
-    /// Nobody uses the record.
+    /// Marks the record as free.
     pub(crate) fn set_free(self) {
         self.state().store(STATE_FREE, Ordering::Release);
     }

@@ -1,6 +1,6 @@
-//! Open connections of a version whose records of them look otherwise. The new programs do not know
-//! them, and are not told their end by anything that they keep: so they are not counted any more
-//! from when the new programs are attached. They live on, and go where they went.
+//! Open connections of a version whose connection entries have another layout. The new programs do
+//! not know these entries and do not learn when the connections end, so they are no longer counted
+//! once the new programs are attached. The connections themselves go on, to the same servers.
 
 use std::io;
 
@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl Migration<'_> {
-    /// Takes the connections of these maps out of the counters of their destinations. To be done
-    /// when no old program runs any more. What was taken out is zeroed, so that it is done once
-    /// only.
+    /// Subtracts the connections in these maps from the counters of their destinations. Must be
+    /// called when no old program runs any more. Entries are zeroed, so that each is subtracted
+    /// only once.
     pub(super) fn uncount(&self, old: &Layouts) -> io::Result<()> {
         let Some(destinations) = self.new.map("DESTINATION_RECORDS") else {
             return Ok(());
@@ -49,7 +49,7 @@ impl Migration<'_> {
     }
 }
 
-/// Where in an entry is what counts.
+/// The offsets of the fields in an entry that are needed for counting.
 struct Entry {
     size: usize,
     counted: usize,
@@ -74,7 +74,7 @@ impl Entry {
         })
     }
 
-    /// Which destination's record a connection is counted in, and whether as an active one.
+    /// The index of the destination's record, and whether the connection counts as active.
     fn read(&self, entry: &[u8]) -> Option<(u32, bool)> {
         let word = |at: usize| {
             entry

@@ -1,18 +1,19 @@
-//! Carrying a table over to maps of another layout, when a daemon of another version takes over.
+//! Migrates a table to maps of another layout, when a daemon of another version takes over.
 //!
-//! The new maps are filled before any program follows them, so every `connect(2)` meets a whole
-//! table: the old one or the new one. Records keep their indexes, so that what sockets remember is
-//! true of both. While programs are replaced one by one, some connections are counted in old
-//! records and some in new ones; the new ones begin at zero, and in the end what the old ones have
-//! is added. A field that the earlier version did not have is zero.
+//! The new maps are filled before any program uses them, so every `connect(2)` finds a complete
+//! table: the old or the new one. Records keep their indexes, so connection entries are valid with
+//! both. While programs are replaced one by one, some connections are counted in old records and
+//! some in new ones; the new ones start at zero, and in the end the old counters are added. A field
+//! that the earlier version did not have is zero.
 //!
-//! A daemon that is killed in the middle leaves a directory whose `layouts` still are the old ones,
-//! and its announcement. The next one carries over again, whatever version it is; in the end it
-//! adds what is counted in all records but its own.
+//! A daemon that is killed during a migration leaves a directory in which `layouts` is still the
+//! old one, with its announcement beside it. The next daemon, of any version, migrates again; in
+//! the end it adds the counters of all records but its own.
 //!
-//! What sockets remember, templates and slots are changed by programs in place and cannot be
-//! carried over like this. Slots' layout stays as it is (a test in `layout` sees to it). Where that
-//! of connections changes, those that are open are not counted any more (`connections`), and where
+//! Connection entries, templates and slots are changed by programs in place and cannot be migrated
+//! like this. The layout of slots must not change (a test in `layout` checks that). If that of
+//! connection entries changes, open connections are no longer counted (`connections`); if that of
+//! templates changes, clients may get another server once.
 //! that of templates does, clients may get another server once.
 
 mod connections;
@@ -37,28 +38,28 @@ use super::{
     translation::{Translation, has_second_configuration, with_configuration},
 };
 
-/// The fields of records that programs count in.
+/// The fields of records that programs increment.
 const COUNTERS: [&str; 7] = [
     "conns", "active", "total", "inpkts", "outpkts", "inbytes", "outbytes",
 ];
-/// Those that an earlier version did not zero but told from `zero_point` on, in this order.
+/// Those that an earlier version did not zero but subtracted `zero_point` from, in this order.
 const ZEROED: [&str; 5] = ["conns", "inpkts", "outpkts", "inbytes", "outbytes"];
-/// The maps that only a daemon changes.
+/// The maps that only the daemon changes.
 const TABLES: [&str; 5] = ["GLOBALS", "NAMESPACES", "SYNC_DAEMONS", "EDIT", "SERVICES"];
 
-/// From which layouts to which.
+/// A migration between layouts.
 pub(super) struct Migration<'a> {
     pins: &'a PinDirectory,
-    /// Where the table is, if that is elsewhere.
+    /// The layouts of the table, if they differ.
     table: Option<Layouts>,
-    /// Where connections may have been counted.
+    /// The layouts of maps in which connections may be counted.
     counted: Vec<Layouts>,
     new: &'a Layouts,
 }
 
 impl<'a> Migration<'a> {
-    /// What there is to do before and after the programs are attached, if anything: a new directory
-    /// only has to learn whose it is. It is announced.
+    /// The migration that is due, if any, announced in the directory: a new directory only gets its
+    /// layouts recorded.
     pub(super) fn due(pins: &'a PinDirectory, new: &'a Layouts) -> io::Result<Option<Self>> {
         let pinned = Layouts::pinned(pins)?;
         let table = pinned.clone().filter(|old| old != new);
@@ -77,7 +78,7 @@ impl<'a> Migration<'a> {
         }))
     }
 
-    /// Fills the new maps, which are pinned already, with all but what is counted.
+    /// Fills the new maps, which are pinned already, except for the counters.
     pub(super) fn carry_over(&self) -> io::Result<()> {
         let Some(table) = &self.table else {
             return Ok(());
@@ -99,8 +100,8 @@ impl<'a> Migration<'a> {
         self.each_record_map(table, |old, new, chunks| chunks.carry_over(old, new))
     }
 
-    /// No program follows the old maps any more: adds what is counted there to what is counted in
-    /// the new ones, which are the table from now on.
+    /// Adds the old counters to the new ones, and makes the new maps the table. Must be called when
+    /// no program uses the old maps any more.
     pub(super) fn settle(&self) -> io::Result<()> {
         await_programs()?;
         for old in &self.counted {
@@ -118,7 +119,7 @@ impl<'a> Migration<'a> {
         self.new.pin(self.pins)
     }
 
-    /// The layouts of a map, if they differ.
+    /// The old and new layouts of a map, if they differ.
     fn changed<'l>(
         &'l self,
         old: &'l Layouts,
@@ -151,9 +152,10 @@ impl<'a> Migration<'a> {
     }
 }
 
-/// Waits until no program runs that ran before.
+/// Waits until all programs have ended that run now.
 fn await_programs() -> io::Result<()> {
-    /// `MEMBARRIER_CMD_GLOBAL` waits for a grace period of RCU, and programs run under its lock.
+    /// `MEMBARRIER_CMD_GLOBAL` waits for an RCU grace period, and programs run in an RCU read-side
+    /// critical section.
     const GLOBAL: libc::c_int = 1;
     // SAFETY: the call takes numbers only.
     match unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) } {
@@ -164,16 +166,16 @@ fn await_programs() -> io::Result<()> {
 
 /// A map of records, old and new.
 trait Records {
-    /// Fills new records, but for the counters.
+    /// Fills new records, except for the counters.
     fn carry_over(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
-    /// Moves what is counted to the new records.
+    /// Moves the counters to the new records.
     fn settle(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
-    /// Takes from that what an earlier version had only noted as zeroed.
+    /// Subtracts the zero points of an earlier version.
     fn zero(&mut self, old: &RecordLayout, new: &RecordLayout) -> io::Result<()>;
 }
 
 struct Both<T> {
-    /// Word by word: this version has no type for them.
+    /// Accessed word by word: this version has no type for the old records.
     old: Chunks<u64>,
     new: Chunks<T>,
 }
@@ -199,7 +201,7 @@ fn outer(path: &Path) -> io::Result<ArrayOfMaps<MapData, MapData>> {
     map.try_into().map_err(failed)
 }
 
-/// Records are made of whole words.
+/// Records consist of whole words.
 fn words_of(record: &RecordLayout) -> io::Result<u32> {
     u32::try_from(record.size / 8).map_err(io::Error::other)
 }
@@ -214,7 +216,7 @@ impl<T: Pod> Records for Both<T> {
         for index in 0..self.old.len() / words.max(1) {
             let from: Vec<u8> = (index * words..(index + 1) * words)
                 .filter_map(|at| self.old.at(at))
-                // SAFETY: an aligned word of a mapping, which programs write whole.
+                // SAFETY: an aligned word of a mapping, which programs write as a whole.
                 .flat_map(|word| unsafe { word.as_ptr().read_volatile() }.to_ne_bytes())
                 .collect();
             self.new.ensure(index).map_err(io::Error::other)?;
@@ -229,10 +231,10 @@ impl<T: Pod> Records for Both<T> {
             };
             for (at, bytes) in translation.parts(&from) {
                 for (byte, at) in bytes.iter().zip(at..) {
-                    // SAFETY: `Translation` keeps within the new record, whose layout is that of
+                    // SAFETY: `Translation` stays within the new record, whose layout is that of
                     // `T`.
                     let place = unsafe { record.as_ptr().cast::<u8>().add(at) };
-                    // SAFETY: as above; no program follows the record yet.
+                    // SAFETY: as above; no program uses the record yet.
                     unsafe { place.write_volatile(*byte) };
                 }
             }
@@ -263,8 +265,7 @@ impl<T: Pod> Records for Both<T> {
 }
 
 impl<T: Pod> Both<T> {
-    /// Takes a word out of each old record and gives it to one of the new record, where both have
-    /// them.
+    /// Moves a counter from each old record to the new one, if both have it.
     fn move_words(
         &self,
         (old, from): (&RecordLayout, &str),
@@ -284,9 +285,9 @@ impl<T: Pod> Both<T> {
             let old = unsafe { AtomicU64::from_ptr(old.as_ptr()) };
             // SAFETY: the new record has this field, which is an aligned word.
             let new = unsafe { new.as_ptr().cast::<u64>().add(to as usize) };
-            // SAFETY: as above; programs change it as a whole, too.
+            // SAFETY: as above; programs change the word as a whole, too.
             let new = unsafe { AtomicU64::from_ptr(new) };
-            // Between these two nothing can be waited for, and so nothing is lost.
+            // Nothing can block between these two operations, and so no count is lost.
             let word = old.swap(0, Ordering::AcqRel);
             give(new, word);
         }
@@ -294,7 +295,7 @@ impl<T: Pod> Both<T> {
     }
 }
 
-/// Which word of a record a counter is.
+/// The index of a counter's word in a record.
 fn word(record: &RecordLayout, name: &str) -> Option<u32> {
     let field = record.fields.iter().find(|field| field.name == name)?;
     let is_word = field.size == 8 && field.at.is_multiple_of(8) && field.at + 8 <= record.size;

@@ -1,9 +1,9 @@
-//! The schedulers that go by an address: `sh`, `dh` and `mh` (`ip_vs_sh.c`, `ip_vs_dh.c`,
-//! `ip_vs_mh.c`). Here their tables are laid out; a client's place in them is found by the eBPF
-//! program.
+//! The schedulers that hash an address: `sh`, `dh` and `mh` (`ip_vs_sh.c`, `ip_vs_dh.c`,
+//! `ip_vs_mh.c`). This module builds their tables; the eBPF program computes a client's index.
 //!
-//! A server stays at its places while its weight is zero, so that nobody else's clients move: a
-//! connection that comes to such a place is refused, or goes elsewhere by the fallback option.
+//! A server keeps its entries while its weight is zero, so that clients of other servers keep
+//! theirs: a connection that hits such an entry is refused, or goes elsewhere by the fallback
+//! option.
 
 use sockvs_ebpf_common::{MAGLEV_KEY, SelectionKind, maglev_hash, source_hash};
 
@@ -11,13 +11,14 @@ use super::Server;
 
 /// The size of the tables of `sh` and `dh` (`IP_VS_SH_TAB_SIZE`, `IP_VS_DH_TAB_SIZE`).
 const SOURCE_PLACES: usize = 256;
-/// The size of the table of `mh`, and the bits that count (`CONFIG_IP_VS_MH_TAB_INDEX` of 12).
+/// The size of the table of `mh`, and the number of bits of a weight that count
+/// (`CONFIG_IP_VS_MH_TAB_INDEX` of 12).
 const MAGLEV_PLACES: u32 = 4093;
 const MAGLEV_BITS: u32 = 12;
 /// The key of `mh`'s second hash function (`generate_hash_secret`).
 const MAGLEV_KEY2: u64 = 2_654_446_892;
 
-/// `sh`: each server has as many places in a row as its weight says, one at least.
+/// `sh`: each server has as many consecutive entries as its weight, but at least one.
 pub(super) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let places = servers
         .iter()
@@ -30,8 +31,8 @@ pub(super) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     (SelectionKind::SourceHash, table)
 }
 
-/// `dh`: one place for each server, round and round. All connections to one address come to the
-/// same place, so that is all there is to lay out.
+/// `dh`: one entry for each server, repeatedly. All connections to one address use the same entry,
+/// so only that one is built.
 pub(super) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let place = source_hash(address) as usize;
     let server = servers
@@ -45,8 +46,8 @@ pub(super) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, V
     )
 }
 
-/// `mh`: servers take slots in choosing a place, each in an order of its own, as many at a turn as
-/// its weight says.
+/// `mh`: servers choose entries in turns, each in its own order, and as many per turn as its
+/// weight.
 pub(super) fn maglev(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let last_weight = |server: &Server| u32::try_from(server.last_weight).unwrap_or(0);
     let weights = || servers.iter().map(last_weight).filter(|weight| *weight > 0);

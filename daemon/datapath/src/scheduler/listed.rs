@@ -1,6 +1,6 @@
-//! The schedulers that look at each server when a connection comes: `lc`, `wlc`, `sed`, `nq`, `fo`,
-//! `ovf`, `twos`, `lblc` and `lblcr` (`ip_vs_lc.c` and so on). Here is decided which servers are
-//! looked at, in what order and with what weight; the looking is the eBPF program's.
+//! The schedulers that compare servers for each connection: `lc`, `wlc`, `sed`, `nq`, `fo`, `ovf`,
+//! `twos`, `lblc` and `lblcr` (`ip_vs_lc.c` and so on). This module builds the list of servers with
+//! their order and weights; the eBPF program compares them.
 
 use std::cmp::Reverse;
 
@@ -9,15 +9,15 @@ use sockvs_ebpf_common::SelectionKind;
 use super::{Schedule, Server, Slot};
 use sockvs_ipvs::Scheduler;
 
-/// How the servers are looked at, and which.
+/// The kind of comparison, and the servers to compare.
 pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
-    let mut looked_at: Vec<Server> = servers.iter().filter(|s| s.weight > 0).copied().collect();
+    let mut usable: Vec<Server> = servers.iter().filter(|s| s.weight > 0).copied().collect();
     match scheduler {
-        // Weights play no part, but for zero.
-        Scheduler::LeastConnection => looked_at.iter_mut().for_each(|server| server.weight = 1),
-        // The highest weight first; of equals, the first of the list.
+        // Only weight zero matters.
+        Scheduler::LeastConnection => usable.iter_mut().for_each(|server| server.weight = 1),
+        // The highest weight first; equal ones in the order of the list.
         Scheduler::Failover | Scheduler::Overflow => {
-            looked_at.sort_by_key(|server| Reverse(server.weight));
+            usable.sort_by_key(|server| Reverse(server.weight));
         }
         _ => {}
     }
@@ -31,11 +31,10 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
         Scheduler::LocalityLeastConnectionReplicated => SelectionKind::LocalityReplicated,
         _ => SelectionKind::LeastOverhead,
     };
-    (kind, looked_at)
+    (kind, usable)
 }
 
-/// Where the cursor of `lblc` and `lblcr` goes on when these are the servers that are looked at
-/// from now on (`SelectionKind::Locality`).
+/// The cursor of `lblc` and `lblcr` for a new list of servers (`SelectionKind::Locality`).
 pub(super) fn kept(kind: SelectionKind, kept: u64, after: &Schedule) -> u64 {
     let stays = |turn: &Slot| u64::from(turn.id.0) + 1 == kept;
     let mut slots = after.rounds.iter().flat_map(|round| &round.slots);

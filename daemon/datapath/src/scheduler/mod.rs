@@ -1,10 +1,9 @@
-//! Schedulers: what schedule of servers new connections go through, and where in it the next one
-//! is.
+//! Schedulers: the order of servers for new connections, and the position of the next one in it.
 //!
-//! A scheduler here is a compiler. It slots a service's destinations into a [`Schedule`] that the
-//! eBPF program only has to step through, and it says at which place to go on when a service was
-//! edited while it was running. The schedules and the places are those that the kernel's modules of
-//! the same name produce (`net/netfilter/ipvs/ip_vs_*.c`).
+//! A scheduler here is a compiler. It arranges a service's destinations into a [`Schedule`] that
+//! the eBPF program only steps through, and determines the position at which to continue after an
+//! edit of a service in use. The schedules and positions are those of the kernel's modules of the
+//! same name (`net/netfilter/ipvs/ip_vs_*.c`).
 //!
 //! Nothing here touches a map; see `publish` for that.
 
@@ -17,10 +16,10 @@ use sockvs_ebpf_common::SelectionKind;
 
 use sockvs_ipvs::{Cause, DestinationId, Scheduler};
 
-/// A destination as a scheduler sees it, in the order of the service's list.
+/// A destination in the form that schedulers use, in the order of the service's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// Which destination it is, and where its record stands.
+    /// The destination's id, which is the index of its record.
     pub(super) id: DestinationId,
     /// Its weight, never negative.
     pub(super) weight: i32,
@@ -30,7 +29,7 @@ pub(super) struct Server {
     pub(super) hashed: u32,
 }
 
-/// What of a service a scheduler looks at besides its destinations.
+/// The settings of a service that its scheduler uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     /// The scheduler.
@@ -41,10 +40,10 @@ pub(super) struct Settings {
     pub(super) address: u32,
 }
 
-/// A slot: a server, as the programs find it in `SLOTS`.
+/// A slot: a server in the form of the map `SLOTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
-    /// Which destination it is.
+    /// The destination's id.
     pub(super) id: DestinationId,
     /// Its weight.
     pub(super) weight: u32,
@@ -75,17 +74,17 @@ impl From<&Server> for Slot {
     }
 }
 
-/// Servers that take turns for a while.
+/// Servers that are chosen in turn for some choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Round {
-    /// The first place that belongs to this round.
+    /// The first position of this round.
     pub(super) first: u64,
-    /// The servers that take turns.
+    /// The servers, in order.
     pub(super) slots: Vec<Slot>,
 }
 
 impl Round {
-    /// The only round of a schedule: these servers.
+    /// The only round of a schedule.
     fn only(servers: &[Server]) -> Vec<Self> {
         vec![Self {
             first: 0,
@@ -94,23 +93,23 @@ impl Round {
     }
 }
 
-/// Servers in an order that repeats after `period` choices.
+/// An order of servers that repeats after `period` choices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Schedule {
-    /// How many choices there are before it starts again; zero if no server can be used.
+    /// The number of choices until it repeats; zero if no server can be used.
     pub(super) period: u64,
-    /// Rounds without gaps; the first one starts at place zero.
+    /// Rounds without gaps; the first one starts at position zero.
     pub(super) rounds: Vec<Round>,
 }
 
 impl Schedule {
-    /// The round that `place` belongs to.
+    /// The round of a position.
     fn round(&self, place: u64) -> Option<&Round> {
         let after = self.rounds.partition_point(|round| round.first <= place);
         self.rounds.get(after.checked_sub(1)?)
     }
 
-    /// The server at `place`.
+    /// The server at a position.
     pub(super) fn server(&self, place: u64) -> Option<&Slot> {
         let round = self.round(place)?;
         let len = u64::try_from(round.slots.len()).ok()?;
@@ -119,42 +118,42 @@ impl Schedule {
     }
 }
 
-/// A compiled service. What programs follow of it is written into the maps, and stands there.
+/// A compiled service. The programs' part of it is written to the maps, which hold the only copy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// What is done with the schedule's servers.
+    /// How the program chooses among the schedule's servers.
     pub(super) kind: SelectionKind,
     /// `OPTION_PORT` and `OPTION_FALLBACK`.
     pub(super) options: u32,
-    /// What new connections step through.
+    /// The order for new connections.
     pub(super) schedule: Schedule,
-    /// What is remembered until the next plan.
+    /// The state for computing the next plan.
     pub(super) sched_state: SchedState,
 }
 
-/// What a scheduler remembers of a service while a plan of its is in force.
+/// The state of a service's scheduler while one of its plans is in force.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SchedState {
-    /// Where the plan started.
+    /// The cursor at which the plan started.
     pub(super) start: u64,
     state: State,
 }
 
-/// What the kernel's scheduler module would keep as `svc->sched_data` if no connection came after
-/// the plan was made.
+/// What the kernel's scheduler module would keep as `svc->sched_data` if no connection was
+/// scheduled after the plan was computed.
 #[derive(Clone, Copy, Debug, Default)]
 enum State {
-    /// No scheduler: no connection is ever sent anywhere.
+    /// No scheduler: no connection gets a server.
     #[default]
     None,
     RoundRobin(rr::Mark),
     WeightedRoundRobin(wrr::Mark),
-    /// Nothing is remembered but what the programs keep: each connection is looked at by itself.
+    /// No state but that of the programs: each connection is scheduled independently.
     Stateless,
 }
 
 impl Plan {
-    /// The first plan of a service, or of one that changed its scheduler.
+    /// The first plan of a service, or the first with a new scheduler.
     pub(super) fn new(settings: Settings, servers: &[Server]) -> Self {
         match settings.scheduler {
             Scheduler::None => Self::default(),
@@ -164,9 +163,9 @@ impl Plan {
         }
     }
 
-    /// The plan of a service that an earlier daemon left, whose schedule this is, and whose cursor
-    /// goes on from where it was. At what place that daemon had put the cursor is not known; as far
-    /// as choices were made at all, it makes no difference to the next one.
+    /// The plan of a service of an earlier daemon, with its schedule and cursor. The position at
+    /// which that daemon started the plan is unknown; it does not affect the next choice if any
+    /// choice was made at all.
     pub(super) fn resumed(settings: Settings, servers: &[Server]) -> Self {
         let mut plan = Self::new(settings, servers);
         plan.sched_state.start = 0;
@@ -175,8 +174,8 @@ impl Plan {
 }
 
 impl SchedState {
-    /// Whether a service's settings ask for another plan than the one in force, which has these
-    /// options; its scheduler is the same.
+    /// Whether a service's settings are the same as those of the plan in force, which has these
+    /// options and the same scheduler.
     pub(super) fn suits(self, options: u32, settings: Settings) -> bool {
         match self.state {
             State::Stateless => options == settings.options,
@@ -184,9 +183,9 @@ impl SchedState {
         }
     }
 
-    /// The plan after a change that leaves the settings as they are. `cursor` is how many choices
-    /// were made in all, counted from `start`, in a schedule of this period; `schedule` reads it.
-    /// `after` are the servers as they are now.
+    /// The plan after a change of destinations, with the same settings. `cursor` is the number of
+    /// choices, counted from `start`, in a schedule with this period; `schedule` reads that
+    /// schedule. `after` are the current servers.
     pub(super) fn after(
         self,
         settings: Settings,
@@ -215,7 +214,7 @@ impl SchedState {
         }
     }
 
-    /// The place of the last choice, or none if none was made since the plan was.
+    /// The position of the last choice; `None` if there was none with this plan.
     fn last_place(self, cursor: u64, period: u64) -> Option<u64> {
         (cursor > self.start)
             .then(|| (cursor - 1).checked_rem(period))
@@ -223,7 +222,7 @@ impl SchedState {
     }
 }
 
-/// The plan of a scheduler that remembers nothing.
+/// The plan of a scheduler without state.
 fn stateless(settings: Settings, servers: &[Server]) -> Plan {
     let (kind, looked_at) = match settings.scheduler {
         Scheduler::SourceHash => hashed::source(servers),

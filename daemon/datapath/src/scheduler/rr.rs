@@ -8,7 +8,7 @@ use sockvs_ebpf_common::SelectionKind;
 use super::{Plan, Round, SchedState, Schedule, Server, State};
 use sockvs_ipvs::{Cause, DestinationId};
 
-/// Behind what the next choice is looked for.
+/// The position in the list after which the next choice starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     /// The head of the list.
@@ -18,7 +18,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// The mark after a change of the list.
+    /// The position after a change of the list.
     pub(super) fn after(self, cause: Cause) -> Self {
         match (self, cause) {
             (Self::At(chosen), Cause::DestinationDeleted { id, behind }) if chosen == id => {
@@ -29,7 +29,7 @@ impl Mark {
     }
 }
 
-/// The plan that goes on behind `mark`.
+/// The plan that continues after `mark`.
 pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let usable: Vec<Server> = servers
         .iter()

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens to a service.
+/// A change or use of a service.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Add { weight: i32 },
@@ -265,7 +265,7 @@ fn without_a_scheduler_nothing_is_ever_chosen() {
     assert_eq!(plan.schedule.period, 0);
 }
 
-/// How many places of a table each server has.
+/// The number of entries of each server in a table.
 fn shares(scheduler: Scheduler, servers: &[Server]) -> Vec<usize> {
     let plan = Plan::new(settings(scheduler), servers);
     let table = &plan.schedule.rounds[0].slots;
@@ -274,7 +274,7 @@ fn shares(scheduler: Scheduler, servers: &[Server]) -> Vec<usize> {
 }
 
 #[test]
-fn sh_gives_places_by_weight_and_one_to_a_server_without() {
+fn sh_gives_entries_by_weight_and_one_for_weight_zero() {
     assert_eq!(
         shares(Scheduler::SourceHash, &[server(1, 0), server(2, 3)]),
         [64, 192]
@@ -282,7 +282,7 @@ fn sh_gives_places_by_weight_and_one_to_a_server_without() {
 }
 
 #[test]
-fn mh_gives_places_by_weight() {
+fn mh_gives_entries_by_weight() {
     assert_eq!(
         shares(
             Scheduler::Maglev,

@@ -1,31 +1,30 @@
 //! `wrr`: weighted round robin, the kernel's interleaved kind (`ip_vs_wrr.c`).
 //!
-//! The kernel goes round the list again and again. In each round it takes every destination whose
-//! weight reaches the round's threshold `cw`; after a round `cw` falls by `di`, the greatest common
-//! divisor of the weights, and when it would fall to zero it starts from the top, `mw`, again. Any
-//! change of a destination sends it back to the head of the list with `cw` moved to a value that
-//! fits the new weights.
+//! The kernel cycles through the list. In each round it takes every destination whose weight
+//! reaches the round's threshold `cw`; after a round `cw` is lowered by `di`, the greatest common
+//! divisor of the weights, and when it would reach zero it is set to the maximum, `mw`. Any change
+//! of a destination restarts at the head of the list, with `cw` adjusted to the new weights.
 //!
-//! Counted from one, round `level` has `cw = (level - 1) * di + 1`, and those take part whose
-//! weight is at least `level * di`. Rounds between two neighbouring weights have the same
-//! participants; they are one run of the schedule.
+//! Counted from one, round `level` has `cw = (level - 1) * di + 1`, and destinations with a weight
+//! of at least `level * di` take part. Rounds between two adjacent weights have the same
+//! participants; they are one `Round` of the schedule.
 
 use sockvs_ebpf_common::SelectionKind;
 
 use super::{Plan, Round, SchedState, Schedule, Server, Slot, State};
 
-/// What the kernel keeps as `struct ip_vs_wrr_mark`, its pointer aside: after every change of the
-/// table that stands at the head of the list.
+/// `struct ip_vs_wrr_mark` of the kernel without its pointer, which is the head of the list after
+/// every change of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     /// The current threshold.
     cw: u32,
-    /// The step by which it falls.
+    /// The step by which it is lowered.
     di: u32,
 }
 
 impl Mark {
-    /// As when the scheduler is bound to a service (`ip_vs_wrr_init_svc`).
+    /// The state when the scheduler is bound to a service (`ip_vs_wrr_init_svc`).
     pub(super) fn fresh(servers: &[Server]) -> Self {
         let Rounds { di, levels } = Rounds::of(servers);
         Self {
@@ -34,7 +33,7 @@ impl Mark {
         }
     }
 
-    /// The mark once `place` of `schedule` has been chosen.
+    /// The state after `place` of `schedule` was chosen.
     pub(super) fn moved_to(self, place: u64, schedule: &Schedule) -> Self {
         level_at(schedule, place, self.di).map_or(self, |level| Self {
             cw: threshold(level, self.di),
@@ -42,7 +41,7 @@ impl Mark {
         })
     }
 
-    /// The mark after a change of the destinations (`ip_vs_wrr_dest_changed`).
+    /// The state after a change of the destinations (`ip_vs_wrr_dest_changed`).
     pub(super) fn after(self, servers: &[Server]) -> Self {
         let Rounds { di, levels } = Rounds::of(servers);
         let mw = threshold(levels, di);
@@ -57,10 +56,10 @@ impl Mark {
     }
 }
 
-/// The rounds that a list of servers gives.
+/// The rounds of a list of servers.
 struct Rounds {
     di: u32,
-    /// How many rounds there are until the thresholds start from the top; zero if no server can be
+    /// The number of rounds until the threshold is at its maximum again; zero if no server can be
     /// used.
     levels: u32,
 }
@@ -76,7 +75,7 @@ impl Rounds {
     }
 }
 
-/// `cw` of a round; zero where there is no round (the kernel's `mw` without usable servers).
+/// `cw` of a round; zero if there are no rounds (the kernel's `mw` without usable servers).
 fn threshold(level: u32, di: u32) -> u32 {
     level.checked_sub(1).map_or(0, |below| below * di + 1)
 }
@@ -89,7 +88,7 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// The plan that starts with the round whose threshold the mark has.
+/// The plan that starts with the round of the mark's threshold.
 pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let Rounds { di, levels } = Rounds::of(servers);
     let mut tops: Vec<u32> = servers
@@ -132,7 +131,7 @@ pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     }
 }
 
-/// The round that `place` is in.
+/// The round of a position.
 fn level_at(schedule: &Schedule, place: u64, di: u32) -> Option<u32> {
     let round = schedule.round(place)?;
     let top = round.slots.iter().map(|turn| turn.weight).min()? / di;

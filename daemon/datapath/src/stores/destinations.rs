@@ -1,6 +1,6 @@
 //! The destinations: their records in the map `DESTINATION_RECORDS`, their ids and their rates.
 //!
-//! A record outlives its destination for as long as connections are counted there.
+//! A record outlives its destination as long as connections are counted in it.
 
 use sockvs_ebpf_common::Destination as DestinationRecord;
 use sockvs_ipvs::{DataPathFull, DestinationId, DestinationReading, Owner, Stats, Usage};
@@ -12,12 +12,12 @@ pub(crate) struct DestinationStore {
     records: Chunks<DestinationRecord>,
     ids: IdAllocator,
     rates: Rates<DestinationId>,
-    /// Those that an earlier daemon deleted while connections were counted there.
+    /// Those that an earlier daemon deleted while connections were counted in them.
     deleted_in_use: Vec<u32>,
 }
 
 impl DestinationStore {
-    /// No id is in use.
+    /// A store with nothing in use.
     pub(crate) fn new(records: Chunks<DestinationRecord>, limit: Limit) -> Self {
         Self {
             records,
@@ -27,7 +27,7 @@ impl DestinationStore {
         }
     }
 
-    /// The ids are in use whose records are live, or have connections, and no others.
+    /// Marks exactly those ids as in use whose records are live or have connections.
     pub(crate) fn restore(&mut self) {
         let record = |index| self.get(DestinationId(index));
         let in_use = |index: &u32| record(*index).is_some_and(LiveDestination::is_deleted_in_use);
@@ -39,7 +39,7 @@ impl DestinationStore {
         self.ids = ids;
     }
 
-    /// An id that is not in use, for this owner, and memory for its record, whose counters are zero.
+    /// Allocates an id for this owner, with memory for its record, whose counters are zero.
     pub(crate) fn alloc(&mut self, owner: Owner) -> Result<DestinationId, DataPathFull> {
         self.reclaim();
         let index = self.ids.alloc(owner)?;
@@ -58,20 +58,20 @@ impl DestinationStore {
         Ok(id)
     }
 
-    /// The id may be used again.
+    /// Frees the id.
     pub(crate) fn free(&mut self, id: DestinationId) {
         self.rates.forget(&id);
         self.ids.free(id.0);
     }
 
-    /// The destination is not in the table any more. Its id stays in use.
+    /// Marks the destination as deleted. Its id stays in use.
     pub(crate) fn delete(&self, id: DestinationId) {
         if let Some(record) = self.get(id) {
             record.set_free();
         }
     }
 
-    /// The ids of deleted destinations whose last connection has ended may be used again.
+    /// Frees the ids of deleted destinations whose last connection has ended.
     fn reclaim(&mut self) {
         for index in std::mem::take(&mut self.deleted_in_use) {
             let record = self.get(DestinationId(index));
@@ -83,7 +83,7 @@ impl DestinationStore {
         }
     }
 
-    /// The id, which is in use, belongs to this owner.
+    /// Sets the owner of an id in use.
     pub(crate) fn set_owner(&mut self, id: DestinationId, owner: Owner) {
         self.ids.set_owner(id.0, owner);
     }
@@ -93,19 +93,19 @@ impl DestinationStore {
         LiveDestination::at(&self.records, id.0)
     }
 
-    /// The ids that there is memory for.
+    /// The ids that have memory.
     pub(crate) fn ids(&self) -> impl Iterator<Item = DestinationId> + use<> {
         (0..self.records.len()).map(DestinationId)
     }
 
-    /// The destinations that there are, in the order of their ids.
+    /// The existing destinations, in the order of their ids.
     pub(crate) fn live(&self) -> impl Iterator<Item = (DestinationId, LiveDestination<'_>)> {
         let records = self.ids().filter_map(|id| Some((id, self.get(id)?)));
         records.filter(|(_, record)| record.is_live())
     }
 
-    /// The counts, counters and rates of a destination. Clients of persistent services are not
-    /// among them.
+    /// The connection numbers, counters and rates of a destination, without clients of persistent
+    /// services.
     pub(crate) fn reading(&self, id: DestinationId) -> DestinationReading {
         let Some(record) = self.get(id) else {
             return DestinationReading::default();
@@ -117,12 +117,12 @@ impl DestinationStore {
         }
     }
 
-    /// Takes what the destinations have counted by now into their rates.
+    /// Updates the rates with the destinations' counters.
     pub(crate) fn estimate(&mut self, counted: impl Iterator<Item = (DestinationId, Stats)>) {
         self.rates.estimate(counted);
     }
 
-    /// The counters and rates fall to zero.
+    /// Zeroes the counters and rates.
     pub(crate) fn zero(&mut self, id: DestinationId) {
         if let Some(record) = self.get(id) {
             record.zero();
@@ -130,7 +130,7 @@ impl DestinationStore {
         self.rates.zero(&id);
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(crate) fn usage(&self) -> Usage {
         self.ids.usage()
     }

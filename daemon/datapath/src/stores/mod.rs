@@ -1,6 +1,7 @@
-//! The maps of records, each with the allocator of its ids and what else is known of what is in it.
+//! The maps of records, each with the allocator of its ids and the daemon's state about its
+//! contents.
 //!
-//! A store knows nothing of the others. In what order they are changed is decided in `publish`.
+//! Stores are independent of each other. `publish` decides in which order they are changed.
 
 mod destinations;
 mod schedules;

@@ -1,5 +1,5 @@
-//! The services' schedules in the map `SLOTS`: written where no selection in force leads, and read
-//! back when one is to be replaced. The slots are the only copy.
+//! The services' schedules in the map `SLOTS`. They are written where no selection in force refers,
+//! and read back when a schedule is replaced. The slots are the only copy.
 
 use sockvs_ebpf_common::{SLOT_CHUNKS, SLOTS_PER_CHUNK, Segment, Selection};
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
@@ -12,7 +12,7 @@ use crate::{
     shares::Limit,
 };
 
-/// The words that say which server is next.
+/// The words of the schedules, one for each server in them.
 const SLOTS: Limit = Limit {
     of: "places in the services' schedules",
     option: None,
@@ -26,7 +26,7 @@ pub(crate) struct ScheduleStore {
 }
 
 impl ScheduleStore {
-    /// Nothing is in use.
+    /// A store with nothing in use.
     pub(crate) fn new(slots: Chunks<u64>) -> Self {
         Self {
             slots,
@@ -34,14 +34,14 @@ impl ScheduleStore {
         }
     }
 
-    /// The schedules of these selections, and no others, are in use.
+    /// Marks exactly the schedules of these selections as in use.
     pub(crate) fn restore(&mut self, in_force: impl Iterator<Item = Selection>) {
         let used = in_force.map(|selection| extent(&selection)).collect();
         self.extents = ExtentAllocator::with_used(SLOTS, used);
     }
 
-    /// Writes a plan's schedule into slots that no selection in force leads to, and that are this
-    /// owner's from now on: the selection that leads there.
+    /// Writes a plan's schedule to slots that no selection in force refers to, allocated for this
+    /// owner, and returns the selection that refers to them.
     pub(crate) fn write(&mut self, plan: &Plan, owner: Owner) -> Result<Selection, DataPathFull> {
         let schedule = &plan.schedule;
         let segments = schedule.rounds.len();
@@ -99,28 +99,28 @@ impl ScheduleStore {
         Ok(selection)
     }
 
-    /// The schedule that a selection leads to; none if it leads to where there are no slots.
+    /// The schedule of a selection; `None` if it refers to missing slots.
     pub(crate) fn read(&self, selection: &Selection) -> Option<Schedule> {
         read(&self.slots, selection)
     }
 
-    /// The slots of a selection, which is this owner's and not in force any more, may be used again.
+    /// Frees the slots of an owner's selection, which must not be in force.
     pub(crate) fn free(&mut self, selection: &Selection, owner: Owner) {
         self.extents.free(extent(selection), owner);
     }
 
-    /// The slots of a selection, which are in use by `from`, belong to the owner `to`.
+    /// Transfers the slots of a selection to another owner.
     pub(crate) fn set_owner(&mut self, selection: &Selection, from: Owner, to: Owner) {
         self.extents.set_owner(extent(selection), from, to);
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(crate) fn usage(&self) -> Usage {
         self.extents.usage()
     }
 }
 
-/// The extent of slots that a selection uses.
+/// The extent of a selection's slots.
 fn extent(selection: &Selection) -> Extent {
     Extent::at(selection.segments_at, selection.slots)
 }

@@ -1,5 +1,5 @@
-//! The services: their records in the map `SERVICE_RECORDS`, their ids, their rates, and what their
-//! schedulers remember.
+//! The services: their records in the map `SERVICE_RECORDS`, their ids, their rates, and the state
+//! of their schedulers.
 
 use sockvs_ebpf_common::Service as ServiceRecord;
 use sockvs_ipvs::{DataPathFull, Owner, ServiceId, Stats, Usage};
@@ -19,7 +19,7 @@ pub(crate) struct ServiceStore {
 }
 
 impl ServiceStore {
-    /// No id is in use.
+    /// A store with nothing in use.
     pub(crate) fn new(records: Chunks<ServiceRecord>, limit: Limit) -> Self {
         Self {
             records,
@@ -29,34 +29,34 @@ impl ServiceStore {
         }
     }
 
-    /// The ids are in use whose records are live, and no others.
+    /// Marks exactly those ids as in use whose records are live.
     pub(crate) fn restore(&mut self) {
         let is_live = |index| self.get(ServiceId(index)).is_some_and(LiveService::is_live);
         self.ids = IdAllocator::with_used(self.ids.limit(), self.records.len(), is_live);
     }
 
-    /// An id that is not in use, for this owner. There may be no memory for its record yet.
+    /// Allocates an id for this owner. Its record may have no memory yet.
     pub(crate) fn alloc(&mut self, owner: Owner) -> Result<ServiceId, DataPathFull> {
         self.ids.alloc(owner).map(ServiceId)
     }
 
-    /// Makes sure that there is memory for the record of this id.
+    /// Creates memory for the record of this id, if it is missing.
     pub(crate) fn ensure(&mut self, id: ServiceId) -> Result<(), DataPathFull> {
         self.records.ensure(id.0)
     }
 
-    /// The id may be used again.
+    /// Frees the id.
     pub(crate) fn free(&mut self, id: ServiceId) {
         self.ids.free(id.0);
         self.rates.forget(&id);
     }
 
-    /// Whose the id is.
+    /// The owner of the id.
     pub(crate) fn owner(&self, id: ServiceId) -> Owner {
         self.ids.owner(id.0)
     }
 
-    /// The id, which is in use, belongs to this owner.
+    /// Sets the owner of an id in use.
     pub(crate) fn set_owner(&mut self, id: ServiceId, owner: Owner) {
         self.ids.set_owner(id.0, owner);
     }
@@ -66,20 +66,20 @@ impl ServiceStore {
         LiveService::at(&self.records, id.0)
     }
 
-    /// The services that there are, in the order of their ids.
+    /// The existing services, in the order of their ids.
     pub(crate) fn live(&self) -> impl Iterator<Item = (ServiceId, LiveService<'_>)> {
         let ids = (0..self.records.len()).map(ServiceId);
         let records = ids.filter_map(|id| Some((id, self.get(id)?)));
         records.filter(|(_, record)| record.is_live())
     }
 
-    /// What the service's scheduler remembers.
+    /// The state of the service's scheduler.
     pub(crate) fn sched_state(&self, id: ServiceId) -> SchedState {
         let state = self.sched_states.get(id.0 as usize);
         state.copied().unwrap_or_default()
     }
 
-    /// Keeps what the service's scheduler remembers.
+    /// Sets the state of the service's scheduler.
     pub(crate) fn set_sched_state(&mut self, id: ServiceId, state: SchedState) {
         let at = id.0 as usize;
         if at >= self.sched_states.len() {
@@ -96,12 +96,12 @@ impl ServiceStore {
         stats.map_or_else(Stats::default, |stats| self.rates.with_rates(&id, stats))
     }
 
-    /// Takes what the services have counted by now into their rates.
+    /// Updates the rates with the services' counters.
     pub(crate) fn estimate(&mut self, counted: impl Iterator<Item = (ServiceId, Stats)>) {
         self.rates.estimate(counted);
     }
 
-    /// The counters and rates fall to zero.
+    /// Zeroes the counters and rates.
     pub(crate) fn zero(&mut self, id: ServiceId) {
         if let Some(record) = self.get(id) {
             record.zero();
@@ -109,7 +109,7 @@ impl ServiceStore {
         }
     }
 
-    /// What is in use, for people.
+    /// How much is in use, for the status.
     pub(crate) fn usage(&self) -> Usage {
         self.ids.usage()
     }
