@@ -1,8 +1,8 @@
-//! The clock that the hook has, too: `CLOCK_MONOTONIC`, in nanoseconds.
+//! The clock that the hook uses, too: `CLOCK_MONOTONIC`, in nanoseconds.
 
 use nix::time::{ClockId, clock_gettime};
 
-/// The time now.
+/// The current time.
 pub(super) fn now() -> u64 {
     let now =
         clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));

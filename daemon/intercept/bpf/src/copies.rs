@@ -1,24 +1,24 @@
-//! How many copies of the hook it takes.
+//! How many copies of the hook are attached.
 //!
-//! A processor does not run such a program again while it is in the middle of the same one for
-//! another task (the kernel's guard against recursion): the message would go past the hook, and to
-//! the kernel's own IPVS. That happens where the kernel may take the processor from a task at any
-//! point: then every task that sends from there has to do without that program until the first one
-//! goes on. So there are several copies, one behind the other; each takes what the ones before it
-//! missed. (Seen with 300 `ipvsadm`, fifty at a time, on two slow processors: up to 200 messages
-//! met one copy that could not run, up to 24 met two, 4 met three. With two copies, commands went
-//! to the kernel's table.) A copy costs each netlink message about 120 instructions.
+//! A CPU does not run such a program while it is already running it for another task (the kernel's
+//! recursion guard): the message would bypass the hook and go to the kernel's own IPVS. This
+//! happens on kernels that can preempt a task at any point: every task that sends on that CPU then
+//! bypasses the program until the first task continues. So several copies are attached in sequence;
+//! each handles what the previous ones missed. (Measured with 300 `ipvsadm`, fifty at a time, on
+//! two slow CPUs: up to 200 messages bypassed one copy, up to 24 bypassed two, 4 bypassed three.
+//! With two copies, commands went to the kernel's table.) A copy costs each netlink message about
+//! 120 instructions.
 
 use std::fs;
 
-/// How the scheduler works, the choice in parentheses.
+/// The kernel's preemption modes; the active one is in parentheses.
 const MODE: &str = "/sys/kernel/debug/sched/preempt";
-/// Where a task leaves the processor only of its own accord while it is in the kernel.
+/// The modes in which a task is not preempted in the kernel.
 const CALM: [&str; 2] = ["(none)", "(voluntary)"];
-/// Enough copies where it may leave at any point.
+/// The number of copies for preemptible kernels.
 const MANY: usize = 8;
 
-/// How many copies it takes on the running kernel.
+/// The number of copies that the running kernel needs.
 pub(super) fn needed() -> usize {
     let version = nix::sys::utsname::uname()
         .map(|name| name.version().to_string_lossy().into_owned())
@@ -31,7 +31,7 @@ pub(super) fn needed() -> usize {
     }
 }
 
-/// Whether programs are never interrupted for another task. In doubt, they are.
+/// Whether programs are never preempted. If unknown, this returns false.
 fn is_calm(version: &str, mode: Option<&str>) -> bool {
     match mode {
         Some(mode) => CALM.iter().any(|calm| mode.contains(calm)),

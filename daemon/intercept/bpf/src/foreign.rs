@@ -1,7 +1,7 @@
-//! Descriptors of other processes. To close one may mean to wait, for as long as its owner likes: a
-//! TCP socket lingers, a file system of a user's own does not answer. So only netlink sockets,
-//! which do neither, are duplicated; what turns out to be something else is closed on a thread of
-//! its own.
+//! Duplicates descriptors of other processes. Closing one may block for as long as its owner likes:
+//! a TCP socket can linger, a user's file system may not answer. So only netlink sockets are
+//! duplicated, which do neither; if a duplicate turns out to be something else, it is closed on a
+//! separate thread.
 
 use std::{
     ffi::CString,
@@ -18,16 +18,15 @@ use nix::errno::Errno;
 
 use sockvs_sys::process::pidfd_getfd;
 
-/// What a socket's file says of its protocol (`sockfs_xattr_get`).
+/// The attribute with the protocol of a socket's file (`sockfs_xattr_get`).
 const PROTOCOL: &std::ffi::CStr = c"system.sockprotoname";
 const NETLINK: &[u8] = b"NETLINK\0";
-/// How many threads may be closing something. While there are so many, nothing is duplicated.
+/// The maximum number of threads that close descriptors. At the limit, nothing is duplicated.
 const MOST_CLOSING: usize = 16;
 
 static CLOSING: AtomicUsize = AtomicUsize::new(0);
 
-/// A duplicate of a process's descriptor, which is at `path` in `/proc`, if that is a netlink
-/// socket.
+/// Duplicates a process's descriptor, which is at `path` in `/proc`, if it is a netlink socket.
 pub(super) fn netlink_socket(
     process: BorrowedFd<'_>,
     path: &Path,
@@ -40,7 +39,7 @@ pub(super) fn netlink_socket(
     if is_netlink(&socket) {
         return Some(socket);
     }
-    // Something else has taken its place since it was looked at.
+    // The descriptor was replaced since it was checked.
     close_elsewhere(socket);
     None
 }
@@ -50,7 +49,8 @@ fn says_netlink(path: &Path) -> bool {
         return false;
     };
     let mut name = [0_u8; 32];
-    // SAFETY: both names end with a zero, and the kernel writes at most as many bytes as there are.
+    // SAFETY: both names end with a NUL, and the kernel writes at most as many bytes as the buffer
+    // has.
     let length = unsafe {
         libc::getxattr(
             path.as_ptr(),

@@ -1,16 +1,16 @@
-//! A process that answers in the daemon's stead: when the daemon is silent, and when it is no more.
+//! The guard: a process that answers requests when the daemon is silent or has ended.
 //!
-//! When the daemon is killed, its hook goes with it, but not before the kernel has cleared up after
-//! it; and there are requests that it has taken and not answered. Those who sent them would wait
-//! for ever. Those would, too, who asked a daemon that does not run any more, because it was
-//! stopped or hangs. So a second process, of the same program, looks whether the daemon gives signs
-//! of life. If there is none for a while, the hook takes no more requests, and the guard answers
-//! what was left (as a kernel without the family: `ENOENT`). When the daemon has ended in whatever
-//! way, it does so once more, and ends, too.
+//! When the daemon is killed, its hook is detached, but only after the kernel has cleaned up the
+//! process; and there are requests that it has taken and not answered. Their senders would wait
+//! forever, and so would those that send requests while the daemon is stopped or hangs. So a second
+//! process, of the same program, watches the daemon's heartbeat. If it is missing for a while, the
+//! hook takes no more requests, and the guard answers the pending ones (with `ENOENT`, like a
+//! kernel without the family). When the daemon has ended for any reason, the guard does so once
+//! more, and exits.
 //!
-//! It knows the requests from the ring buffers, which it looks into, and from the memory that it
-//! [shares](super::shared) with the daemon, where the daemon writes down what it took out of there.
-//! Which of the two answers is settled there.
+//! It reads the requests from the ring buffers, without consuming them, and from the memory that it
+//! [shares](super::shared) with the daemon, in which the daemon enters what it has consumed. That
+//! memory also decides which of the two answers.
 
 use std::{
     collections::{HashMap, HashSet, hash_map},
@@ -45,26 +45,26 @@ use sockvs_sys::capabilities;
 use sockvs_sys::netns::inside;
 use sockvs_sys::{netlink, process::pidfd_open};
 
-/// The guard's name among the processes; never that of the daemon, which people kill by name.
+/// The guard's process name; it differs from the daemon's, which users kill by name.
 const NAME: &str = "sockvs-guard";
-/// A client that is inside the hook when it is detached comes out of it before that.
+/// A client that is inside the hook when it is detached returns from it within this time.
 const AFTERMATH: Duration = Duration::from_millis(100);
-/// How often it looks whether the daemon is silent, in milliseconds.
+/// How often to check whether the daemon is silent, in milliseconds.
 const LOOK: u16 = 500;
-/// How many answers are remembered for the case that the same request is found again.
+/// How many answers are remembered, to recognise a request that is found again.
 const REMEMBERED: usize = 1 << 16;
 
 const NLMSG_ERROR: u16 = 2;
-/// The request is not repeated in the error (`NLM_F_CAPPED`).
+/// The error omits the request (`NLM_F_CAPPED`).
 const CAPPED: u16 = 0x100;
 
-/// What the guard shares with the daemon.
+/// The descriptors that the guard gets from the daemon.
 pub(super) struct Belongings {
-    /// The ring buffer of those who may administer the network.
+    /// The ring buffer of clients with `CAP_NET_ADMIN`.
     pub(super) requests: OwnedFd,
-    /// That of the others.
+    /// The ring buffer of the other clients.
     pub(super) others: OwnedFd,
-    /// What the daemon has taken out of there.
+    /// The requests that the daemon has consumed.
     pub(super) ledger: OwnedFd,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Belongings {
 ///
 /// # Errors
 ///
-/// When there is no process to be had.
+/// When no process can be started.
 pub(super) fn start(belongings: Belongings) -> io::Result<()> {
     Command::new("/proc/self/exe")
         .arg0(NAME)
@@ -80,7 +80,7 @@ pub(super) fn start(belongings: Belongings) -> io::Result<()> {
         .arg(std::process::id().to_string())
         .current_dir("/")
         .env_clear()
-        // Where the terminal's signals go is no place for it.
+        // Keeps signals of the terminal away from it.
         .process_group(0)
         .stdin(Stdio::from(belongings.requests))
         .stdout(Stdio::from(belongings.ledger))
@@ -89,7 +89,7 @@ pub(super) fn start(belongings: Belongings) -> io::Result<()> {
         .map(drop)
 }
 
-/// What the guard does: waits for the end of the process `daemon`, and answers in its stead.
+/// Runs the guard: waits for the end of the process `daemon`, and answers in its place.
 ///
 /// # Errors
 ///
@@ -118,13 +118,13 @@ pub fn guard(daemon: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Looks after the daemon until it has ended.
+/// Watches the daemon until it has ended.
 fn watch(daemon: u32, mut look: impl FnMut()) -> io::Result<()> {
     let pid = i32::try_from(daemon).map_err(io::Error::other)?;
     let Ok(process) = pidfd_open(pid, 0) else {
         return Ok(());
     };
-    // Only while it is our parent is it certain that it is not somebody else.
+    // Only while it is our parent, its process id cannot be reused.
     while parent_id() == daemon {
         let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ended, PollTimeout::from(LOOK)) {
@@ -140,12 +140,12 @@ struct Guard {
     rings: [Peek; 2],
     shared: Shared,
     answers: Answers,
-    /// How many requests the daemon had found to be ours when we last looked.
+    /// How many requests the daemon had left to the guard at the last check.
     left: u64,
 }
 
 impl Guard {
-    /// Answers what the daemon will not.
+    /// Answers the requests that the daemon will not answer.
     fn look(&mut self) {
         let (now, heartbeat) = (now(), self.shared.heartbeat());
         let left = self.shared.left();
@@ -153,7 +153,7 @@ impl Guard {
             self.shared.raise_horizon(now);
             self.answer_until(now);
         } else if left != self.left {
-            // It serves again, and has come upon some that are from before.
+            // The daemon serves again, and has found requests from before.
             self.answer_until(self.shared.horizon());
         } else {
             self.answers.rest();
@@ -161,8 +161,8 @@ impl Guard {
         self.left = left;
     }
 
-    /// Answers the requests that arrived until then. What moves from the ring buffers to the ledger
-    /// meanwhile is found in one of them at least.
+    /// Answers the requests that arrived until then. A request that moves from a ring buffer to the
+    /// ledger meanwhile is found in at least one of them.
     fn answer_until(&mut self, until: u64) {
         for ring in &self.rings {
             for record in ring.records() {
@@ -180,12 +180,12 @@ impl Guard {
     }
 }
 
-/// The answers of the guard.
+/// Sends the guard's answers.
 #[derive(Default)]
 struct Answers {
-    /// A socket in each namespace; none where there is no way in.
+    /// A socket in each namespace; `None` if the namespace cannot be entered.
     sockets: HashMap<u64, Option<OwnedFd>>,
-    /// Namespace, port, number and time of the requests that were answered.
+    /// Namespace, port, sequence number and time of the answered requests.
     given: HashSet<(u64, u32, [u8; 4], u64)>,
 }
 
@@ -213,12 +213,12 @@ impl Answers {
         if let Some(socket) = socket {
             let to = NetlinkAddr::new(request.port, 0);
             let error = error(&request, header, sequence);
-            // A client that has gone needs no answer.
+            // A client that has ended needs no answer.
             let _ = sendto(socket.as_raw_fd(), &error, &to, MsgFlags::MSG_DONTWAIT);
         }
     }
 
-    /// Nothing is to be answered at present: no namespace is kept in being.
+    /// Closes the sockets while there is nothing to answer, so that they keep no namespace alive.
     fn rest(&mut self) {
         self.sockets.clear();
     }

@@ -1,7 +1,7 @@
-//! Loads the hook and brings it into force.
+//! Loads and attaches the netlink hook. Reading its ring buffers is done in `receiver`.
 //!
-//! The eBPF library makes the maps and fills in the settings; it does not know programs that change
-//! a function's return value.
+//! The eBPF library creates the maps and sets the constants; it does not support programs that
+//! change a function's return value.
 
 use std::{
     io,
@@ -21,20 +21,20 @@ use sockvs_ipvs::Namespace;
 use sockvs_server::genl::FAMILY_ID;
 use sockvs_sys::bpf::{self, Btf, Incomplete, Kind, LoadError, TypeError};
 
-/// Its name in the object.
+/// The program's name in the object.
 const PROGRAM: &str = "sockvs_netlink_send";
 /// The maps' names in the object.
 const REQUESTS: &str = "REQUESTS";
 const OTHERS: &str = "OTHERS";
 const HEARTBEAT: &str = "HEARTBEAT";
 
-/// Why the hook is not in force.
+/// Why the hook could not be attached.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel's types are not what the hook needs.
+    /// The kernel's types lack something that the hook needs.
     #[error(transparent)]
     Types(#[from] TypeError),
-    /// The maps cannot be made.
+    /// The maps cannot be created.
     #[error("the kernel does not make the hook's maps")]
     Maps(#[source] Box<EbpfError>),
     /// The object in this binary cannot be used.
@@ -43,62 +43,62 @@ pub enum Error {
     /// The object in this binary cannot be used.
     #[error("the hook's object lacks {0}")]
     Incomplete(&'static str),
-    /// A ring buffer cannot be mapped, or the heartbeat not be written.
+    /// A ring buffer cannot be mapped, or the heartbeat cannot be written.
     #[error("the hook's map {0} cannot be used")]
     Map(&'static str, #[source] MapError),
     /// The kernel refuses the program.
     #[error("the kernel does not load the netlink hook: {0}")]
     Load(LoadError),
-    /// There is nobody to answer when the daemon is killed.
+    /// The guard cannot be started.
     #[error("the guard cannot be started, which answers when the daemon is killed")]
     Guard(#[source] io::Error),
-    /// There is nobody to read what the hook takes.
+    /// The thread that reads the ring buffers cannot be started.
     #[error("the thread cannot be started that reads what the netlink hook takes")]
     Receiver(#[source] io::Error),
-    /// The kernel takes the program, but does not run it.
+    /// The kernel loads the program, but does not attach it.
     #[error("the kernel does not attach the netlink hook: {0}")]
     Attach(io::Error),
 }
 
-/// Whose requests are taken.
+/// The network namespaces whose requests are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of one network namespace.
+    /// One network namespace.
     One(Namespace),
-    /// Those of all.
+    /// All network namespaces.
     All,
 }
 
-/// The hook, loaded but not in force yet.
+/// The hook, loaded but not attached yet.
 pub struct Hook {
     programs: Vec<OwnedFd>,
     rings: Rings,
 }
 
-/// The maps through which the hook and the daemon hear of each other.
+/// The maps that the hook and the daemon share.
 pub(super) struct Rings {
-    /// What those send who may administer the network.
+    /// Requests of clients with `CAP_NET_ADMIN`.
     pub(super) requests: RingBuf<MapData>,
-    /// What all others send.
+    /// Requests of all other clients.
     pub(super) others: RingBuf<MapData>,
-    /// When the daemon last gave a sign of life.
+    /// The time of the daemon's last heartbeat.
     pub(super) heartbeat: Array<MapData, u64>,
 }
 
-/// The hook in force. It ends with this value, or with the process.
+/// The attached hook. It is detached when this value is dropped, or with the process.
 pub struct Attached {
     _links: Vec<OwnedFd>,
-    /// The copy that runs when all others cannot.
+    /// The copy that runs when no other one can.
     last: Option<OwnedFd>,
 }
 
 impl Attached {
-    /// How many messages went past the hook, since it came into force, because no copy of the
-    /// program could run.
+    /// How many messages bypassed the hook since it was attached, because no copy of the program
+    /// could run.
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel returns an error.
     pub fn missed(&self) -> io::Result<u64> {
         self.last
             .as_ref()
@@ -107,7 +107,7 @@ impl Attached {
 }
 
 impl Hook {
-    /// Loads the hook. Our own messages pass.
+    /// Loads the hook. It ignores our own messages.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Hook {
         Ok(Self { programs, rings })
     }
 
-    /// Other descriptors for the two ring buffers: that of those who may administer the network,
+    /// Duplicates the descriptors of the two ring buffers: that of clients with `CAP_NET_ADMIN`,
     /// and that of the others.
     pub(super) fn rings(&self) -> io::Result<(OwnedFd, OwnedFd)> {
         Ok((
@@ -157,8 +157,8 @@ impl Hook {
         ))
     }
 
-    /// Brings the hook into force: from now on the requests come through the ring buffers. This is
-    /// the daemon's first sign of life.
+    /// Attaches the hook: from now on, requests go to the ring buffers. It also writes the first
+    /// heartbeat.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Hook {
             .map(|program| run::attach(program.as_fd()))
             .collect::<Result<_, _>>()
             .map_err(Error::Attach)?;
-        // What is attached first runs last.
+        // The copy that is attached first runs last.
         let last = (!self.programs.is_empty()).then(|| self.programs.swap_remove(0));
         Ok((
             Attached {
@@ -183,7 +183,8 @@ impl Hook {
         ))
     }
 
-    /// Tries whether the hook works here: for a moment it is in force, but for nobody.
+    /// Checks whether the hook works here, by attaching it for a moment with a scope that matches
+    /// no client.
     ///
     /// # Errors
     ///
@@ -196,7 +197,7 @@ impl Hook {
     }
 }
 
-/// Our process id as the hook sees it, or zero where we cannot know it.
+/// Our process id as the hook sees it, or zero if it cannot be determined.
 fn own_process() -> u32 {
     if netns::sees_all_processes() {
         std::process::id()

@@ -1,4 +1,4 @@
-//! Asks generic netlink itself, as its clients do. Used before the hook is in force.
+//! Sends generic netlink requests to the kernel, like a client. Used before the hook is attached.
 
 use std::io;
 
@@ -12,19 +12,19 @@ use nix::sys::socket::SockProtocol;
 use sockvs_server::genl::FAMILY_ID;
 use sockvs_sys::netlink::{self, NLM_F_ACK};
 
-/// What comes before a message's first attribute.
+/// The size of the header before a message's first attribute.
 const GENL_HDRLEN: usize = 4;
 
 const CTRL_CMD_GETFAMILY: u8 = 3;
 const CTRL_ATTR_FAMILY_ID: u16 = 1;
 const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 
-/// Whether a family has our number in the calling thread's namespace. None of the kernel's can.
+/// Whether a family has our number in the calling thread's namespace. No kernel family can.
 pub(super) fn is_our_number_known() -> io::Result<bool> {
     match ask_controller(CTRL_ATTR_FAMILY_ID, &FAMILY_ID.to_ne_bytes()) {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-        // Whoever keeps us waiting is not the kernel.
+        // The kernel answers immediately, so another program is delaying the answer.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
         Err(error) => Err(error),
     }

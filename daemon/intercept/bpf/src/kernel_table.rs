@@ -1,7 +1,9 @@
-//! The kernel's own IPVS: two tables for one namespace would contradict each other.
+//! Checks and flushes the table of the kernel's own IPVS: two tables for one namespace would
+//! contradict each other.
 //!
-//! A loaded module means nothing: clients load it themselves, and with the hook in force none of
-//! them reaches it any more. Only services in its table do something, and nobody would see them.
+//! A loaded module alone is harmless: clients load it themselves, and with the hook attached none
+//! of them reaches it any more. Only services in its table have an effect, and no client could see
+//! them.
 
 use std::{
     fs, io,
@@ -11,9 +13,9 @@ use std::{
 use super::{Scope, kernel_client};
 use sockvs_sys::netns::{self, inside};
 
-/// The table of the network namespace that the reading thread is in.
+/// The table of the calling thread's network namespace.
 const TABLE: &str = "/proc/thread-self/net/ip_vs";
-/// How many lines the table has when it is empty.
+/// The number of lines of an empty table.
 const HEADING: usize = 3;
 
 /// Why the family cannot be served.
@@ -29,26 +31,26 @@ pub enum KernelTableError {
         /// The namespace.
         place: String,
     },
-    /// Somebody else serves the family.
+    /// Another program serves the family.
     #[error("another sockvsd serves IPVS in {0} already")]
     Served(String),
-    /// The kernel does not say.
+    /// The kernel's table cannot be read.
     #[error("cannot find out what the kernel's own IPVS holds in {place}")]
     Unknown {
         /// The namespace.
         place: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         error: io::Error,
     },
 }
 
-/// Sees to it that nothing else serves the namespaces that we are to serve: refuses, or removes the
-/// services from the kernel's table if that is what is wanted.
+/// Ensures that nothing else serves the namespaces in the scope: with `replace` it removes the
+/// services from the kernel's table, otherwise it refuses if there are any.
 ///
 /// # Errors
 ///
-/// When something else does.
+/// When another IPVS is in use there.
 pub fn clear_kernel_table(scope: Scope, replace: bool) -> Result<(), KernelTableError> {
     let namespaces = match scope {
         Scope::One(_) => netns::own(),
@@ -91,12 +93,12 @@ fn clear_kernel_table_in(
     Ok(())
 }
 
-/// How many services the kernel's table has.
+/// The number of services in the kernel's table.
 fn count() -> io::Result<usize> {
     match fs::read_to_string(TABLE) {
         Ok(table) => {
             let lines = table.lines().skip(HEADING);
-            // The lines that begin otherwise are destinations.
+            // Lines with another beginning are destinations.
             Ok(lines
                 .filter(|line| !line.trim_start().starts_with("->"))
                 .count())

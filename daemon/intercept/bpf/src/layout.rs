@@ -1,25 +1,25 @@
-//! Where the running kernel has what the hook looks at.
+//! The offsets of the kernel's fields that the hook reads.
 
 use sockvs_ebpf_common::netlink::KernelLayout;
 
 use sockvs_sys::bpf::{Btf, TypeError as Error};
 
-/// The function in whose place the hook runs.
+/// The function that the hook is attached to.
 const HOOKED: &str = "security_netlink_send";
-/// The bits of `netlink_sock.flags` in kernels that do not number them in an enumeration.
+/// The bits of `netlink_sock.flags` in kernels that define no enumeration for them.
 const CAP_ACK_BIT: u32 = 5;
 const EXT_ACK_BIT: u32 = 6;
 
-/// What the running kernel's description of its types says.
+/// What the hook needs from the running kernel's BTF.
 pub(super) struct Kernel {
-    /// The number of the type of the hooked function.
+    /// The type id of the hooked function.
     pub(super) hooked: u32,
-    /// Where its fields are.
+    /// The offsets of the fields.
     pub(super) layout: KernelLayout,
 }
 
 impl Kernel {
-    /// Finds it all out. The error names what is missing.
+    /// Determines them from BTF. The error names what is missing.
     pub(super) fn from_btf(btf: &Btf) -> Result<Self, Error> {
         let control_block = btf.offset("sk_buff", &["cb"])?;
         let parameter =

@@ -1,5 +1,5 @@
-//! What is taken but not answered yet, written down where it outlives the daemon and where the
-//! [`guard`](super::guard) finds it when the daemon is silent.
+//! The requests that were consumed but not answered yet. They are in memory that outlives the
+//! daemon, in which the [`guard`](super::guard) finds them when the daemon is silent.
 
 use std::{
     io,
@@ -13,21 +13,20 @@ use super::{
 };
 use sockvs_server::genl::Waiting;
 
-/// The daemon's end.
+/// The daemon's side.
 pub(super) struct Ledger {
     shared: Shared,
     free: Mutex<Vec<usize>>,
 }
 
-/// A request that is written down, or none if there was no room. The end of this value strikes it
-/// out.
+/// A request that was entered, or nothing if the ledger was full. Dropping this removes it.
 pub(super) struct Entry {
     ledger: Arc<Ledger>,
     written: Option<(usize, u64)>,
 }
 
 impl Ledger {
-    /// An empty one, in memory.
+    /// An empty ledger, in shared memory.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             shared: Shared::new()?,
@@ -35,18 +34,18 @@ impl Ledger {
         })
     }
 
-    /// Another descriptor for it.
+    /// Duplicates its descriptor.
     pub(super) fn share(&self) -> io::Result<OwnedFd> {
         self.shared.share()
     }
 
-    /// The daemon gives a sign of life.
+    /// Writes the daemon's heartbeat.
     pub(super) fn beat(&self, now: u64) {
         self.shared.beat(now);
     }
 
-    /// Whether a request that arrived then is the guard's to answer, because the daemon was silent.
-    /// To be asked when it is written down and out of the ring buffer.
+    /// Whether a request that arrived at this time is left to the guard, because the daemon was
+    /// silent. Must be called after the request was entered and consumed from the ring buffer.
     pub(super) fn is_guards(&self, arrived: u64) -> bool {
         let guards = arrived <= self.shared.horizon();
         if guards {
@@ -55,7 +54,7 @@ impl Ledger {
         guards
     }
 
-    /// Writes down the request of a record. What is returned strikes it out when it ends.
+    /// Enters the request of a record. Dropping the returned entry removes it.
     pub(super) fn enter(self: &Arc<Self>, record: &[u8]) -> Entry {
         let write = || {
             let record = record::abridge(record)?;
@@ -74,7 +73,7 @@ impl Ledger {
 }
 
 impl Waiting for Entry {
-    /// The guard has not answered in our stead.
+    /// Whether the guard has not answered in our place.
     fn wants_replies(&self) -> bool {
         self.written
             .is_none_or(|(number, held)| self.ledger.shared.is_held(number, held))
@@ -104,7 +103,7 @@ mod tests {
         bytes
     }
 
-    /// The ports of those that a guard can claim, of requests that arrived until then.
+    /// The ports of the requests that a guard can claim, of those that arrived until then.
     fn claimed(ledger: &Ledger, until: u64) -> Vec<u32> {
         let guard = Shared::of(ledger.share().unwrap()).unwrap();
         let claim = |number| guard.claim(number, |record| record::arrived(record) <= until);
@@ -123,7 +122,7 @@ mod tests {
         let _kept = ledger.enter(&record(1, 0));
         drop(ledger.enter(&record(2, 0)));
         let _also_kept = ledger.enter(&record(3, 0));
-        // Too short to be a record: served, but not written down.
+        // Too short for a record: served, but not entered.
         let short = ledger.enter(&record(4, 0)[..30]);
         assert!(short.wants_replies());
         assert_eq!(claimed(&ledger, 0), [1, 3]);

@@ -1,5 +1,5 @@
-//! Takes IPVS requests from all clients, unwrapped, on kernels that let an eBPF program run in
-//! place of one of their functions.
+//! Takes IPVS requests from all clients without `sockvs exec`, on kernels that can attach an eBPF
+//! program to one of their functions.
 //!
 //! ```text
 //! client ── sendmsg ── security_netlink_send ── [the hook] ── its family in the kernel
@@ -7,32 +7,33 @@
 //!                                            ring buffers ── receivers ── Handler
 //! ```
 //!
-//! The hook (`ebpf/src/netlink`) looks at every datagram for generic netlink, in the namespaces
-//! that are served. What is a request to the family, or asks the controller for it, it copies to a
-//! ring buffer, of which those have one of their own who may administer the network, with what the
-//! kernel knows of the sender, and tells the sender that it was sent. All else goes its way.
+//! The hook (`ebpf/src/netlink`) checks every generic netlink datagram in the served namespaces. It
+//! copies requests to the family, and requests for the family to the controller, to a ring buffer,
+//! with the sender's attributes from the kernel, and reports to the sender that the datagram was
+//! sent. Clients with `CAP_NET_ADMIN` have a ring buffer of their own. Other datagrams go to the
+//! kernel unchanged.
 //!
-//! The hook is in force for as long as the daemon lives, however that ends: then a client finds
-//! what the kernel has, and those that wait for an answer get one from the daemon's guard. A daemon
-//! that gives no sign of life for some seconds, because it was stopped or hangs, counts as absent,
-//! too, until it gives the next one.
+//! The hook is attached as long as the daemon lives. When the daemon ends for any reason, clients
+//! reach the kernel's families again, and those that wait for an answer get one from the guard. A
+//! daemon without a heartbeat for some seconds, because it was stopped or hangs, also counts as
+//! absent, until the next heartbeat.
 //!
 //! What this module does not do:
 //!
-//! * It does not wait for the answer: `sendmsg(2)` has returned when a request is carried out. A
-//!   client learns of it by the reply, as it does from the kernel.
+//! * It does not wait for the reply: `sendmsg(2)` returns before a request is executed. A client
+//!   learns the result from the reply, as with the kernel.
 //! * It does not ask other security modules (SELinux and the like) about the requests that it takes.
-//! * It does not see to which process a message goes that names its destination in the call; such a
-//!   message counts as one to the kernel. Nobody sends requests of this family to a process.
-//! * A datagram that mixes messages to the family with messages to others is answered as if the
-//!   others did not exist. No known client mixes.
+//! * It does not see the destination of a message that names a process in the call; such a message
+//!   counts as one to the kernel. No known client sends requests of this family to a process.
+//! * A datagram with messages to the family and to others is answered as if the others did not
+//!   exist. No known client sends such datagrams.
 //!
-//! Where the pieces are: `layout` finds out where the kernel has what the hook looks at; `hook`,
-//! `copies` and `bpf_call` load it; `receiver` and `record` read the ring buffers; `guard` answers
-//! in the place of a daemon that is silent or has ended, for which it has `shared` and `peek`, and
-//! the daemon its `ledger`; `queues` tells how full they are; `clock` is the hook's, too;
-//! `namespace` finds the way into a client's namespace, if need be by a descriptor that is
-//! `foreign`; `kernel_table` and `kernel_client` deal with the kernel's own IPVS.
+//! Modules: `layout` determines the offsets of kernel fields; `hook` and `copies` load and attach
+//! the program; `receiver` and `record` read the ring buffers; `guard` answers in the place of a
+//! daemon that is silent or has ended, with `shared` and `peek`, and the daemon has its `ledger`;
+//! `queues` reports how full the ring buffers are; `clock` is the hook's clock; `namespace` opens a
+//! client's namespace, if necessary by a `foreign` descriptor; `kernel_table` and `kernel_client`
+//! check the kernel's own IPVS.
 
 mod clock;
 mod copies;
@@ -65,25 +66,25 @@ use tokio::{sync::mpsc, time::timeout};
 use sockvs_ipvs::Usage;
 use sockvs_server::genl::Waiting;
 
-/// How often the hook is looked at.
+/// How often to check whether messages bypassed the hook.
 const WATCH: Duration = Duration::from_secs(5);
 
-/// Who asks, as the hook found out from the kernel.
+/// The sender of a request, as the hook read it from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The network namespace of the client's socket (`SO_NETNS_COOKIE`).
     pub namespace: u64,
     /// The socket's port id: where replies go.
     pub port: u32,
-    /// The process, as the initial process namespace numbers it.
+    /// The process id in the initial PID namespace.
     pub pid: i32,
-    /// The thread, likewise.
+    /// The thread id in the initial PID namespace.
     pub thread: i32,
-    /// The kernel would let it administer the network (`netlink_capable`).
+    /// Whether the sender passes `netlink_capable` for `CAP_NET_ADMIN`.
     pub net_admin: bool,
-    /// The socket wants acknowledgements without the request's payload (`NETLINK_CAP_ACK`).
+    /// Whether acknowledgements omit the request's payload (`NETLINK_CAP_ACK`).
     pub cap_ack: bool,
-    /// The socket understands extended acknowledgements (`NETLINK_EXT_ACK`).
+    /// Whether the socket receives extended acknowledgements (`NETLINK_EXT_ACK`).
     pub ext_ack: bool,
     /// When the hook took it, in nanoseconds of `CLOCK_MONOTONIC`.
     pub arrived: u64,
@@ -94,13 +95,13 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When there is no way into it: the process has gone elsewhere, and nobody else is known to be
-    /// in it.
+    /// When it cannot be found: the process is in another namespace, and no other process in it is
+    /// known.
     pub fn open_namespace(&self) -> io::Result<OwnedFd> {
         namespace::open(self)
     }
 
-    /// The process, as we number it: 0 when we cannot tell.
+    /// The process id in our PID namespace; 0 if it cannot be determined.
     #[must_use]
     pub fn visible_pid(&self) -> i32 {
         if sockvs_sys::netns::sees_all_processes() {
@@ -113,27 +114,28 @@ impl Request {
 
 /// Serves the requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Takes one datagram, in which something is for the family or asks for it. Runs on a thread
-    /// that knows the async runtime; the next one of those who may administer the network, or of
-    /// those who may not, waits until it returns. `done` is to be dropped when the last reply is
-    /// delivered or given up.
+    /// Handles one datagram that has a message to the family, or one to the controller that asks
+    /// for it. Runs on a thread with a tokio runtime; the next datagram of clients with
+    /// `CAP_NET_ADMIN`, or of those without, waits until it returns. `done` must be dropped when
+    /// the last reply was delivered or abandoned.
     fn datagram(&self, request: Request, bytes: &[u8], done: Box<dyn Waiting>);
 
-    /// Takes what tells how full the queues are that requests wait in.
+    /// Passes a function that reports how full the ring buffers are.
     fn tell_usage(&self, usage: Box<dyn Fn() -> Vec<Usage> + Send + Sync>);
 
-    /// Waits until the tables can be had. A daemon that cannot have them gives no sign of life.
+    /// Blocks until the tables can be locked. While this blocks, the daemon sends no heartbeat.
     fn wait_for_tables(&self);
 }
 
-/// The hook in force. It ends with this value, or with the process.
+/// The attached hook. It is detached when this value is dropped, or with the process.
 pub struct Interceptor {
     attached: Attached,
     receiver: mpsc::Receiver<io::Error>,
 }
 
 impl Interceptor {
-    /// Brings a hook into force and passes on what it takes. Must be called within a tokio runtime.
+    /// Attaches a hook and passes its requests to the handler. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
@@ -158,8 +160,8 @@ impl Interceptor {
         Ok(Self { attached, receiver })
     }
 
-    /// Waits until requests cannot be received any more, which should never be. Complains when
-    /// messages go past the hook.
+    /// Waits until receiving requests fails, which should never happen. Logs a warning when
+    /// messages bypass the hook.
     pub async fn failed(&mut self) -> io::Error {
         let mut known = 0;
         loop {

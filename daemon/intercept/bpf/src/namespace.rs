@@ -1,8 +1,8 @@
-//! The way into network namespaces.
+//! Opens network namespaces of clients.
 //!
-//! Of a client's, the hook tells only the cookie. A socket belongs to the namespace in which it was
-//! opened. Most often its process is in it still, but a process may go elsewhere, and may have
-//! ended. So there are several places to look, and what is found counts only if it has the right
+//! The hook only reports the cookie of a client's namespace. A socket belongs to the namespace in
+//! which it was opened. Usually its process is still in it, but a process may change its namespace,
+//! or have ended. So several places are searched, and a namespace is used only if it has the right
 //! cookie.
 
 use std::{
@@ -20,12 +20,12 @@ use super::{Request, foreign};
 
 /// Our own namespace.
 const OWN: &str = "/proc/self/ns/net";
-/// How many descriptors of a process are looked at that may not administer the network.
+/// How many descriptors of a process without `CAP_NET_ADMIN` are examined.
 const MOST_DESCRIPTORS: usize = 1024;
 
 /// Opens the namespace of the client's socket.
 pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
-    let wanted = request.namespace;
+    let cookie = request.namespace;
     let mut places = vec![OWN.to_owned()];
     if sees_all_processes() {
         places.push(format!(
@@ -34,7 +34,7 @@ pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
         ));
         places.push(format!("/proc/{}/ns/net", request.pid));
     }
-    let open = |place: &String| right(File::open(place).ok()?.into(), wanted);
+    let open = |place: &String| right(File::open(place).ok()?.into(), cookie);
     places
         .iter()
         .find_map(open)
@@ -43,15 +43,15 @@ pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
                 .then(|| by_its_sockets(request))
                 .flatten()
         })
-        .or_else(|| by_name(wanted))
+        .or_else(|| by_name(cookie))
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it cannot be found"))
 }
 
 /// Through a netlink socket of the process that belongs to the namespace.
 fn by_its_sockets(request: &Request) -> Option<OwnedFd> {
-    let (pid, wanted) = (request.pid, request.namespace);
+    let (pid, cookie) = (request.pid, request.namespace);
     let process = pidfd_open(pid, 0).ok()?;
-    // Somebody may have very many.
+    // A process may have very many.
     let most = if request.net_admin {
         usize::MAX
     } else {
@@ -61,18 +61,18 @@ fn by_its_sockets(request: &Request) -> Option<OwnedFd> {
     descriptors.take(most).find_map(|entry| {
         let number: RawFd = entry.file_name().to_str()?.parse().ok()?;
         let socket = foreign::netlink_socket(process.as_fd(), &entry.path(), number)?;
-        if cookie_of_socket(socket.as_fd()).ok()? != wanted {
+        if cookie_of_socket(socket.as_fd()).ok()? != cookie {
             return None;
         }
-        right(of_socket(socket.as_fd()).ok()?, wanted)
+        right(of_socket(socket.as_fd()).ok()?, cookie)
     })
 }
 
-/// By a name that was given to the namespace.
-fn by_name(wanted: u64) -> Option<OwnedFd> {
-    named().find_map(|path| right(File::open(path).ok()?.into(), wanted))
+/// Finds the namespace among those with a name.
+fn by_name(expected: u64) -> Option<OwnedFd> {
+    named().find_map(|path| right(File::open(path).ok()?.into(), expected))
 }
 
-fn right(netns: OwnedFd, wanted: u64) -> Option<OwnedFd> {
-    (cookie(netns.as_fd()).ok()? == wanted).then_some(netns)
+fn right(netns: OwnedFd, expected: u64) -> Option<OwnedFd> {
+    (cookie(netns.as_fd()).ok()? == expected).then_some(netns)
 }

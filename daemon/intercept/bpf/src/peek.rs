@@ -1,5 +1,4 @@
-//! Looks into a ring buffer without taking anything out of it. The daemon, whose it is, may go on
-//! taking meanwhile.
+//! Reads a ring buffer without consuming anything. The daemon may consume records at the same time.
 
 use std::{
     io,
@@ -17,20 +16,19 @@ use sockvs_ebpf_common::netlink::RING_SIZE;
 
 use super::record::{self, Abridged};
 
-/// The bits of a record's length that say that it is being written, or means nothing
+/// The bits of a record's length that mark it as being written or as discarded
 /// (`BPF_RINGBUF_BUSY_BIT`, `BPF_RINGBUF_DISCARD_BIT`).
 const BUSY: u32 = 1 << 31;
 const DISCARD: u32 = 1 << 30;
-/// What comes before a record (`BPF_RINGBUF_HDR_SZ`).
+/// The size of a record's header (`BPF_RINGBUF_HDR_SZ`).
 const HEADER: usize = 8;
 const SIZE: usize = RING_SIZE as usize;
 
-/// A ring buffer of the hook's, mapped.
+/// A ring buffer of the hook, mapped read-only.
 pub(super) struct Peek {
-    /// A page with the place up to which the daemon has taken records.
+    /// A page with the daemon's consumer position.
     consumer: Mapping,
-    /// A page with the place up to which the hook has put records, and the records, twice one after
-    /// the other.
+    /// A page with the hook's producer position, and the records, mapped twice in sequence.
     producer: Mapping,
     page: usize,
 }
@@ -40,8 +38,8 @@ struct Mapping {
     length: NonZeroUsize,
 }
 
-// SAFETY: the memory is only read, through atomics or where what was read counts only if it is
-// known not to have been written meanwhile; from which thread does not matter.
+// SAFETY: the memory is only read, through atomics, or such that a value is used only if it was not
+// written meanwhile; this holds on any thread.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -50,7 +48,7 @@ impl Mapping {
     fn new(ring: BorrowedFd<'_>, offset: usize, length: usize) -> io::Result<Self> {
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
         let offset = i64::try_from(offset).map_err(io::Error::other)?;
-        // SAFETY: the kernel chooses an unused range, and refuses what the ring buffer has not.
+        // SAFETY: the kernel chooses an unused range, and refuses one beyond the ring buffer.
         let start = unsafe {
             mmap(
                 None,
@@ -64,9 +62,9 @@ impl Mapping {
         Ok(Self { start, length })
     }
 
-    /// The word at the beginning.
+    /// The position at the beginning of the page.
     fn position(&self) -> usize {
-        // SAFETY: there is a page at least, and the kernel and the daemon write the word as a
+        // SAFETY: there is at least one page, and the kernel and the daemon write the word as a
         // whole.
         unsafe { self.start.cast::<AtomicUsize>().as_ref() }.load(Ordering::Acquire)
     }
@@ -81,7 +79,7 @@ impl Drop for Mapping {
 }
 
 impl Peek {
-    /// Looks into this ring buffer.
+    /// Maps this ring buffer.
     pub(super) fn open(ring: OwnedFd) -> io::Result<Self> {
         let page = sysconf(SysconfVar::PAGE_SIZE)?.unwrap_or(4096);
         let page = usize::try_from(page).map_err(io::Error::other)?;
@@ -92,8 +90,7 @@ impl Peek {
         })
     }
 
-    /// The records in it, as far as they go. Those that the daemon takes out meanwhile are left
-    /// out.
+    /// The records in it, abridged. Those that the daemon consumes meanwhile are left out.
     pub(super) fn records(&self) -> Vec<Abridged> {
         let mut records = Vec::new();
         let mut at = self.consumer.position();
@@ -104,7 +101,7 @@ impl Peek {
             let length = (header & !(BUSY | DISCARD)) as usize;
             if header & (BUSY | DISCARD) == 0 && length >= size_of::<Abridged>() {
                 let record = self.record(at);
-                // The kernel may write where the daemon has taken something out.
+                // The kernel may overwrite what the daemon has consumed.
                 let taken = self.consumer.position().wrapping_sub(at);
                 if (taken == 0 || taken > SIZE)
                     && let Some(record) = record::abridge(&record)
@@ -117,14 +114,14 @@ impl Peek {
         records
     }
 
-    /// How many bytes are in it, and how many there is room for.
+    /// How many bytes are in it, and how many it can hold.
     pub(super) fn fill(&self) -> (usize, usize) {
-        // In this order, what is in it never seems less than nothing.
+        // Read in this order, the difference is never negative.
         let at = self.consumer.position();
         (self.producer.position().wrapping_sub(at).min(SIZE), SIZE)
     }
 
-    /// Where the record's header is: below the end of the records' first copy.
+    /// The record's header, which is in the first copy of the records.
     fn place(&self, at: usize) -> NonNull<u8> {
         // SAFETY: the mapping has a page and twice `SIZE` bytes.
         unsafe { self.producer.start.cast::<u8>().add(self.page + at % SIZE) }
@@ -136,8 +133,8 @@ impl Peek {
     }
 
     fn record(&self, at: usize) -> Abridged {
-        // SAFETY: the second copy comes behind the first one, so there is room for a header and
-        // this much of a record.
+        // SAFETY: the second copy follows the first one, so there is space for a header and this
+        // part of a record.
         let record = unsafe { self.place(at).add(HEADER) }.cast::<Abridged>();
         // SAFETY: as above. Any bytes make a value.
         unsafe { record.read_unaligned() }

@@ -1,4 +1,4 @@
-//! How full the ring buffers are, for people.
+//! Reports how full the ring buffers are, and warns when they are nearly full.
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
@@ -6,10 +6,10 @@ use super::peek::Peek;
 use sockvs_ipvs::Usage;
 use sockvs_sys::rate_limit::RateLimits;
 
-/// How long a warning is not repeated.
+/// The least time between two equal warnings.
 const WARNED_AGAIN: Duration = Duration::from_secs(300);
 
-/// The two ring buffers, looked at from outside.
+/// The two ring buffers.
 pub(super) struct Queues {
     requests: Peek,
     others: Peek,
@@ -27,7 +27,7 @@ impl Queues {
         })
     }
 
-    /// What is in use.
+    /// How much is in use.
     pub(super) fn usage(&self) -> Vec<Usage> {
         let usage = |of, ring: &Peek, others: bool| {
             let (used, most) = ring.fill();
@@ -48,10 +48,10 @@ impl Queues {
         ]
     }
 
-    /// Warns of what is nearly full.
+    /// Warns if a ring buffer is nearly full.
     pub(super) fn warn(&self) {
         for Usage { of, used, most, .. } in self.usage() {
-            // A record of the largest kind does not fit any more.
+            // A record of the largest size no longer fits.
             if used * 8 >= most * 7 && self.full.admit(of).is_some() {
                 tracing::warn!("requests to IPVS are refused: {used} of {most} {of} are in use");
             } else if used * 5 >= most * 4 && self.nearly_full.admit(of).is_some() {

@@ -1,12 +1,13 @@
-//! Reads the ring buffers, and passes on what is in them, in the order in which it was sent.
+//! Reads the ring buffers, and passes the requests to the handler, in the order in which they were
+//! sent.
 //!
-//! Each has a thread of its own, which carries requests out itself: the client waits for the reply,
-//! and every thread that is woken up on the way costs more than the request does. Those who may not
-//! administer the network are served with less of the processor, and whatever they keep their
-//! thread with, others do not wait for it.
+//! Each ring buffer has its own thread, which also executes the requests: the client waits for the
+//! reply, and every wake-up of another thread costs more than the request. The thread for clients
+//! without `CAP_NET_ADMIN` has a lower priority, and whatever they make it do, other clients do not
+//! wait for it.
 //!
-//! The thread for those who may also gives the daemon's signs of life: for as long as it comes
-//! round, and the tables can be had.
+//! The other thread also writes the daemon's heartbeat, as long as its loop runs and the tables can
+//! be locked.
 
 use std::{io, os::fd::AsFd as _, sync::Arc, thread};
 
@@ -29,12 +30,12 @@ use super::{
 use sockvs_server::genl::Waiting as _;
 use sockvs_sys::{capabilities, process};
 
-/// How often the daemon gives a sign of life, in nanoseconds, and in milliseconds.
+/// The interval of the heartbeat, in nanoseconds and in milliseconds.
 const PULSE: u64 = 1_000_000_000;
 const PULSE_TIMEOUT: u16 = 1000;
 
-/// Starts to read the ring buffers. It goes on for as long as the process lives; should it fail,
-/// the error is received. Must be called within a tokio runtime.
+/// Starts the threads that read the ring buffers. They run as long as the process; if one fails,
+/// its error is received. Must be called within a tokio runtime.
 pub(super) fn start(
     rings: Rings,
     queues: Arc<Queues>,
@@ -81,7 +82,7 @@ fn spawn(
         process::do_not_preempt();
         capabilities::keep_needed();
         let _runtime = runtime.enter();
-        // Nobody may be there any more to hear of it.
+        // The receiver may have been dropped.
         let _ = failed.try_send(serve());
     });
     started.map(drop)
@@ -91,9 +92,9 @@ struct Receiver {
     ring: RingBuf<MapData>,
     ledger: Arc<Ledger>,
     handler: Arc<dyn Handler>,
-    /// The signs of life, if this thread gives them.
+    /// The heartbeat, if this thread writes it.
     pulse: Option<Pulse>,
-    /// Requests that the guard has to answer, and may not have yet.
+    /// Requests that are left to the guard, which it may not have answered yet.
     guards: Vec<Entry>,
 }
 
@@ -122,14 +123,14 @@ impl Receiver {
         }
     }
 
-    /// Takes the next record out of the ring buffer. At any time it is in there, or in the ledger,
-    /// or answered.
+    /// Consumes the next record of the ring buffer. At any time, a request is in the ring buffer,
+    /// or in the ledger, or answered.
     fn take(&mut self) -> Option<(Entry, Vec<u8>)> {
         let record = self.ring.next()?;
         Some((self.ledger.enter(&record), record.to_vec()))
     }
 
-    /// Gives a sign of life, if it is time for one.
+    /// Writes the heartbeat, if it is due.
     fn beat(&mut self) {
         let Some(pulse) = &mut self.pulse else {
             return;
@@ -156,10 +157,10 @@ impl Receiver {
     }
 }
 
-/// The daemon's signs of life.
+/// The daemon's heartbeat.
 struct Pulse {
     map: Array<MapData, u64>,
-    /// Looked at each time.
+    /// Checked at each heartbeat.
     queues: Arc<Queues>,
     last: u64,
 }

@@ -1,4 +1,4 @@
-//! A datagram as the hook put it into the ring buffer.
+//! A datagram with its sender, as the hook writes it to the ring buffer.
 
 use std::mem::offset_of;
 
@@ -9,14 +9,14 @@ use super::Request;
 const HEADER: usize = size_of::<Taken>();
 const NLMSG_HDRLEN: usize = 16;
 
-/// A record whose datagram is only the header of its first message: what it takes to answer it with
+/// A record with only the header of the datagram's first message, which is enough to answer it with
 /// an error.
 pub(super) type Abridged = [u8; HEADER + NLMSG_HDRLEN];
 
-/// A record that is none.
+/// A record of zeros.
 pub(super) const BLANK: Abridged = [0; HEADER + NLMSG_HDRLEN];
 
-/// The beginning of a record; none if there is not that much of it.
+/// The beginning of a record; `None` if it is too short.
 pub(super) fn abridge(record: &[u8]) -> Option<Abridged> {
     let mut abridged: Abridged = *record.first_chunk()?;
     let length = u32::try_from(NLMSG_HDRLEN).ok()?.to_ne_bytes();
@@ -27,15 +27,15 @@ pub(super) fn abridge(record: &[u8]) -> Option<Abridged> {
     Some(abridged)
 }
 
-/// When the request of a record arrived.
+/// When the request in a record arrived.
 pub(super) fn arrived(record: &Abridged) -> u64 {
     decode(record).map_or(u64::MAX, |(request, _)| request.arrived)
 }
 
-/// Takes a record apart. None if it is no record of the hook's.
+/// Decodes a record. `None` if the hook did not write it.
 pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
     let (header, rest) = record.split_first_chunk::<HEADER>()?;
-    // SAFETY: there are as many bytes, and any of them make a value: the fields are integers.
+    // SAFETY: there are enough bytes, and all values of them are valid: the fields are integers.
     let taken = unsafe { header.as_ptr().cast::<Taken>().read_unaligned() };
     let datagram = rest.get(..usize::try_from(taken.length).ok()?)?;
     let has = |flag| taken.flags & flag != 0;

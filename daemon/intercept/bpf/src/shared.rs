@@ -1,9 +1,9 @@
-//! Memory that the daemon and its guard both have: the requests that were taken and not answered
-//! yet, and what the two have to tell each other.
+//! Memory that the daemon and its guard share: the requests that were consumed and not answered
+//! yet, and times and counters of the two.
 //!
-//! A request belongs to the daemon, or the guard has claimed it; never both answer it. A claim is
-//! one compare-exchange on the state of its slot. The state has a number, too, that is another one
-//! for each request in the same slot.
+//! A request belongs to the daemon, or the guard has claimed it; they never both answer it. A claim
+//! is one compare-exchange on the state of its slot. The state includes a number that differs for
+//! each request in the same slot.
 
 use std::{
     cell::UnsafeCell,
@@ -22,13 +22,13 @@ use nix::sys::{
 
 use super::record::{Abridged, BLANK};
 
-/// How many requests can be written down. Each client waits for the answer to one; should there be
-/// more, the rest are served, but nobody answers them if the daemon is killed.
+/// How many requests can be entered. Each client waits for the answer to one; further requests are
+/// served, but not answered if the daemon is killed.
 pub(super) const SLOTS: usize = 4096;
-/// Of the whole.
+/// The size of the memory.
 const LENGTH: usize = size_of::<Contents>();
 
-/// The states of a slot, in the lowest bits. Above them is the number.
+/// The states of a slot, in the lowest bits. The number is above them.
 const STATE: u64 = 3;
 const FREE: u64 = 0;
 const HELD: u64 = 1;
@@ -37,11 +37,12 @@ const NEXT: u64 = STATE + 1;
 
 #[repr(C)]
 struct Contents {
-    /// When the daemon last gave a sign of life.
+    /// The time of the daemon's last heartbeat.
     heartbeat: AtomicU64,
-    /// What arrived until then, and was in nobody's hands at that time, is the guard's.
+    /// Requests that arrived until this time, and were not being served then, are left to the
+    /// guard.
     horizon: AtomicU64,
-    /// How many requests the daemon has found to be the guard's.
+    /// How many requests the daemon has left to the guard.
     left: AtomicU64,
     slots: [Slot; SLOTS],
 }
@@ -52,35 +53,36 @@ struct Slot {
     record: UnsafeCell<Abridged>,
 }
 
-/// The memory, mapped.
+/// The mapped memory.
 pub(super) struct Shared {
     file: File,
     contents: NonNull<Contents>,
 }
 
-// SAFETY: all but the records is atomic. A record is written only by who has the slot while it is
-// free, and what is read of it counts only if the slot's state has not changed meanwhile.
+// SAFETY: all but the records is atomic. A record is written only by the owner of the slot while
+// the slot is free, and a copy of it is used only if the slot's state has not changed meanwhile.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and every reference into it came from the value that ends.
+        // SAFETY: the mapping is ours, and every reference into it came from the value that is
+        // dropped.
         let unmapped = unsafe { munmap(self.contents.cast(), LENGTH) };
         debug_assert!(unmapped.is_ok(), "a mapping that was made can be removed");
     }
 }
 
 impl Shared {
-    /// New memory, in which nothing is written down.
+    /// New memory, without requests.
     pub(super) fn new() -> io::Result<Self> {
         let file: File = memfd_create("sockvs-ledger", MFdFlags::MFD_CLOEXEC)?.into();
         file.set_len(LENGTH as u64)?;
         Self::map(file)
     }
 
-    /// What another process made.
+    /// Maps the memory that another process created.
     pub(super) fn of(file: OwnedFd) -> io::Result<Self> {
         let file = File::from(file);
         if file.metadata()?.len() != LENGTH as u64 {
@@ -92,8 +94,7 @@ impl Shared {
     fn map(file: File) -> io::Result<Self> {
         let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: the kernel chooses an unused range; the file is as long, and nobody makes it
-        // shorter.
+        // SAFETY: the kernel chooses an unused range; the file is as long, and never truncated.
         let contents = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &file, 0) }?;
         Ok(Self {
             file,
@@ -101,14 +102,14 @@ impl Shared {
         })
     }
 
-    /// Another descriptor for it.
+    /// Duplicates its descriptor.
     pub(super) fn share(&self) -> io::Result<OwnedFd> {
         self.file.try_clone().map(OwnedFd::from)
     }
 
     fn contents(&self) -> &Contents {
-        // SAFETY: the mapping is as long, aligned to a page, and made of zeros, which are a value.
-        // What others change of it meanwhile is atomic, or in a cell.
+        // SAFETY: the mapping is as long, aligned to a page, and initially zero, which is a valid
+        // value. Whatever other processes change is atomic, or in a cell.
         unsafe { self.contents.as_ref() }
     }
 
@@ -116,68 +117,68 @@ impl Shared {
         self.contents().slots.get(number)
     }
 
-    /// When the daemon last gave a sign of life.
+    /// The time of the daemon's last heartbeat.
     pub(super) fn heartbeat(&self) -> u64 {
         self.contents().heartbeat.load(Ordering::Acquire)
     }
 
-    /// The daemon gives a sign of life.
+    /// Writes the daemon's heartbeat.
     pub(super) fn beat(&self, now: u64) {
         self.contents().heartbeat.store(now, Ordering::Release);
     }
 
-    /// Until when requests are the guard's.
+    /// The time until which requests are left to the guard.
     pub(super) fn horizon(&self) -> u64 {
-        // What the daemon did before must not seem to come after: see `raise_horizon`.
+        // Orders earlier writes of the daemon before this read: see `raise_horizon`.
         fence(Ordering::SeqCst);
         self.contents().horizon.load(Ordering::Acquire)
     }
 
-    /// From now on requests that arrived until `now` are the guard's, but for those that the daemon
-    /// has begun to serve. It has written those down already, so the ring buffers are to be looked
-    /// through first, and then what is written down.
+    /// From now on, requests that arrived until `now` are left to the guard, except those that the
+    /// daemon is already serving. The daemon has entered those already, so the caller must read the
+    /// ring buffers first, and then the entries.
     pub(super) fn raise_horizon(&self, now: u64) {
         self.contents().horizon.store(now, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
-    /// How many requests the daemon has found to be the guard's.
+    /// How many requests the daemon has left to the guard.
     pub(super) fn left(&self) -> u64 {
         self.contents().left.load(Ordering::Acquire)
     }
 
-    /// The daemon has found one more.
+    /// Counts one more request as left to the guard.
     pub(super) fn leave_one(&self) {
         self.contents().left.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Writes a request down in a free slot, which only the caller has. Gives what tells that it
-    /// [is held](Self::is_held).
+    /// Enters a request in a free slot, which only the caller may use. Returns the value to pass to
+    /// [`is_held`](Self::is_held).
     pub(super) fn write(&self, number: usize, record: Abridged) -> u64 {
         let Some(slot) = self.slot(number) else {
             return FREE;
         };
-        // SAFETY: the slot is the caller's, and while it is free nobody makes use of the record.
+        // SAFETY: the slot is the caller's, and while it is free nothing else uses the record.
         unsafe { slot.record.get().write_volatile(record) };
         let held = (slot.state.load(Ordering::Relaxed) & !STATE).wrapping_add(NEXT) | HELD;
         slot.state.store(held, Ordering::Release);
         held
     }
 
-    /// Whether a request that was written down is the daemon's still.
+    /// Whether a request that was entered still belongs to the daemon.
     pub(super) fn is_held(&self, number: usize, held: u64) -> bool {
         self.slot(number)
             .is_some_and(|slot| slot.state.load(Ordering::Acquire) == held)
     }
 
-    /// Strikes a request out.
+    /// Removes a request.
     pub(super) fn strike_out(&self, number: usize, held: u64) {
         if let Some(slot) = self.slot(number) {
             slot.state.store(held & !STATE | FREE, Ordering::Release);
         }
     }
 
-    /// Claims a request for the guard, if one is held there that `wanted` agrees to.
+    /// Claims a request for the guard, if the slot holds one for which `wanted` returns true.
     pub(super) fn claim(
         &self,
         number: usize,
@@ -189,8 +190,8 @@ impl Shared {
             return None;
         }
         let mut record = BLANK;
-        // SAFETY: should the slot be written meanwhile, then what is read is not used: the exchange
-        // fails. Any bytes make a value.
+        // SAFETY: if the slot is written meanwhile, the copy is not used, as the exchange fails.
+        // Any bytes are a valid value.
         unsafe { std::ptr::copy(slot.record.get().cast_const(), &raw mut record, 1) };
         let claimed = held & !STATE | CLAIMED;
         let claim = || {

@@ -1,9 +1,9 @@
-//! Tests against small descriptions of types, made by hand.
+//! Tests with small hand-made BTF.
 
 use super::layout::Kernel;
 use sockvs_sys::bpf::{Btf, TypeError as Error};
 
-/// Puts a description together.
+/// Builds BTF.
 #[derive(Default)]
 struct Builder {
     types: Vec<u8>,
@@ -98,7 +98,7 @@ fn parse(builder: Builder) -> Btf {
 }
 
 #[test]
-fn a_field_is_found_through_structures_aliases_and_unions_without_a_name() {
+fn a_field_is_found_through_structures_aliases_and_anonymous_unions() {
     let mut b = Builder::new();
     let int = b.int();
     let pointer = b.add(POINTER, 0, "", int, &[], 0);
@@ -124,7 +124,7 @@ fn a_field_is_found_through_structures_aliases_and_unions_without_a_name() {
 }
 
 #[test]
-fn the_structure_that_has_the_field_is_meant() {
+fn of_structures_with_one_name_the_one_with_the_field_is_used() {
     let mut b = Builder::new();
     let int = b.int();
     b.structure(STRUCT, "net", &[("other", int, 0)]);
@@ -133,7 +133,7 @@ fn the_structure_that_has_the_field_is_meant() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn errors_name_what_is_missing() {
     let mut b = Builder::new();
     let int = b.int();
     b.structure(STRUCT, "sock", &[("sk_type", int, 0)]);
@@ -158,7 +158,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_bit_field_is_no_field() {
+fn a_bit_field_is_refused() {
     let mut b = Builder::new();
     let int = b.int();
     let members = [
@@ -180,7 +180,7 @@ fn a_bit_field_is_no_field() {
 }
 
 #[test]
-fn functions_and_enumerators_have_numbers() {
+fn functions_have_ids_and_enumerators_values() {
     let mut b = Builder::new();
     b.int();
     let items = [
@@ -196,7 +196,7 @@ fn functions_and_enumerators_have_numbers() {
 }
 
 #[test]
-fn a_type_that_contains_itself_ends() {
+fn recursive_types_terminate() {
     let mut b = Builder::new();
     // An alias of itself, and a structure without a name in itself.
     b.add(TYPEDEF, 0, "loop", 1, &[], 0);
@@ -205,7 +205,7 @@ fn a_type_that_contains_itself_ends() {
 }
 
 #[test]
-fn nothing_that_is_cut_or_unknown_is_read() {
+fn truncated_or_unknown_types_are_not_read() {
     let mut b = Builder::new();
     let int = b.int();
     b.structure(
@@ -215,7 +215,7 @@ fn nothing_that_is_cut_or_unknown_is_read() {
     );
     let whole = b.build();
     for length in 0..whole.len() {
-        // Whatever is left of it: an error, or no such field, but no panic.
+        // A truncated BTF gives an error, or lacks the field, but never panics.
         let found = Btf::parse(whole[..length].to_vec()).and_then(|b| b.offset("sock", &["x"]));
         assert!(found.is_err());
     }
@@ -225,8 +225,8 @@ fn nothing_that_is_cut_or_unknown_is_read() {
 }
 
 #[test]
-fn the_running_kernel_has_it_all() {
-    // Without a description there is nothing to read; doctor says so.
+fn the_running_kernel_has_all_that_the_hook_needs() {
+    // Without BTF there is nothing to test; doctor reports that.
     if let Ok(btf) = Btf::of_kernel() {
         let kernel = Kernel::from_btf(&btf).unwrap();
         assert_ne!(kernel.hooked, 0);
