@@ -1,8 +1,8 @@
-//! Reads the arguments of the trapped calls, as far as they can concern us.
+//! Reads the arguments of trapped calls that can send netlink messages.
 //!
-//! "No" ([`None`]) is always a safe answer: the kernel then does the call and reports what is wrong
-//! with it in its own way. So unreadable memory, an odd address or a datagram that is too long are
-//! no errors here.
+//! [`None`] is always a safe answer: the kernel then executes the call and reports any error
+//! itself. So unreadable memory, an unusual address or a datagram that is too long are no errors
+//! here.
 
 use super::datagram::{self, Part};
 use super::notification::Notification;
@@ -10,29 +10,30 @@ use super::socket::ClientSocket;
 use super::target::{Target, low_half};
 use super::wire;
 
-/// Sizes and offsets of `struct msghdr` and `struct mmsghdr` where pointers have 64 bits.
+/// Sizes and offsets of `struct msghdr` and `struct mmsghdr` with 64-bit pointers.
 const HEADER: usize = 56;
 const VECTOR_ENTRY: usize = 64;
 const LENGTH_IN_ENTRY: u64 = 56;
 const IO_VECTOR: usize = 16;
-/// The most pieces, and the most messages of one `sendmmsg`, that the kernel takes (`UIO_MAXIOV`).
+/// The most pieces, and the most messages of one `sendmmsg`, that the kernel accepts
+/// (`UIO_MAXIOV`).
 const MOST: u64 = 1024;
 /// Sizes of `struct sockaddr_nl` and of the longest address.
 const ADDRESS: usize = 12;
 const LONGEST_ADDRESS: usize = 128;
 
-/// One datagram on its way to the kernel.
+/// One datagram to the kernel.
 pub(super) struct Datagram {
     pub(super) bytes: Vec<u8>,
     pub(super) parts: Vec<Part>,
-    /// Where `sendmmsg` wants to know how much was sent.
+    /// Where `sendmmsg` expects the number of bytes sent.
     pub(super) length_at: Option<u64>,
 }
 
 /// What a call sends.
 pub(super) struct Call {
     pub(super) datagrams: Vec<Datagram>,
-    /// Whether it counts datagrams (`sendmmsg`) or bytes.
+    /// Whether its result counts datagrams (`sendmmsg`) or bytes.
     pub(super) vector: bool,
 }
 
@@ -50,13 +51,13 @@ impl Call {
     }
 }
 
-/// Whether the call cannot carry a netlink message at all; needs no look at the caller.
+/// Whether the call is too short for a netlink message; this reads nothing from the caller.
 pub(super) fn is_too_short(notification: &Notification) -> bool {
     let [_, _, length, ..] = notification.arguments;
     notification.call == libc::SYS_sendto && length < 16
 }
 
-/// Reads what a call sends to the kernel through `socket`.
+/// Reads the datagrams that a call sends to the kernel through `socket`.
 pub(super) fn read(
     notification: &Notification,
     target: &Target,
@@ -101,7 +102,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// The messages of a `sendmmsg`: as many as can be read, and not much more than fits one packet
-    /// to the daemon. The call then reports that it sent these only, which it may always do.
+    /// to the daemon. The call then reports that only these were sent, which is always a valid
+    /// result.
     fn vector(&self, address: u64, count: u64, largest: usize) -> Option<Vec<Datagram>> {
         let mut datagrams = Vec::new();
         let mut room = wire::LARGEST_DATAGRAM;
@@ -120,7 +122,7 @@ impl Reader<'_> {
         (!datagrams.is_empty()).then_some(datagrams)
     }
 
-    /// What a `struct msghdr` describes.
+    /// The datagram of a `struct msghdr`.
     fn message(&self, header: &[u8], largest: usize, length_at: Option<u64>) -> Option<Datagram> {
         let (name, name_length) = (u64_at(header, 0)?, low_half(u64_at(header, 8)?));
         let name = (name, if name == 0 { 0 } else { name_length });
@@ -161,7 +163,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether the address, or in its absence the socket's peer, is the kernel.
+    /// Whether the address, or without one the socket's peer, is the kernel.
     fn goes_to_kernel(&self, (address, length): (u64, i32)) -> Option<bool> {
         if length == 0 {
             return Some(self.socket.faces_kernel());

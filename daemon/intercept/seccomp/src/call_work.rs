@@ -1,4 +1,4 @@
-//! What a thread does about a call, from its notification to what its caller sees.
+//! Processes a trapped call, from its notification to the result that its caller gets.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::target::Target;
 use super::wire::Kind;
 use super::workers::{Turn, Workers};
 
-/// The calls of a command and its children: what the threads that work on them share.
+/// The calls of a command and its children: the state that the worker threads share.
 pub(super) struct Calls {
     pub(super) notifier: Notifier,
     pub(super) session: Session,
@@ -26,10 +26,10 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Takes calls, one after another, until there are threads enough without this one.
+    /// Receives and processes calls, until enough other threads do.
     pub(super) fn receive(&self) {
         loop {
-            // Fails when the caller was killed before it could be told of.
+            // Fails if the caller was killed before its notification was read.
             let Ok(notification) = self.notifier.receive() else {
                 std::thread::yield_now();
                 continue;
@@ -44,15 +44,13 @@ impl Calls {
         }
     }
 
-    /// Decides about a call. Should there be a mistake in here, the call goes through.
+    /// Processes a call. If this panics, the kernel executes the call.
     fn work_on(&self, notification: &Notification, turn: &Turn<'_>) {
         let verdict = catch_unwind(AssertUnwindSafe(|| {
             if forwarded_call::is_one(notification) {
-                let question = forwarded_call::read(notification)
+                let call = forwarded_call::read(notification)
                     .filter(|_| self.notifier.still_waits(notification.id));
-                question.map_or(Some(Verdict::Continue), |question| {
-                    self.pass_on(question, turn)
-                })
+                call.map_or(Some(Verdict::Continue), |call| self.pass_on(call, turn))
             } else {
                 Some(match self.recognise(notification) {
                     Ok(job) => self.carry_out(job, turn),
@@ -65,7 +63,7 @@ impl Calls {
         }
     }
 
-    /// The work that a call means for us, or what becomes of it at once.
+    /// The job for a call, or its result if there is nothing to do.
     fn recognise(&self, notification: &Notification) -> Result<Job, Verdict> {
         let through = || Verdict::Continue;
         if call::is_too_short(notification) {
@@ -77,7 +75,7 @@ impl Calls {
         let socket = match ClientSocket::recognise(fd) {
             Ok(socket) => socket,
             Err(other) => {
-                // To close it may take for ever, and its caller is not to wait for that.
+                // Closing it may block forever, and the caller must not wait for that.
                 self.notifier.respond(notification.id, Verdict::Continue);
                 drop(other);
                 return Err(Verdict::Continue);
@@ -89,7 +87,7 @@ impl Calls {
         }
         let stands_like_us =
             !call.has_foreign() || process::has_our_standing(notification.tid) == Ok(true);
-        // From here on all of the above is known to be about the caller.
+        // Everything read so far is about the caller only if it still waits now.
         if !self.notifier.still_waits(notification.id) || !stands_like_us {
             return Err(Verdict::Continue);
         }
@@ -111,7 +109,7 @@ impl Calls {
         ))
     }
 
-    /// Works on a call until it is over.
+    /// Executes a job until the call has a result.
     fn carry_out(&self, mut job: Job, turn: &Turn<'_>) -> Verdict {
         while let Some(step) = job.next_step() {
             let result = match step {
@@ -130,7 +128,7 @@ impl Calls {
         job.success()
     }
 
-    /// Hands messages to the daemon and waits for its word. Where there is none, the kernel refuses
+    /// Sends messages to the daemon and waits for its answer. Without a daemon, the kernel refuses
     /// them.
     fn ask(&self, job: &Job, messages: &[u8]) -> nix::Result<()> {
         let marks = datagram::marks(messages);
@@ -144,7 +142,7 @@ impl Calls {
                     Word::Refused(errno) => return Err(errno),
                     Word::Lost => break,
                 },
-                // Whoever was killed meanwhile wants nothing any more.
+                // If the caller was killed meanwhile, nothing is retried.
                 None if retries.wait() && self.notifier.still_waits(job.notification) => {}
                 None => break,
             }
@@ -152,35 +150,34 @@ impl Calls {
         refuse(&job.socket, &marks)
     }
 
-    /// Hands a call to the daemon as it is. None is for a call that is over.
-    fn pass_on(&self, mut question: ForwardedCall, turn: &Turn<'_>) -> Option<Verdict> {
-        let contents = question.contents();
-        let descriptor: Descriptor = question.descriptor();
-        let (kind, tid) = (question.kind(), question.tid());
-        let answered = turn.waiting_for_daemon(|| {
-            self.ask_question(kind, tid, &contents, &descriptor, &mut question)
-        });
+    /// Forwards a whole call to the daemon. `None` if the call has ended already.
+    fn pass_on(&self, mut call: ForwardedCall, turn: &Turn<'_>) -> Option<Verdict> {
+        let contents = call.contents();
+        let descriptor: Descriptor = call.descriptor();
+        let (kind, tid) = (call.kind(), call.tid());
+        let answered =
+            turn.waiting_for_daemon(|| self.forward(kind, tid, &contents, &descriptor, &mut call));
         match answered {
-            Ok(true) => question.succeed(&self.notifier),
-            Ok(false) => Some(question.without_daemon()),
+            Ok(true) => call.succeed(&self.notifier),
+            Ok(false) => Some(call.without_daemon()),
             Err(errno) => Some(Verdict::Fails(errno)),
         }
     }
 
-    fn ask_question(
+    fn forward(
         &self,
         kind: Kind,
         tid: libc::pid_t,
         contents: &[u8],
         descriptor: &Descriptor,
-        question: &mut ForwardedCall,
+        call: &mut ForwardedCall,
     ) -> nix::Result<bool> {
-        let Some(words) = self.session.question(kind, tid, contents, descriptor)? else {
+        let Some(words) = self.session.forward(kind, tid, contents, descriptor)? else {
             return Ok(false);
         };
         loop {
             match words.next() {
-                Word::Piece(piece) => question.take(&piece),
+                Word::Piece(piece) => call.take(&piece),
                 Word::Taken => {}
                 Word::Done => return Ok(true),
                 Word::Refused(errno) => return Err(errno),
@@ -189,7 +186,7 @@ impl Calls {
         }
     }
 
-    /// Tells a `sendmmsg` how long a datagram was. The kernel, too, goes on when it cannot.
+    /// Writes the length of a datagram for `sendmmsg`. Like the kernel, ignores an error.
     fn note_length(&self, job: &Job, length: usize, length_at: Option<u64>) {
         if let (Some(address), Ok(length)) = (length_at, u32::try_from(length))
             && self.notifier.still_waits(job.notification)

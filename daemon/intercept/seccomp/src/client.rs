@@ -1,7 +1,8 @@
-//! Finds out who asks. Takes nobody's word: the socket and /proc say it all.
+//! Determines who sent a request. It trusts neither the supervisor nor the client, only the kernel:
+//! the socket and /proc.
 //!
-//! Netlink asks for CAP_NET_ADMIN in the initial user namespace, which is taken to be ours; socket
-//! options ask for it in the one that owns the socket's network namespace.
+//! Netlink requires CAP_NET_ADMIN in the initial user namespace, which is assumed to be ours;
+//! socket options require it in the user namespace that owns the socket's network namespace.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -17,19 +18,19 @@ use super::{Client, OptionCaller, process, socket::ClientSocket};
 const NETLINK_CAP_ACK: libc::c_int = 10;
 const NETLINK_EXT_ACK: libc::c_int = 11;
 
-/// A supervisor, as known from its connection.
+/// A supervisor, by the credentials of its connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Supervisor {
     /// Its user.
     pub(super) uid: libc::uid_t,
-    /// Its thread ids mean the same as ours.
+    /// Its thread ids are in our PID namespace.
     same_process_namespace: bool,
     net_admin: bool,
     standing: Option<Credentials>,
 }
 
 impl Supervisor {
-    /// The one that the relay tells of.
+    /// The supervisor that the relay reported.
     pub(super) fn of(peer: &Peer) -> Result<Self> {
         let Peer { uid, pid, pidfd } = peer;
         let (uid, pid) = (*uid, *pid);
@@ -40,8 +41,8 @@ impl Supervisor {
         };
         let net_admin = process::net_admin(pid).unwrap_or(false);
         let standing = Credentials::of(pid).ok();
-        // What was read is about the supervisor if it still lives now. Without a pidfd (before
-        // Linux 6.5) somebody else could have its process id by now, so only root's word counts.
+        // The data read is about the supervisor if it is still alive now. Without a pidfd (before
+        // Linux 6.5) its process id may have been reused, so only root is trusted.
         let certain = match pidfd {
             Some(pidfd) => lives(pidfd)?,
             None => uid == 0,
@@ -54,7 +55,7 @@ impl Supervisor {
         })
     }
 
-    /// The client that it passes a socket of.
+    /// The client whose socket the supervisor passed.
     pub(super) fn client(&self, tid: libc::pid_t, descriptor: OwnedFd) -> Result<Client> {
         let socket = ClientSocket::recognise(descriptor).map_err(|_| Errno::EINVAL)?;
         let port = socket.port()?;
@@ -76,7 +77,7 @@ impl Supervisor {
         })
     }
 
-    /// The caller that reads or changes an option of a socket in this network namespace.
+    /// The process that reads or changes an option of a socket in this network namespace.
     pub(super) fn option_caller(
         &self,
         tid: libc::pid_t,
@@ -93,12 +94,12 @@ impl Supervisor {
         })
     }
 
-    /// Whether it speaks for administrators of this machine, whose requests go before others'.
+    /// Whether it acts for administrators of this machine, whose requests have priority.
     pub(super) fn goes_first(&self) -> bool {
         self.uid == 0 || self.net_admin
     }
 
-    /// The process that a thread belongs to, or 0 where its id means nothing here.
+    /// The process of a thread, or 0 if its id is in another PID namespace.
     fn process(&self, tid: libc::pid_t) -> libc::pid_t {
         if self.same_process_namespace {
             process::group(tid).unwrap_or(0)
@@ -114,7 +115,7 @@ fn namespace(socket: &impl AsFd) -> Result<u64> {
         .map(u64::from_ne_bytes)
 }
 
-/// Whether the process that a pidfd stands for has not ended.
+/// Whether the process of a pidfd has not ended.
 fn lives(pidfd: &OwnedFd) -> Result<bool> {
     let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
     Ok(poll(&mut ended, PollTimeout::ZERO)? == 0)

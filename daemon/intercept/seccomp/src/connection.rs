@@ -1,5 +1,5 @@
-//! The daemon's side of one supervisor's connection. Between the two is the relay, so each request
-//! comes with one descriptor, of a kind that can be closed at once.
+//! The daemon's side of one supervisor's connection. The relay is between the two, so each request
+//! has one descriptor, of a kind that can be closed without blocking.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -22,16 +22,16 @@ use super::wire::{
 };
 use sockvs_server::{genl::Waiting, procfs::Place};
 
-/// The most requests of one supervisor that are not done. A supervisor of ours stops earlier.
+/// The most pending requests of one supervisor. Our supervisor stops earlier.
 const MOST_OUTSTANDING: usize = 1024;
 
-/// How a request stands: being applied, taken with more to come, done.
+/// The state of a request: being applied, taken with more replies to come, done.
 const APPLYING: u8 = 0;
 const TAKEN: u8 = 1;
 const DONE: u8 = 2;
 
-/// The handler's hold on a request: dropped, from any thread, it says that the last reply to it is
-/// delivered or given up.
+/// Represents a request in the handler. Dropping it, on any thread, reports that the last reply was
+/// delivered or abandoned.
 #[derive(Debug)]
 pub struct Done {
     id: u64,
@@ -44,8 +44,8 @@ impl Done {
     /// The same as dropping it.
     pub fn finish(self) {}
 
-    /// Whether nobody waits for the replies any more: the client's supervisor has gone, which it
-    /// does when the command and all its children have ended.
+    /// Whether no process waits for the replies any more: the client's supervisor has ended, which
+    /// it does when the command and all its children have ended.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         self.answers.is_closed()
@@ -56,7 +56,7 @@ impl Waiting for Done {}
 
 impl Drop for Done {
     fn drop(&mut self) {
-        // Before the request counts as taken, the connection says both in one answer.
+        // If the request was not yet taken, the connection reports both states in one answer.
         if self.progress.swap(DONE, Ordering::AcqRel) == TAKEN {
             let _ = self.answers.send(Answer {
                 id: self.id,
@@ -68,16 +68,16 @@ impl Drop for Done {
 
 /// One connection.
 struct Connection<'a> {
-    /// Of packets, in fact; tokio's type only tells when it is ready.
+    /// It carries packets; tokio's type is only used to wait for readiness.
     stream: UnixStream,
     supervisor: Supervisor,
     handler: &'a dyn Handler,
-    /// For the [`Done`]s; as many as there are permits may be under way.
+    /// For the [`Done`]s; the number of permits limits pending requests.
     answers: UnboundedSender<Answer>,
     permits: Arc<Semaphore>,
 }
 
-/// Serves a connection until its supervisor closes it, or says something that makes no sense.
+/// Serves a connection until its supervisor closes it, or sends an invalid packet.
 pub(super) async fn serve(
     stream: UnixStream,
     supervisor: Supervisor,
@@ -103,7 +103,7 @@ impl Connection<'_> {
                 Some(answer) = later.recv() => self.send(answer, &[]).await?,
                 packet = self.receive() => match packet? {
                     None => return Ok(()),
-                    // Whoever asked does not wait any more, and was told so.
+                    // The supervisor does not wait any more; it was answered.
                     Some(_) if has_ended(&self.stream)? => return Ok(()),
                     Some(packet) => {
                         let (answer, value) = self.take(packet)?;
@@ -136,8 +136,8 @@ impl Connection<'_> {
             .map(drop)
     }
 
-    /// Hands a request to the handler and says what to answer, and what value goes before. An error
-    /// is for what no supervisor of ours sends.
+    /// Passes a request to the handler, and returns the answer, and the value to send before it. An
+    /// error is returned for packets that our supervisor never sends.
     fn take(&self, packet: Packet) -> io::Result<(Answer, Vec<u8>)> {
         let nonsense = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let (cookie, request, contents) =
@@ -147,7 +147,7 @@ impl Connection<'_> {
             state,
         };
         let Ok([descriptor]) = <[OwnedFd; 1]>::try_from(packet.descriptors) else {
-            // This process has no room for more.
+            // This process has no more descriptors.
             let state = State::Refused(Errno::ENOBUFS as i32);
             return Ok((answer(state), Vec::new()));
         };
@@ -207,7 +207,7 @@ impl Connection<'_> {
     }
 }
 
-/// Whether the other end is closed.
+/// Whether the peer has closed the connection.
 fn has_ended(stream: &UnixStream) -> io::Result<bool> {
     let mut end = [PollFd::new(stream.as_fd(), PollFlags::empty())];
     Ok(poll(&mut end, PollTimeout::ZERO)? > 0)

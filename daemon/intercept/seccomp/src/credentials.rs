@@ -1,5 +1,5 @@
-//! What a process may do in a network namespace that belongs to its own or another user namespace
-//! (`cap_capable` in `security/commoncap.c`).
+//! Checks the capabilities of a process in a network namespace that belongs to its own or another
+//! user namespace (`cap_capable` in `security/commoncap.c`).
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -13,13 +13,13 @@ use sockvs_sys::netns;
 pub(super) struct Owner(OwnedFd);
 
 impl Owner {
-    /// Of a network namespace.
+    /// The owner of a network namespace.
     pub(super) fn of_network(network: BorrowedFd<'_>) -> Result<Self> {
         netns::user_namespace_of(network).map(Self)
     }
 }
 
-/// A process's place in the tree of user namespaces.
+/// A process's user namespace, user and capability.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Credentials {
     user: libc::uid_t,
@@ -28,9 +28,10 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// That of a thread as it is now.
+    /// The current credentials of a thread.
     pub(super) fn of(tid: libc::pid_t) -> Result<Self> {
-        // The capabilities first: whoever changes to a user namespace below has all of them there.
+        // The capabilities are read first: a process that enters a descendant user namespace gets
+        // all of them there.
         let (user, net_admin) = process::user_and_capability(tid)?;
         Ok(Self {
             user,
@@ -39,9 +40,9 @@ impl Credentials {
         })
     }
 
-    /// Whether it has CAP_NET_ADMIN in what belongs to `owner`. Within its own user namespace its
-    /// capabilities say so; in those below it has all, by way of being the user who made them or of
-    /// having the capability here.
+    /// Whether it has CAP_NET_ADMIN over `owner`. In its own user namespace it needs the
+    /// capability; in descendants it has all capabilities if it is the user who created them or has
+    /// the capability here.
     pub(super) fn net_admin(self, owner: &Owner) -> bool {
         let Ok(mut namespace) = owner.0.try_clone() else {
             return false;
@@ -53,7 +54,7 @@ impl Credentials {
             if Namespace::from(found) == self.namespace {
                 return self.net_admin;
             }
-            // There is none above the first, nor one that we may see above our own.
+            // The first one has no parent, and parents of our own are not visible.
             let Ok(parent) = netns::parent_of(namespace.as_fd()) else {
                 return false;
             };

@@ -1,7 +1,8 @@
-//! The messages of a datagram: which are for IPVS, and what to ask the kernel in their place.
+//! Divides a datagram into messages for IPVS and others, and builds the datagram that replaces
+//! those for IPVS.
 //!
-//! Cuts a datagram where the kernel does (`netlink_rcv_skb`), and ignores what the kernel ignores:
-//! a tail that is no message.
+//! A datagram is divided like in the kernel (`netlink_rcv_skb`); an invalid tail is ignored, as in
+//! the kernel.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use super::FAMILY_ID;
 
 const HEADER: usize = 16;
 const GENERIC_HEADER: usize = 4;
-/// The controller of generic netlink, its command and attributes that matter here.
+/// The generic netlink controller, and its command and attributes that are used here.
 const CONTROLLER: u16 = 0x10;
 const GET_FAMILY: u8 = 3;
 const ATTRIBUTE_FAMILY_ID: u16 = 1;
@@ -21,7 +22,7 @@ const REQUEST: u16 = 1;
 const ACKNOWLEDGE: u16 = 4;
 const DUMP: u16 = 0x300;
 
-/// A run of messages, as the bytes it covers.
+/// A sequence of messages, as a range of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// For IPVS.
@@ -33,7 +34,7 @@ pub(super) enum Part {
 /// One message, with its padding.
 struct Message<'a> {
     bytes: &'a [u8],
-    /// Without the padding.
+    /// The length without the padding.
     length: usize,
 }
 
@@ -94,8 +95,8 @@ impl Message<'_> {
             }
     }
 
-    /// Whether it asks the controller for our family. Where a request has both a name and an id,
-    /// the kernel goes by the name; of several equal attributes, by the last.
+    /// Whether it asks the controller for our family. If a request has both a name and an id, the
+    /// name takes precedence, as in the kernel; of several equal attributes, the last one counts.
     fn asks_for_us(&self) -> bool {
         if self.command() != Some(GET_FAMILY) || self.flags() & DUMP == DUMP {
             return false;
@@ -129,7 +130,7 @@ impl Message<'_> {
     }
 }
 
-/// Cuts a datagram into runs.
+/// Divides a datagram into sequences.
 pub(super) fn split(bytes: &[u8]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -145,7 +146,7 @@ pub(super) fn split(bytes: &[u8]) -> Vec<Part> {
     parts
 }
 
-/// What remains to be known of a request of ours: enough to have it refused.
+/// The part of a request of ours that is needed to have it refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     flags: u16,
@@ -158,8 +159,8 @@ pub(super) fn marks(bytes: &[u8]) -> Vec<Mark> {
     messages(bytes).map(|message| message.mark()).collect()
 }
 
-/// The message whose replies may still be under way once all were taken: the last dump; the last of
-/// all where there is no dump.
+/// The message whose replies may still be pending after all were taken: the last dump, or without
+/// one the last message.
 pub(super) fn longest_lasting(marks: &[Mark]) -> &[Mark] {
     let at = marks.iter().rposition(|mark| mark.flags & DUMP == DUMP);
     let at = at.unwrap_or(marks.len().saturating_sub(1));
@@ -169,11 +170,11 @@ pub(super) fn longest_lasting(marks: &[Mark]) -> &[Mark] {
         .unwrap_or_default()
 }
 
-/// A datagram that makes the kernel itself refuse each of these requests with ENOENT, as it refuses
-/// a family that it does not know: it asks for our id, which no kernel has. Asking for the name
-/// would make the kernel load its own IPVS.
+/// A datagram that makes the kernel refuse each of these requests with ENOENT, like requests for an
+/// unknown family: it asks for our id, which no kernel family has. Asking for the name would make
+/// the kernel load its own IPVS.
 pub(super) fn substitutes(marks: &[Mark]) -> Vec<u8> {
-    /// Header of an attribute and its u16; both headers, the attribute, and its padding.
+    /// Length of an attribute with a u16; size of both headers, the attribute, and its padding.
     const ATTRIBUTE: u16 = 6;
     const LENGTH: u32 = 16 + 4 + 8;
     let mut datagram = Vec::new();
@@ -192,10 +193,10 @@ pub(super) fn substitutes(marks: &[Mark]) -> Vec<u8> {
     datagram
 }
 
-/// A command that neither the kernel nor the daemon knows.
+/// A command that neither the kernel nor the daemon has.
 const PROBE: u8 = 0xff;
 
-/// A datagram that only a supervisor of ours answers, and that means nothing to anybody else.
+/// A datagram that only our supervisor answers, and that has no effect elsewhere.
 pub(super) fn probe() -> Vec<u8> {
     let mut datagram = Vec::with_capacity(HEADER + GENERIC_HEADER);
     datagram.extend(20_u32.to_ne_bytes());
@@ -206,7 +207,7 @@ pub(super) fn probe() -> Vec<u8> {
     datagram
 }
 
-/// Whether a datagram is that one.
+/// Whether a datagram is that of [`probe`].
 pub(super) fn is_probe(bytes: &[u8]) -> bool {
     bytes == probe()
 }

@@ -1,9 +1,8 @@
-//! A call that opens a file of IPVS, as the kernel has them in `/proc/net` and
-//! `/proc/sys/net/ipv4/vs`: the daemon says what is in it, and the caller gets that in an anonymous
-//! file of its own.
+//! Calls that open a file of IPVS in `/proc/net` and `/proc/sys/net/ipv4/vs`: the daemon sends the
+//! contents, and the caller gets a descriptor of an anonymous file with them.
 //!
-//! Only opening to read is served, and only by the usual absolute paths. As ever, "no" ([`None`])
-//! leaves the call to the kernel.
+//! Only opening for reading is served, and only by the usual absolute paths. [`None`] leaves the
+//! call to the kernel.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -18,7 +17,7 @@ use super::target::{Target, low_half};
 use sockvs_server::procfs::Place;
 
 const PAGE: usize = 4096;
-/// `O_PATH` and the like say that nothing will be read.
+/// `O_PATH` and the like are not for reading.
 const READ_ONLY_MASK: libc::c_int = libc::O_ACCMODE | libc::O_PATH | libc::O_DIRECTORY;
 
 /// A call that waits for the daemon.
@@ -29,11 +28,11 @@ pub(super) struct FileCall {
     pub(super) namespace: Arc<OwnedFd>,
     pub(super) path: String,
     close_on_exec: bool,
-    /// What has come of the contents.
+    /// The contents received so far.
     pieces: Vec<u8>,
 }
 
-/// The calls that open files.
+/// The system calls that open files.
 #[cfg(target_arch = "x86_64")]
 pub(super) const CALLS: [libc::c_long; 3] = [libc::SYS_openat, libc::SYS_open, libc::SYS_openat2];
 #[cfg(not(target_arch = "x86_64"))]
@@ -44,7 +43,7 @@ pub(super) fn opens(notification: &Notification) -> bool {
     CALLS.contains(&notification.call)
 }
 
-/// Reads a call.
+/// Reads the arguments of a call.
 pub(super) fn read(notification: &Notification, target: &Target) -> Option<FileCall> {
     let [first, second, third, ..] = notification.arguments;
     let at = match notification.call {
@@ -76,9 +75,9 @@ pub(super) fn read(notification: &Notification, target: &Target) -> Option<FileC
     })
 }
 
-/// A path that is short enough to be of interest.
+/// A path that is short enough to be one of IPVS.
 fn path(target: &Target, at: u64) -> Option<String> {
-    // What is on the next page may not be there.
+    // The next page may not be mapped.
     let page = u64::try_from(PAGE).ok()?;
     let left = usize::try_from(page - at % page).ok()?;
     let mut bytes = target.read(at, left.min(Place::LONGEST)).ok()?;
@@ -92,19 +91,19 @@ fn path(target: &Target, at: u64) -> Option<String> {
 }
 
 impl FileCall {
-    /// Takes a piece of the contents.
+    /// Appends a piece of the contents.
     pub(super) fn take(&mut self, piece: &[u8]) {
         self.pieces.extend(piece);
     }
 
-    /// Ends the call: its caller gets a descriptor from which the contents can be read.
+    /// Ends the call: its caller gets a descriptor from which it can read the contents.
     pub(super) fn succeed(&self, notifier: &Notifier) -> nix::Result<()> {
         let file = memfd_create(c"ip_vs", MFdFlags::MFD_CLOEXEC)?;
         let mut writer = File::from(file);
         let errno =
             |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
         writer.write_all(&self.pieces).map_err(errno)?;
-        // Opened again, because it shall neither be writable nor be read from where we stopped.
+        // Reopened, so that the descriptor is read-only and has its own position.
         let reader = File::open(format!("/proc/self/fd/{}", writer.as_raw_fd())).map_err(errno)?;
         notifier.give(self.notification, &reader, self.close_on_exec)
     }

@@ -1,9 +1,9 @@
-//! The seccomp filter: which system calls the supervisor is told of.
+//! The seccomp filter: selects the system calls that the supervisor is notified of.
 //!
-//! Of calls that send it looks at the number only: whether one is about netlink can be seen neither
-//! from its arguments nor from a filter, so that is the supervisor's to find out. Of calls about
-//! socket options it looks at the option, too, so that no other option pays for those of IPVS.
-//! Calls that open files it takes only where that is asked for, as it cannot see which file it is.
+//! Send calls are selected by number only: neither their arguments nor a filter can show whether
+//! they are about netlink, so the supervisor determines that. Calls about socket options are
+//! selected by option, too, so that other options have no overhead. Calls that open files are
+//! selected only on request, as the filter cannot see which file they open.
 
 use std::mem::offset_of;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use super::{Files, file};
 use sockvs_server::sockopt;
 
-/// `AUDIT_ARCH_…` of the calls that are looked at: those of 64-bit programs of this machine.
+/// `AUDIT_ARCH_…` of the calls that are checked: those of 64-bit programs of this machine.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
@@ -31,13 +31,13 @@ const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// The program as far as it is written.
+/// The instructions so far.
 struct Program {
     instructions: Vec<libc::sock_filter>,
     places: Places,
 }
 
-/// Instructions that are jumped to.
+/// The instructions that are jump targets.
 #[derive(Clone, Copy)]
 struct Places {
     set: usize,
@@ -47,11 +47,11 @@ struct Places {
 }
 
 impl Places {
-    /// In a program that looks at so many numbers of calls.
+    /// The targets in a program that compares this many call numbers.
     fn after(calls: usize) -> Self {
-        /// What comes before the first number.
+        /// The number of instructions before the first comparison.
         const BEGINNING: usize = 3;
-        /// How long the part about one of the two calls about options is.
+        /// The number of instructions for one of the two calls about options.
         const OPTION: usize = 5;
         let set = BEGINNING + calls;
         Self {
@@ -75,14 +75,14 @@ impl Program {
         Ok(())
     }
 
-    /// Loads a word of what the filter sees of a call.
+    /// Loads a word of `struct seccomp_data`.
     fn load(&mut self, offset: usize) -> Result<()> {
         let offset = u32::try_from(offset).map_err(|_| Errno::EINVAL)?;
         self.add(LOAD, offset, 0, 0)
     }
 
-    /// Compares what was loaded. Each outcome leads to a place, or without one to the next
-    /// instruction.
+    /// Compares the loaded word. Each outcome has a jump target; without one the next instruction
+    /// follows.
     fn compare(&mut self, code: u32, k: u32, yes: Option<usize>, no: Option<usize>) -> Result<()> {
         let next = self.instructions.len() + 1;
         let skip = |place: Option<usize>| {
@@ -93,8 +93,8 @@ impl Program {
         self.add(code, k, skip(yes)?, skip(no)?)
     }
 
-    /// Notifies if level and name of an option are those of IPVS. Both are `int`s: the kernel looks
-    /// at the low halves of the arguments, which come first on the machines that are known here.
+    /// Notifies if level and name of an option are those of IPVS. Both are `int`s: the kernel uses
+    /// the low halves of the arguments, which come first on the supported machines.
     fn option(&mut self, last: i32) -> Result<()> {
         let argument = |n: usize| offset_of!(libc::seccomp_data, args) + n * size_of::<u64>();
         let number = |n: i32| u32::try_from(n).map_err(|_| Errno::EINVAL);
@@ -133,12 +133,11 @@ fn program(calls: &[libc::c_long]) -> Result<Vec<libc::sock_filter>> {
     Ok(program.instructions)
 }
 
-/// Puts the calling thread, and all it will start, under a filter, and returns the filter's
-/// listener (close-on-exec). There is no way back: once the listener is closed, the calls fail with
-/// ENOSYS.
+/// Installs a filter for the calling thread and all its children, and returns the filter's listener
+/// (close-on-exec). It cannot be removed: once the listener is closed, the calls fail with ENOSYS.
 ///
-/// With CAP_SYS_ADMIN this leaves `no_new_privs` alone, so that set-user-id programs still work
-/// below; without it the kernel insists on `no_new_privs`.
+/// With CAP_SYS_ADMIN this leaves `no_new_privs` off, so that set-user-id programs still work;
+/// without it the kernel requires `no_new_privs`.
 pub(super) fn install(files: Files) -> Result<OwnedFd> {
     let opening: &[_] = match files {
         Files::Kernels => &[],
@@ -154,8 +153,8 @@ pub(super) fn install(files: Files) -> Result<OwnedFd> {
     }
 }
 
-/// Loads the program; where the kernel can (5.19), a call that the supervisor has seen is not
-/// interrupted by signals, as a call that is made again after one would arrive twice.
+/// Loads the program. If the kernel supports it (5.19), signals do not interrupt a call that the
+/// supervisor has received, as a call that is restarted afterwards would arrive twice.
 fn load(program: &mut [libc::sock_filter]) -> Result<OwnedFd> {
     match sockvs_sys::process::seccomp_listener(
         program,

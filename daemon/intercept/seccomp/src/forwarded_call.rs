@@ -1,4 +1,5 @@
-//! A call that the daemon answers as a whole, unlike a datagram, which may be partly the kernel's.
+//! Calls that the daemon answers as a whole, unlike datagrams, of which a part may be for the
+//! kernel.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -18,12 +19,12 @@ pub(super) enum ForwardedCall {
     File(FileCall),
 }
 
-/// Whether a call may be such a one.
+/// Whether a call may be such a call.
 pub(super) fn is_one(notification: &Notification) -> bool {
     option::direction(notification).is_some() || file::opens(notification)
 }
 
-/// Reads a call. "No" leaves it to the kernel.
+/// Reads a call. `None` leaves it to the kernel.
 pub(super) fn read(notification: &Notification) -> Option<ForwardedCall> {
     let target = Target::new(notification.tid);
     match option::direction(notification) {
@@ -49,7 +50,7 @@ impl ForwardedCall {
         }
     }
 
-    /// What the daemon is told of it.
+    /// The contents of the request to the daemon.
     pub(super) fn contents(&self) -> Vec<u8> {
         match self {
             Self::Option(call) => wire::encode_call(&call.call),
@@ -57,7 +58,7 @@ impl ForwardedCall {
         }
     }
 
-    /// What goes to the daemon with it.
+    /// The descriptor that is sent with the request.
     pub(super) fn descriptor(&self) -> Descriptor {
         match self {
             Self::Option(call) => Arc::<InternetSocket>::clone(&call.socket),
@@ -65,7 +66,7 @@ impl ForwardedCall {
         }
     }
 
-    /// Takes a piece of the answer.
+    /// Appends a piece of the answer.
     pub(super) fn take(&mut self, piece: &[u8]) {
         match self {
             Self::Option(call) => call.take(piece),
@@ -73,8 +74,7 @@ impl ForwardedCall {
         }
     }
 
-    /// Ends the call as the daemon's answer, which is complete, has it. None is for one that is
-    /// over.
+    /// Ends the call with the daemon's complete answer. `None` if the call has ended already.
     pub(super) fn succeed(&self, notifier: &Notifier) -> Option<Verdict> {
         match self {
             Self::Option(call) => Some(call.succeed(notifier)),
@@ -82,8 +82,8 @@ impl ForwardedCall {
         }
     }
 
-    /// What the caller sees of a kernel without IPVS. It would be asked itself, if an ip_vs that
-    /// was loaded without need could not answer in earnest.
+    /// The result on a kernel without IPVS. The kernel itself is not asked, as an ip_vs module that
+    /// happens to be loaded would answer with its own table.
     pub(super) fn without_daemon(&self) -> Verdict {
         Verdict::Fails(match self {
             Self::Option(_) => Errno::ENOPROTOOPT,

@@ -1,4 +1,4 @@
-//! A trapped call that is being worked on: what is left to do, and what its caller will see.
+//! A trapped call that is being processed: the remaining steps, and its result.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::datagram::Part;
 use super::notification::Verdict;
 use super::socket::ClientSocket;
 
-/// One thing to do.
+/// One step.
 pub(super) enum Step {
-    /// Hand these messages to the daemon and wait for its word.
+    /// Send these messages to the daemon and wait for its answer.
     Ours(Vec<u8>),
     /// Send these messages to the kernel.
     Foreign(Vec<u8>),
-    /// A datagram is through: note its length, where the caller wants to know it.
+    /// A datagram is complete: write its length, if the caller expects it.
     Complete {
         length: usize,
         length_at: Option<u64>,
@@ -29,7 +29,7 @@ pub(super) struct Job {
     pub(super) tid: libc::pid_t,
     pub(super) socket: Arc<ClientSocket>,
     steps: VecDeque<Step>,
-    /// Bytes that it held when it began.
+    /// The number of bytes that it held at the start.
     pub(super) weight: usize,
     vector: bool,
     result: usize,
@@ -74,18 +74,18 @@ impl Job {
         self.steps.pop_front()
     }
 
-    /// Counts a datagram that is through.
+    /// Counts a complete datagram.
     pub(super) fn count(&mut self, length: usize) {
         self.result += if self.vector { 1 } else { length };
     }
 
-    /// What the caller sees when everything was done.
+    /// The result when all steps succeeded.
     pub(super) fn success(&self) -> Verdict {
         Verdict::Returns(self.result)
     }
 
-    /// What it sees when something failed. Like the kernel's, a `sendmmsg` that got somewhere says
-    /// how far.
+    /// The result when a step failed. Like in the kernel, a `sendmmsg` that sent some datagrams
+    /// returns their number.
     pub(super) fn failure(&self, errno: Errno) -> Verdict {
         if self.vector && self.result > 0 {
             self.success()

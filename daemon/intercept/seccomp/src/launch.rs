@@ -1,11 +1,10 @@
-//! Becomes the command, and leaves a supervisor behind.
+//! Starts the supervisor, and turns this process into the command.
 //!
-//! The process that the user started turns into the command, so signals, job control, exit status
-//! and a service manager's main process are the command's own. The supervisor is nobody's child (it
-//! is forked twice), has a session of its own, heeds no signal and keeps nothing of the caller's
-//! open.
+//! The process that the user started becomes the command, so signals, job control, exit status and
+//! a service manager's main process are the command's own. The supervisor is detached (forked
+//! twice), has its own session, ignores signals and keeps none of the caller's descriptors open.
 //!
-//! They talk through two pipes; a pipe is used with `read` and `write`, which no filter traps:
+//! They communicate through two pipes, with `read` and `write`, which the filter does not trap:
 //!
 //! ```text
 //! supervisor -> command   its process id: it is ready
@@ -36,16 +35,16 @@ pub enum ExecError {
     /// There is no command.
     #[error("no command given")]
     NoCommand,
-    /// A process that has threads cannot be divided.
+    /// The process has several threads, and fork would copy only one.
     #[error("cannot start a supervisor from a process that has threads")]
     Threads,
-    /// The supervisor did not come up.
+    /// The supervisor failed to start.
     #[error("cannot start the supervisor: {0}")]
     Supervisor(#[from] io::Error),
     /// The filter was refused.
     #[error("the kernel refuses the seccomp filter (Linux 5.9 or later is needed): {0}")]
     Filter(#[source] Errno),
-    /// Some other program listens to this process's system calls. The kernel allows one only.
+    /// Another program supervises this process's system calls. The kernel allows one only.
     #[error("another program supervises the system calls of this process already")]
     Occupied,
     /// The command itself could not be started.
@@ -53,14 +52,14 @@ pub enum ExecError {
     Command {
         /// Its name.
         command: OsString,
-        /// The reason.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl ExecError {
-    /// The exit status that tells a shell about it: 127 for a command that does not exist, 126 for
-    /// one that cannot be run, 125 for everything else.
+    /// The exit status for a shell: 127 for a command that does not exist, 126 for one that cannot
+    /// be executed, 125 for everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -72,10 +71,10 @@ impl ExecError {
 }
 
 /// Turns this process into `command`, whose IPVS requests go to the daemon at `daemon_socket`.
-/// Returns only if that fails. To be called before any thread is started.
+/// Returns only on failure. Must be called before any thread is started.
 ///
-/// A command that runs under another `sockvs exec` already stays under that one, whatever its
-/// daemon.
+/// A command that already runs under another `sockvs exec` stays under that one, whichever daemon
+/// it uses.
 pub fn exec(command: &[OsString], daemon_socket: &Path, files: Files) -> ExecError {
     let Some((name, arguments)) = command.split_first() else {
         return ExecError::NoCommand;
@@ -114,9 +113,9 @@ pub(super) fn come_under_supervision(daemon_socket: &Path, files: Files) -> Resu
     }
 }
 
-/// Runs `child` in a process that is nobody's child. What it returns is the process's exit status.
+/// Runs `child` in a detached process, with its result as the exit status.
 fn fork_away(child: impl FnOnce() -> libc::c_int) -> io::Result<()> {
-    // SAFETY: this process has one thread, so its copy can do whatever it could do itself.
+    // SAFETY: this process has one thread, so the child can do whatever the parent could.
     match unsafe { fork() }? {
         ForkResult::Child => {
             // SAFETY: the same holds for the copy.
@@ -125,18 +124,18 @@ fn fork_away(child: impl FnOnce() -> libc::c_int) -> io::Result<()> {
                 Ok(ForkResult::Parent { .. }) => 0,
                 Err(_) => 1,
             };
-            // Without what the original does at its end.
+            // Without exit handlers.
             sockvs_sys::process::leave(status)
         }
         ForkResult::Parent { child } => {
-            // Where SIGCHLD is ignored there is nothing to collect.
+            // If SIGCHLD is ignored, there is nothing to wait for.
             while waitpid(child, None) == Err(Errno::EINTR) {}
             Ok(())
         }
     }
 }
 
-/// Whether another `sockvs exec` looks at what this process sends.
+/// Whether another `sockvs exec` supervises this process.
 fn is_supervised() -> bool {
     let generic = SockProtocol::NetlinkGeneric;
     socket(
@@ -150,7 +149,7 @@ fn is_supervised() -> bool {
     .is_some_and(|socket| socket.send(&datagram::probe()) == Err(Errno::EALREADY))
 }
 
-/// The supervisor's life.
+/// The main function of the supervisor.
 fn supervise(
     command: libc::pid_t,
     mut from_command: PipeReader,
@@ -162,7 +161,7 @@ fn supervise(
     {
         return 1;
     }
-    // Without a number the command has given up, or is looked after by somebody else.
+    // Without a number, the command has failed, or is already under another supervisor.
     let Ok(number) = receive(&mut from_command) else {
         sockvs_sys::process::leave(0)
     };
@@ -185,7 +184,8 @@ fn take_listener(command: libc::pid_t, number: RawFd) -> nix::Result<OwnedFd> {
     sockvs_sys::process::pidfd_getfd(sockvs_sys::process::pidfd_open(command, 0)?.as_fd(), number)
 }
 
-/// Lets go of everything that is the caller's: its session, signals, terminal, pipes and folder.
+/// Gives up everything of the caller's: its session, signals, terminal, pipes and working
+/// directory.
 fn detach(from_command: &PipeReader, to_command: &PipeWriter) -> nix::Result<()> {
     setsid()?;
     SigSet::all().thread_block()?;
@@ -200,7 +200,7 @@ fn detach(from_command: &PipeReader, to_command: &PipeWriter) -> nix::Result<()>
     drop(nothing);
     close_all_but(from_command.as_raw_fd(), to_command.as_raw_fd())?;
     chdir("/")?;
-    // So that `ps` tells it from the command. And it holds a descriptor for each dump under way.
+    // The name for `ps`. The limit of descriptors is raised because each pending dump holds one.
     let _ = nix::sys::prctl::set_name(c"sockvs-exec");
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);

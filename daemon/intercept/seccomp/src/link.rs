@@ -1,4 +1,4 @@
-//! The supervisor's connection to the daemon. Nothing here waits for anything.
+//! The supervisor's connection to the daemon. Nothing here blocks.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -16,10 +16,10 @@ use nix::sys::socket::{
 use super::root_socket;
 use super::wire::{Answer, LARGEST_PACKET, LARGEST_PIECE, Request};
 
-/// What goes to the daemon with a request.
+/// The descriptor that is sent with a request.
 pub(super) type Descriptor = Arc<dyn AsFd + Send + Sync>;
 
-/// A request that did not fit the connection's buffer yet.
+/// A request that did not fit the socket's buffer yet.
 struct Unsent {
     packet: Vec<u8>,
     socket: Descriptor,
@@ -32,15 +32,15 @@ pub(super) struct Link {
     unsent: VecDeque<Unsent>,
 }
 
-/// The connection is of no use any more.
+/// The connection is broken.
 #[derive(Debug)]
 pub(super) struct Lost;
 
-/// Why a request did not go out.
+/// Why a request was not sent.
 pub(super) enum Failure {
-    /// For a reason of its own.
+    /// The request itself was refused.
     Refused(Errno),
-    /// Because the daemon has gone.
+    /// The daemon has ended.
     Lost,
 }
 
@@ -53,10 +53,10 @@ impl Link {
         }
     }
 
-    /// Connects unless connected; says whether there is a connection now.
+    /// Connects unless connected; returns whether there is a connection.
     pub(super) fn open(&mut self) -> bool {
         if self.connection.is_none() {
-            // Root has a socket of its own, unless the daemon is an older one.
+            // Root has a separate socket, unless the daemon is an older one.
             let root = root_socket(&self.path);
             let connection = dial(&root).or_else(|_| dial(&self.path));
             self.connection = connection.ok().map(Arc::new);
@@ -64,7 +64,7 @@ impl Link {
         self.connection.is_some()
     }
 
-    /// Forgets the connection and what was not sent.
+    /// Closes the connection and drops unsent requests.
     pub(super) fn close(&mut self) {
         self.connection = None;
         self.unsent.clear();
@@ -78,7 +78,7 @@ impl Link {
         !self.unsent.is_empty()
     }
 
-    /// Sends a request, or keeps it for [`flush`](Self::flush).
+    /// Sends a request, or queues it for [`flush`](Self::flush).
     pub(super) fn submit(
         &mut self,
         request: Request,
@@ -105,7 +105,7 @@ impl Link {
         Ok(())
     }
 
-    /// Sends what was kept, as far as it fits now.
+    /// Sends queued requests, as far as they fit.
     pub(super) fn flush(&mut self) -> std::result::Result<(), Lost> {
         let connection = self.connection.as_ref().ok_or(Lost)?;
         while let Some(unsent) = self.unsent.front() {
@@ -118,8 +118,7 @@ impl Link {
         Ok(())
     }
 
-    /// The next answer with its contents, where one is there. What is no answer ends the
-    /// connection.
+    /// The next answer with its contents, if there is one. An invalid answer ends the connection.
     pub(super) fn receive(&mut self) -> std::result::Result<Option<(Answer, Vec<u8>)>, Lost> {
         let connection = self.connection.as_ref().ok_or(Lost)?;
         let mut packet = [0; Answer::LENGTH + LARGEST_PIECE + 1];
@@ -135,12 +134,13 @@ impl Link {
     }
 }
 
-/// Connects at once or not at all.
+/// Connects without waiting.
 fn dial(path: &Path) -> Result<OwnedFd> {
     let address = UnixAddr::new(path)?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let connection = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
-    // A packet must fit the send buffer whole. The privileged way goes beyond the system's limit.
+    // The send buffer must hold a whole packet. The privileged option may exceed the system's
+    // limit.
     let room = 2 * LARGEST_PACKET;
     if setsockopt(&connection, sockopt::SndBufForce, &room).is_err() {
         let _ = setsockopt(&connection, sockopt::SndBuf, &room);

@@ -1,5 +1,5 @@
-//! The daemon's Unix sockets, where supervisors connect: one for everybody, one for root only, at
-//! which nobody else can be in the way.
+//! The daemon's Unix sockets for supervisors: one for all users, and one for root only, which other
+//! users cannot block.
 
 use std::fs;
 use std::io;
@@ -23,55 +23,55 @@ use sockvs_sys::descriptors;
 use sockvs_sys::socket_file::{self, Place};
 use sockvs_sys::{capabilities, process};
 
-/// How long to wait before a relay is started again.
+/// The delay before a relay is restarted.
 const BREATH: Duration = Duration::from_millis(500);
-/// How long a thread that waited for a client is kept for the next time.
+/// How long an idle thread that waited for a client is kept.
 const IDLE_THREAD: Duration = Duration::from_secs(2);
 
-/// Why a socket could not be set up.
+/// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A daemon answers there.
+    /// Another daemon listens there.
     #[error("{}: another daemon is listening there", .0.display())]
     Taken(PathBuf),
-    /// Something that is no socket has the name.
+    /// A file that is not a socket has this name.
     #[error("{}: there is something else of that name", .0.display())]
     NotASocket(PathBuf),
-    /// The system refused.
+    /// A system call failed.
     #[error("{}: {source}", path.display())]
     System {
         /// The socket.
         path: PathBuf,
-        /// The reason.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// A listening socket. Its file goes when it is dropped.
+/// A listening socket. Its file is removed when it is dropped.
 #[derive(Debug)]
 struct Socket {
     audience: Audience,
     socket: OwnedFd,
     path: PathBuf,
-    /// Device and inode: the file that is ours to remove.
+    /// Device and inode of the file to remove.
     file: (u64, u64),
 }
 
-/// Where supervisors connect. The sockets' files go when it is dropped.
+/// The sockets for supervisors. Their files are removed when it is dropped.
 #[derive(Debug)]
 pub struct Listener {
     everybody: Socket,
     root: Socket,
 }
 
-/// Serves the supervisors until it is dropped. Dropping waits for none of them.
+/// Serves the supervisors until it is dropped. Dropping does not wait for them.
 #[derive(Debug)]
 pub struct Service {
     runtimes: Vec<Runtime>,
 }
 
 impl Service {
-    /// Ends it, and waits for what is being done, but no longer than this.
+    /// Stops it, and waits at most `limit` for requests that are being executed.
     pub fn end_within(mut self, limit: Duration) {
         for runtime in self.runtimes.drain(..) {
             runtime.shutdown_timeout(limit);
@@ -88,12 +88,12 @@ impl Drop for Service {
 }
 
 impl Listener {
-    /// Opens a socket for every user (what a client may do is decided request by request), and
-    /// beside it one for root. A socket file that nobody listens to any more is replaced.
+    /// Opens a socket for all users (permissions are checked for each request), and one for root
+    /// beside it. A socket file on which no process listens is replaced.
     ///
     /// # Errors
     ///
-    /// When somebody listens there, or a file cannot be made.
+    /// When another process listens there, or a file cannot be created.
     pub fn bind(path: &Path) -> Result<Self, Error> {
         Ok(Self {
             everybody: Socket::open(Audience::Everybody, path.to_owned(), 0o666)?,
@@ -105,7 +105,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// When there is no thread or process to be had.
+    /// When a thread or process cannot be started.
     pub fn serve(self, handler: &Arc<dyn Handler>) -> io::Result<Service> {
         let mut service = Service {
             runtimes: Vec::new(),
@@ -178,19 +178,19 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// What connections are served with.
 struct Served {
     handler: Arc<dyn Handler>,
-    /// Where the requests of administrators are carried out.
+    /// The runtime that executes requests of administrators.
     first: Handle,
 }
 
 impl Served {
-    /// Serves what a relay lets in, for ever. A relay that ends is replaced.
+    /// Serves the supervisors that a relay accepts. Never returns; a relay that ends is replaced.
     async fn accept(self, socket: Socket, mut relay: Relay) {
         loop {
             match self.meet_all(&relay).await {
                 Ok(()) => warn!("the process that accepts supervisors has ended"),
                 Err(error) => warn!(%error, "supervisors are not accepted any more"),
             }
-            // It may be in the middle of something that takes for ever.
+            // Waiting for it may block forever.
             thread::spawn(|| relay.collect());
             relay = loop {
                 tokio::time::sleep(BREATH).await;
@@ -203,7 +203,7 @@ impl Served {
     }
 
     async fn meet_all(&self, relay: &Relay) -> io::Result<()> {
-        // Of packets, too.
+        // It carries packets, too.
         let channel = UnixStream::from_std(relay.channel.try_clone()?.into())?;
         loop {
             descriptors::wait_for_room().await;
@@ -217,7 +217,7 @@ impl Served {
         }
     }
 
-    /// Serves a connection from a task of its own.
+    /// Serves a connection in its own task.
     fn welcome(&self, peer: &Peer, connection: OwnedFd) -> io::Result<()> {
         let supervisor = Supervisor::of(peer)?;
         let on = if supervisor.goes_first() {
@@ -229,7 +229,7 @@ impl Served {
         let uid = peer.uid;
         on.spawn(async move {
             let served = async {
-                // Of packets, in fact; tokio's type only tells when it is ready.
+                // It carries packets; tokio's type is only used to wait for readiness.
                 let stream = UnixStream::from_std(connection.into())?;
                 connection::serve(stream, supervisor, &*handler).await
             };

@@ -1,4 +1,4 @@
-//! The listener of a seccomp filter: calls that wait for our word, and the word.
+//! The listener of a seccomp filter: receives notifications of calls, and responds to them.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -11,7 +11,7 @@ mod ioctl {
     nix::ioctl_readwrite!(respond, b'!', 1, libc::seccomp_notif_resp);
     nix::ioctl_write_ptr!(is_valid, b'!', 2, u64);
     nix::ioctl_write_ptr!(add_fd, b'!', 3, libc::seccomp_notif_addfd);
-    // Numbered as if it took a pointer to 64 bits; the number itself is the argument.
+    // Defined as if it took a pointer to 64 bits; the argument is the number itself.
     nix::ioctl_write_int_bad!(
         set_flags,
         nix::request_code_write!(b'!', 4, size_of::<u64>())
@@ -21,10 +21,10 @@ mod ioctl {
 /// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP` (Linux 6.6).
 const SYNC_WAKE_UP: libc::c_int = 1;
 
-/// One system call that waits.
+/// One system call that waits for a response.
 #[derive(Clone, Copy)]
 pub(super) struct Notification {
-    /// The kernel's name for this one call.
+    /// The kernel's id of this call.
     pub(super) id: u64,
     /// The thread that made it.
     pub(super) tid: libc::pid_t,
@@ -34,18 +34,18 @@ pub(super) struct Notification {
     pub(super) arguments: [u64; 6],
 }
 
-/// What becomes of a call.
+/// The response to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The kernel does it, as if nobody had looked.
+    /// The kernel executes it as usual.
     Continue,
-    /// It does not happen; its caller sees this result.
+    /// It is not executed; its caller gets this result.
     Returns(usize),
-    /// It does not happen; its caller sees this error.
+    /// It is not executed; its caller gets this error.
     Fails(Errno),
 }
 
-/// The receiving end of a filter.
+/// The listener of a filter.
 pub(super) struct Notifier(OwnedFd);
 
 impl Notifier {
@@ -56,7 +56,7 @@ impl Notifier {
         Self(listener)
     }
 
-    /// Fetches the next call. Fails with ENOENT when its caller has been killed meanwhile.
+    /// Receives the next call. Fails with ENOENT if its caller was killed meanwhile.
     pub(super) fn receive(&self) -> Result<Notification> {
         let mut raw = libc::seccomp_notif {
             id: 0,
@@ -79,14 +79,13 @@ impl Notifier {
         })
     }
 
-    /// Whether the call still waits. While it does, its thread id still means the same thread.
+    /// Whether the call still waits. If so, its thread id still refers to the same thread.
     pub(super) fn still_waits(&self, id: u64) -> bool {
         // SAFETY: the kernel reads the one number that the reference points to.
         unsafe { ioctl::is_valid(self.0.as_raw_fd(), &raw const id) }.is_ok()
     }
 
-    /// Ends the wait: the caller gets a duplicate of a descriptor as its call's result (Linux
-    /// 5.14).
+    /// Responds with a duplicate of a descriptor as the call's result (Linux 5.14).
     pub(super) fn give(&self, id: u64, fd: &impl AsFd, close_on_exec: bool) -> Result<()> {
         let number = |n: libc::c_int| u32::try_from(n).map_err(|_| Errno::EINVAL);
         let request = libc::seccomp_notif_addfd {
@@ -104,7 +103,7 @@ impl Notifier {
         unsafe { ioctl::add_fd(self.0.as_raw_fd(), &raw const request) }.map(drop)
     }
 
-    /// Ends the wait. A caller that has gone meanwhile needs no answer.
+    /// Responds to a call. If the caller has ended, the error is ignored.
     pub(super) fn respond(&self, id: u64, verdict: Verdict) {
         let mut raw = libc::seccomp_notif_resp {
             id,

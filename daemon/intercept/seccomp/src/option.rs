@@ -1,8 +1,8 @@
-//! A call about a socket option of IPVS: reads it from the caller's memory, and writes the answer
+//! Calls about socket options of IPVS: reads them from the caller's memory, and writes the answer
 //! there.
 //!
-//! As with what is sent, "no" ([`None`]) is a safe answer: the kernel then does the call, and finds
-//! out for itself what is wrong with it.
+//! [`None`] is always a safe answer: the kernel then executes the call and reports any error
+//! itself.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::target::{Target, low_half};
 use super::wire;
 use sockvs_server::sockopt::{self, Call, Direction};
 
-/// A socket that has the options: one of IPv4, or one of IPv6 that hands IPv4's options on.
+/// A socket with these options: an IPv4 one, or an IPv6 one, which passes them to IPv4.
 #[derive(Debug)]
 pub(super) struct InternetSocket(OwnedFd);
 
 impl InternetSocket {
-    /// Says no to anything else.
+    /// `None` for any other descriptor.
     pub(super) fn recognise(fd: OwnedFd) -> Option<Self> {
         let number =
             |name| sockvs_sys::socket::number_option(fd.as_fd(), libc::SOL_SOCKET, name).ok();
@@ -51,14 +51,14 @@ pub(super) struct OptionCall {
     pub(super) tid: libc::pid_t,
     pub(super) socket: Arc<InternetSocket>,
     pub(super) call: Call,
-    /// Where a `getsockopt` wants the value and its length.
+    /// Where a `getsockopt` expects the value and its length.
     value_at: u64,
     length_at: u64,
-    /// What has come of the value.
+    /// The value received so far.
     pieces: Vec<u8>,
 }
 
-/// Which of the two calls it is, if either.
+/// Which of the two calls it is; `None` for any other call.
 pub(super) fn direction(notification: &Notification) -> Option<Direction> {
     match notification.call {
         libc::SYS_setsockopt => Some(Direction::Set),
@@ -67,7 +67,7 @@ pub(super) fn direction(notification: &Notification) -> Option<Direction> {
     }
 }
 
-/// Reads a call. What it says is read once, and nobody looks at the caller's memory again.
+/// Reads a call. The caller's memory is read only once.
 pub(super) fn read(
     notification: &Notification,
     direction: Direction,
@@ -83,10 +83,10 @@ pub(super) fn read(
             (libc::c_int::from_ne_bytes(*bytes.first_chunk()?), length)
         }
     };
-    // Of a length that makes no sense the kernel says so before it looks at the option.
-    let told = usize::try_from(length).ok()?;
+    // A negative length is an error in the kernel, whatever the option.
+    let length_given = usize::try_from(length).ok()?;
     let needed = sockopt::argument_length(direction, number);
-    let argument = if told < needed {
+    let argument = if length_given < needed {
         Some(Vec::new())
     } else {
         target.read(value_at, needed).ok()
@@ -108,13 +108,12 @@ pub(super) fn read(
 }
 
 impl OptionCall {
-    /// Takes a piece of the value.
+    /// Appends a piece of the value.
     pub(super) fn take(&mut self, piece: &[u8]) {
         self.pieces.extend(piece);
     }
 
-    /// What the caller sees after the daemon has carried out the call, once the value is in its
-    /// memory.
+    /// The result after the daemon has executed the call: writes the value to the caller's memory.
     pub(super) fn succeed(&self, notifier: &Notifier) -> Verdict {
         match self.call.direction {
             Direction::Set => Verdict::Returns(0),

@@ -1,7 +1,7 @@
-//! Receives one packet and every descriptor that comes with it, losing none.
+//! Receives one packet and all its descriptors without losing any.
 //!
-//! By hand, as nix reports a cut-off control message without handing over the descriptors that did
-//! arrive; nobody could close them.
+//! It calls `recvmsg` directly, as nix reports a truncated control message without returning the
+//! descriptors that did arrive, so that they could not be closed.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -9,23 +9,23 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
-/// The most descriptors of one packet (`SCM_MAX_FD`), and the room that they take.
+/// The most descriptors of one packet (`SCM_MAX_FD`), and the size of their control message.
 const MOST_DESCRIPTORS: usize = 253;
 const CONTROL_HEADER: usize = size_of::<libc::cmsghdr>();
 const CONTROL_WORDS: usize =
     (CONTROL_HEADER + MOST_DESCRIPTORS * size_of::<RawFd>()).div_ceil(8) + 8;
 
-/// What arrived.
+/// A received packet.
 #[derive(Debug)]
 pub(super) struct Packet {
     pub(super) bytes: Vec<u8>,
     pub(super) descriptors: Vec<OwnedFd>,
-    /// Descriptors were sent that this process had no room for.
+    /// Some descriptors were lost because this process had none free.
     pub(super) cut: bool,
 }
 
-/// The next packet without waiting; `None` at the end of the connection. One that is longer than
-/// `longest` is an error.
+/// Receives the next packet without blocking; `None` at the end of the connection. A packet longer
+/// than `longest` is an error.
 pub(super) fn receive(connection: BorrowedFd<'_>, longest: usize) -> io::Result<Option<Packet>> {
     let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
     let length = recv(connection.as_raw_fd(), &mut [], look)?;
@@ -67,7 +67,7 @@ pub(super) fn receive(connection: BorrowedFd<'_>, longest: usize) -> io::Result<
     }))
 }
 
-/// Takes over the descriptors that a control buffer, just filled by the kernel, speaks of.
+/// Takes ownership of the descriptors in a control buffer that the kernel has just filled.
 fn descriptors(mut control: &[u8]) -> Vec<OwnedFd> {
     const NUMBERS: usize = 8 + 2 * size_of::<libc::c_int>();
     const { assert!(CONTROL_HEADER == NUMBERS) };
@@ -90,8 +90,8 @@ fn descriptors(mut control: &[u8]) -> Vec<OwnedFd> {
                 .chunks_exact(4)
             {
                 if let Some(fd) = number(0, fd) {
-                    // SAFETY: the kernel has just installed this descriptor for us, and it is named
-                    // once.
+                    // SAFETY: the kernel has just created this descriptor in our process, and it
+                    // occurs once.
                     all.push(unsafe { OwnedFd::from_raw_fd(fd) });
                 }
             }

@@ -1,4 +1,4 @@
-//! What /proc says about a process: who it is and what it may do.
+//! Reads the credentials and namespaces of a process from /proc.
 
 use std::{
     fs::{self, File},
@@ -9,10 +9,10 @@ use std::{
 use nix::Result;
 use nix::errno::Errno;
 
-/// The capability that changing IPVS asks for.
+/// The capability that changing IPVS requires.
 const CAP_NET_ADMIN: u32 = 12;
 
-/// More than the text usually has.
+/// More than the usual length of the text.
 const LENGTH: usize = 4096;
 
 /// The text of /proc/PID/status.
@@ -20,7 +20,7 @@ struct Status(String);
 
 impl Status {
     fn of(pid: libc::pid_t) -> Result<Self> {
-        // As nobody can tell how long it will be, reading would begin with a few bytes otherwise.
+        // The size of the file is unknown, so reading would otherwise begin with a few bytes.
         let mut text = String::with_capacity(LENGTH);
         File::open(format!("/proc/{pid}/status"))
             .and_then(|mut file| file.read_to_string(&mut text))
@@ -42,7 +42,7 @@ fn errno(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
 }
 
-/// Device and inode of a namespace's file: two processes share the namespace when they agree.
+/// Device and inode of a namespace's file: they are equal for processes in the same namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Namespace(u64, u64);
 
@@ -52,7 +52,7 @@ impl From<libc::stat> for Namespace {
     }
 }
 
-/// A namespace that a process is in.
+/// A namespace of a process.
 pub(super) fn namespace(pid: libc::pid_t, kind: &str) -> Result<Namespace> {
     let file = fs::metadata(format!("/proc/{pid}/ns/{kind}")).map_err(errno)?;
     Ok(Namespace(file.dev(), file.ino()))
@@ -63,7 +63,7 @@ pub(super) fn own_pid() -> libc::pid_t {
     nix::unistd::getpid().as_raw()
 }
 
-/// The process that a thread belongs to.
+/// The process of a thread.
 pub(super) fn group(tid: libc::pid_t) -> Result<libc::pid_t> {
     Status::of(tid)?
         .field("Tgid")?
@@ -71,7 +71,7 @@ pub(super) fn group(tid: libc::pid_t) -> Result<libc::pid_t> {
         .map_err(|_| Errno::EINVAL)
 }
 
-/// Whether a thread has CAP_NET_ADMIN in the user namespace that this process itself is in.
+/// Whether a thread has CAP_NET_ADMIN in our own user namespace.
 pub(super) fn net_admin(tid: libc::pid_t) -> Result<bool> {
     Ok(user_and_capability(tid)?.1 && namespace(tid, "user")? == namespace(own_pid(), "user")?)
 }
@@ -80,15 +80,15 @@ pub(super) fn net_admin(tid: libc::pid_t) -> Result<bool> {
 pub(super) fn user_and_capability(tid: libc::pid_t) -> Result<(libc::uid_t, bool)> {
     let status = Status::of(tid)?;
     let effective = u64::from_str_radix(status.field("CapEff")?, 16).map_err(|_| Errno::EINVAL)?;
-    // Real, effective, saved, of the file system.
+    // Real, effective, saved, file system.
     let user = status.field("Uid")?.split_whitespace().nth(1);
     let user = user.and_then(|user| user.parse().ok());
     let user = user.ok_or(Errno::EINVAL)?;
     Ok((user, effective & (1 << CAP_NET_ADMIN) != 0))
 }
 
-/// Whether a thread is to the kernel what this process is: same users, groups and capabilities, in
-/// the same namespaces. Only then may this process send something in its name.
+/// Whether a thread has the same users, groups, capabilities and namespaces as this process. Only
+/// then may this process send messages in its place.
 pub(super) fn has_our_standing(tid: libc::pid_t) -> Result<bool> {
     let (theirs, ours) = (Status::of(tid)?, Status::of(own_pid())?);
     for name in ["Uid", "Gid", "Groups", "CapEff"] {
@@ -104,7 +104,7 @@ pub(super) fn has_our_standing(tid: libc::pid_t) -> Result<bool> {
     Ok(true)
 }
 
-/// How many threads this process has.
+/// The number of threads of this process.
 pub(super) fn threads() -> Result<usize> {
     fs::read_dir("/proc/self/task")
         .map(Iterator::count)

@@ -1,12 +1,12 @@
 //! The supervisor: one process for all calls of a command and its children.
 //!
-//! Its death would make every trapped call fail with ENOSYS, so nothing that goes wrong with one
-//! call ends it; what it cannot understand it lets through. What it holds is bounded.
+//! If it ended, every trapped call would fail with ENOSYS. So no error in one call ends it; calls
+//! that it cannot decode go to the kernel. Its memory and descriptors are limited.
 //!
-//! One thread listens to the daemon ([`Session`]) and waits for nobody else. Calls are worked on by
-//! others ([`Workers`]): to look at a call can take as long as its caller wants, as its memory may
-//! be a file system's in user space, and its descriptor may linger when our duplicate of it is
-//! closed.
+//! One thread polls the daemon's connection ([`Session`]) and never blocks on a caller. Other
+//! threads ([`Workers`]) process calls, because that can block for as long as the caller wants: its
+//! memory may belong to a file system in user space, and its descriptor may linger when our
+//! duplicate is closed.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use super::notification::Notifier;
 use super::session::Session;
 use super::workers::Workers;
 
-/// Serves a filter's listener until nobody is left under the filter.
+/// Serves a filter's listener until no process has the filter any more.
 pub(super) fn run(listener: OwnedFd, daemon: PathBuf) -> nix::Result<()> {
     let calls = Arc::new(Calls {
         notifier: Notifier::new(listener),
@@ -37,12 +37,12 @@ pub(super) fn run(listener: OwnedFd, daemon: PathBuf) -> nix::Result<()> {
     Ok(())
 }
 
-/// Waits for the daemon, and hears it; says whether calls can still come.
+/// Waits for the daemon, and reads its answers; returns whether calls can still come.
 fn wait(calls: &Calls) -> bool {
     let (link, wants_to_send) = calls.session.descriptor();
     let mut interest = PollFlags::POLLIN;
     interest.set(PollFlags::POLLOUT, wants_to_send);
-    // Calls are not this thread's: of the listener it hears its end only.
+    // This thread receives no calls: it only polls the listener for its end.
     let listener = PollFd::new(calls.notifier.as_fd(), PollFlags::empty());
     let changed = PollFd::new(calls.session.changed(), PollFlags::POLLIN);
     let link = link
@@ -52,7 +52,7 @@ fn wait(calls: &Calls) -> bool {
     let pause = calls.session.pause();
     let pause = pause.map_or(Ok(PollTimeout::NONE), PollTimeout::try_from);
     if poll(&mut descriptors, pause.unwrap_or(PollTimeout::ZERO)).is_err() {
-        // An interruption, or no memory: neither is a reason to leave, nor to spin.
+        // Interrupted, or out of memory: neither ends the supervisor, and it must not spin.
         thread::sleep(Duration::from_millis(5));
         return true;
     }

@@ -1,8 +1,7 @@
 //! The thread whose call waits: its descriptors and its memory.
 //!
-//! A thread id can pass to another thread once its owner is dead. So whatever is read here counts
-//! only after [`Notifier::still_waits`](super::notification::Notifier::still_waits) has said yes
-//! *afterwards*.
+//! A thread id can be reused once the thread has ended. So data that was read is valid only if
+//! [`Notifier::still_waits`](super::notification::Notifier::still_waits) returns true *afterwards*.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -24,13 +23,13 @@ impl Target {
         Self { tid }
     }
 
-    /// A duplicate of one of its descriptors, given as the argument of a system call.
+    /// Duplicates one of its descriptors, which is an argument of a system call.
     pub(super) fn descriptor(&self, argument: u64) -> Result<OwnedFd> {
         sockvs_sys::process::pidfd_getfd(self.pidfd()?.as_fd(), low_half(argument))
     }
 
-    /// Before Linux 6.9 a pidfd stands for a whole process, named by its first thread. There, a
-    /// process whose first thread has ended is out of reach, and talks to the kernel.
+    /// Before Linux 6.9 a pidfd refers to a whole process, by its first thread. There, a process
+    /// whose first thread has ended cannot be accessed, and reaches the kernel.
     fn pidfd(&self) -> Result<OwnedFd> {
         match sockvs_sys::process::pidfd_open(self.tid, sockvs_sys::process::PIDFD_THREAD) {
             Err(Errno::EINVAL) => sockvs_sys::process::pidfd_open(process::group(self.tid)?, 0),
@@ -43,7 +42,7 @@ impl Target {
         self.read_pieces(&[(address, length)])
     }
 
-    /// Reads several pieces into one buffer. Anything less than all of it is an error.
+    /// Reads several pieces into one buffer. A partial read is an error.
     pub(super) fn read_pieces(&self, pieces: &[(u64, usize)]) -> Result<Vec<u8>> {
         let mut length = 0_usize;
         let mut remote = Vec::with_capacity(pieces.len());
@@ -63,7 +62,7 @@ impl Target {
         Ok(buffer)
     }
 
-    /// Writes into its memory.
+    /// Writes to its memory.
     pub(super) fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
         let base = usize::try_from(address).map_err(|_| Errno::EFAULT)?;
         let remote = [RemoteIoVec {
@@ -79,7 +78,7 @@ impl Target {
     }
 }
 
-/// What the kernel makes of an argument that is an `int`: its low 32 bits.
+/// The value of an `int` argument, as the kernel sees it: the low 32 bits.
 pub(super) fn low_half(argument: u64) -> RawFd {
     let [a, b, c, d, ..] = argument.to_le_bytes();
     RawFd::from_le_bytes([a, b, c, d])

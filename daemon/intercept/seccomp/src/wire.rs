@@ -1,12 +1,13 @@
-//! What a supervisor and the daemon say to each other: fixed headers in the machine's byte order,
-//! one packet of a `SOCK_SEQPACKET` connection each.
+//! The protocol between a supervisor and the daemon: packets of a `SOCK_SEQPACKET` connection with
+//! fixed headers in the machine's byte order.
 //!
-//! A request carries netlink bytes, a call that is about a socket option, or a file's path, and, as
+//! A request carries netlink bytes, a call about a socket option, or a file's path, and exactly one
+//! descriptor as ancillary data: the client's socket, or the network namespace.
 //! ancillary data, exactly one descriptor: the client's socket, or the network namespace.
 
 use sockvs_server::sockopt::{Call, Direction, Value};
 
-/// The version of these packets.
+/// The version of the protocol.
 const VERSION: u16 = 1;
 
 /// The most netlink bytes of one request.
@@ -15,7 +16,7 @@ pub const LARGEST_DATAGRAM: usize = 1 << 20;
 pub const LARGEST_PIECE: usize = 32 << 10;
 /// The longest request packet.
 pub const LARGEST_PACKET: usize = LARGEST_DATAGRAM + Request::HEADER;
-/// The longest that the relay makes of one.
+/// The longest packet that the relay makes of a request.
 pub const LARGEST_VOUCHED: usize = LARGEST_PACKET + VouchedRequest::PREFIX;
 
 /// What a request is about.
@@ -25,14 +26,14 @@ pub enum Kind {
     Netlink,
     /// A call to change or read a socket option ([`encode_call`]).
     Option,
-    /// What is in the file of a path; the descriptor is that of a network namespace.
+    /// The contents of a file at a path; the descriptor is that of a network namespace.
     File,
 }
 
-/// Supervisor to daemon; what it is about follows it.
+/// Supervisor to daemon; the contents follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The supervisor's number for it, which the answers repeat.
+    /// The request's id, which the answers repeat.
     pub id: u64,
     /// The thread that sent it.
     pub tid: i32,
@@ -44,7 +45,7 @@ impl Request {
     /// Version, kind, thread, id.
     pub const HEADER: usize = 16;
 
-    /// The packet.
+    /// Encodes the packet.
     #[must_use]
     pub fn encode(self, contents: &[u8]) -> Vec<u8> {
         let kind = match self.kind {
@@ -61,7 +62,7 @@ impl Request {
         packet
     }
 
-    /// The request, and where its contents are.
+    /// Decodes the request; also returns its contents.
     pub fn decode(packet: &[u8]) -> Option<(Self, &[u8])> {
         let (version, rest) = packet.split_first_chunk()?;
         let (kind, rest) = rest.split_first_chunk()?;
@@ -82,14 +83,14 @@ impl Request {
     }
 }
 
-/// Relay to daemon: a request whose descriptor may be closed without a wait. That of a call about a
-/// socket option is the network namespace in place of the socket, with its cookie.
+/// Relay to daemon: a request whose descriptor can be closed without blocking. For a call about a
+/// socket option it is the network namespace instead of the socket, with its cookie.
 pub struct VouchedRequest;
 
 impl VouchedRequest {
     const PREFIX: usize = size_of::<u64>();
 
-    /// The packet, with the cookie of the network namespace that its descriptor belongs to.
+    /// Encodes the packet, with the cookie of the network namespace that the descriptor belongs to.
     #[must_use]
     pub fn encode(cookie: u64, request: &[u8]) -> Vec<u8> {
         let mut packet = Vec::with_capacity(Self::PREFIX + request.len());
@@ -98,7 +99,7 @@ impl VouchedRequest {
         packet
     }
 
-    /// The cookie, the request, and where its contents are.
+    /// Decodes the cookie and the request; also returns its contents.
     pub fn decode(packet: &[u8]) -> Option<(u64, Request, &[u8])> {
         let (cookie, packet) = packet.split_first_chunk()?;
         let (request, contents) = Request::decode(packet)?;
@@ -106,8 +107,8 @@ impl VouchedRequest {
     }
 }
 
-/// A call: its direction, the option's number, the caller's length, whether its argument could be
-/// read, the argument.
+/// Encodes a call: its direction, the option's number, the caller's length, whether its argument
+/// could be read, the argument.
 pub fn encode_call(call: &Call) -> Vec<u8> {
     let direction: u8 = match call.direction {
         Direction::Set => 0,
@@ -120,7 +121,7 @@ pub fn encode_call(call: &Call) -> Vec<u8> {
     contents
 }
 
-/// The call of these contents, if it is one.
+/// Decodes a call; `None` if the contents are invalid.
 #[must_use]
 pub fn decode_call(contents: &[u8]) -> Option<Call> {
     let (number, rest) = contents.split_first_chunk()?;
@@ -142,12 +143,12 @@ pub fn decode_call(contents: &[u8]) -> Option<Call> {
     })
 }
 
-/// A value, which travels in pieces: the length to tell, and the bytes.
+/// Encodes a value, which is sent in pieces: the length to return, and the bytes.
 pub fn encode_value(value: &Value) -> Vec<u8> {
     [&value.length.to_ne_bytes(), &value.bytes[..]].concat()
 }
 
-/// The value of these pieces, if it is one.
+/// Decodes a value from all its pieces; `None` if they are invalid.
 #[must_use]
 pub fn decode_value(pieces: &[u8]) -> Option<Value> {
     let (length, bytes) = pieces.split_first_chunk()?;
@@ -157,25 +158,25 @@ pub fn decode_value(pieces: &[u8]) -> Option<Value> {
     })
 }
 
-/// How a request stands.
+/// The state of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Applied, and what fits is sent; more replies will follow.
+    /// Applied, and what fits was sent; more replies will follow.
     Taken,
-    /// Not applied; the client's call fails with this number.
+    /// Not applied; the client's call fails with this error number.
     Refused(i32),
-    /// Nothing more will come. Stands for `Taken` too where there was none.
+    /// Nothing more will follow. It includes `Taken` if that was not sent.
     Done,
-    /// More of the option's value or the file follows in the packet; the rest comes before `Done`.
+    /// A piece of the option's value or the file is in the packet; the rest follows before `Done`.
     Piece,
 }
 
 /// Daemon to supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The number of the request.
+    /// The id of the request.
     pub id: u64,
-    /// How it stands.
+    /// Its state.
     pub state: State,
 }
 
@@ -183,7 +184,7 @@ impl Answer {
     /// Version, state, error number, id.
     pub const LENGTH: usize = 16;
 
-    /// The packet; only a piece has `contents`.
+    /// Encodes the packet; only a piece has `contents`.
     pub fn encode(self, contents: &[u8]) -> Vec<u8> {
         let (state, errno) = match self.state {
             State::Taken => (1_u16, 0),
@@ -200,7 +201,7 @@ impl Answer {
         packet
     }
 
-    /// The answer, and the contents of a piece.
+    /// Decodes the answer, and the contents of a piece.
     pub fn decode(packet: &[u8]) -> Option<(Self, &[u8])> {
         let (version, rest) = packet.split_first_chunk()?;
         let (state, rest) = rest.split_first_chunk()?;

@@ -1,10 +1,10 @@
-//! The threads that work on calls.
+//! The threads that process calls.
 //!
-//! Each takes one call from the listener, works on it until it is over, and takes the next. There
-//! is always one more that waits for a call: a caller that keeps a thread busy for ever (with
-//! memory that is never there, or a socket that lingers) keeps nobody else waiting. But there is a
-//! limit to how many threads one process, and all but root, can keep; the calls beyond it go to the
-//! kernel unseen.
+//! Each receives one call from the listener, processes it, and receives the next. There is always
+//! one more thread that waits for a call: a caller that blocks a thread forever (with memory that
+//! is never readable, or a socket that lingers) delays no other caller. The threads that one
+//! process, and all users except root, can block are limited; calls beyond the limit go to the
+//! kernel without being checked.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,29 +13,30 @@ use std::time::{Duration, Instant};
 
 use super::process;
 
-/// The most threads. Beyond, calls wait for one.
+/// The most threads. Beyond that, calls wait for one.
 const MOST_THREADS: usize = 768;
-/// The most that callers may keep busy, and the most for those who are not root.
+/// The most threads that callers may keep busy, and the most for callers other than root.
 const MOST_BUSY: usize = 256;
 const MOST_BUSY_OF_OTHERS: usize = 192;
-/// As long as fewer are busy, nobody looks whose calls they work on.
+/// While fewer are busy, the callers are not checked.
 const FEW: usize = 8;
-/// A thread is stuck when it has been busy for so long. One process may have so many of them.
+/// A thread that has been busy for this long is stuck. One process may have this many stuck
+/// threads.
 const STUCK: Duration = Duration::from_millis(200);
 const MOST_STUCK_OF_ONE: usize = 4;
 /// How many idle threads are kept.
 const KEPT: usize = 4;
-/// Calls are not deep.
+/// The threads' call stacks are not deep.
 const STACK: usize = 256 << 10;
 
-/// What each thread does again and again.
+/// The function that each thread calls repeatedly.
 type Work = Arc<dyn Fn() + Send + Sync>;
 
 /// The threads.
 #[derive(Default)]
 pub(super) struct Workers {
     state: Mutex<State>,
-    /// One has become idle.
+    /// Signalled when a thread becomes idle.
     idle: Condvar,
 }
 
@@ -48,11 +49,11 @@ struct State {
     last: u64,
 }
 
-/// A thread that works on a call.
+/// A thread that processes a call.
 struct Busy {
     tid: libc::pid_t,
     whose: Option<Whose>,
-    /// Since when it may be waiting for its caller; none while it waits for the daemon.
+    /// Since when it may be waiting for its caller; `None` while it waits for the daemon.
     since: Option<Instant>,
 }
 
@@ -82,7 +83,7 @@ impl Busy {
     }
 }
 
-/// A call that a thread works on.
+/// A call that a thread processes.
 pub(super) struct Turn<'a> {
     workers: &'a Workers,
     number: u64,
@@ -98,7 +99,8 @@ impl Workers {
         }
     }
 
-    /// A thread has got a call of this caller. None is for one that keeps too many busy already.
+    /// A thread has received a call of this caller. `None` if the caller keeps too many threads
+    /// busy.
     pub(super) fn begin(&self, tid: libc::pid_t) -> Option<Turn<'_>> {
         let mut state = self.state();
         state.idle -= 1;
@@ -140,7 +142,7 @@ impl Workers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the thread that asks is one too many. It has to end then.
+    /// Whether there is one thread too many, so that the calling thread has to end.
     pub(super) fn is_one_too_many(&self) -> bool {
         let mut state = self.state();
         let too_many = state.idle > KEPT;
@@ -153,8 +155,8 @@ impl Workers {
 }
 
 impl State {
-    /// One more, if there is one to be had. The thread that wanted it to wait for the next call
-    /// will do so itself otherwise, later.
+    /// Starts one more thread, if possible. Otherwise the calling thread will receive the next call
+    /// itself, after this one.
     fn add_thread(&mut self) {
         let Some(work) = self.work.clone() else {
             return;
@@ -187,7 +189,7 @@ impl State {
         full || stuck >= MOST_STUCK_OF_ONE
     }
 
-    /// Whether it is of no use to wait for one of the caller's own.
+    /// Whether the caller's own threads are stuck, so that waiting for one is useless.
     fn has_stuck_enough(&mut self, caller: Whose) -> bool {
         let stuck = self.busy.values_mut().filter(|busy| busy.is_stuck());
         let own = stuck.filter_map(|busy| (busy.whose() == caller).then_some(()));
@@ -196,7 +198,7 @@ impl State {
 }
 
 impl Turn<'_> {
-    /// Does something that waits for the daemon, for which the caller is not to blame.
+    /// Runs `act`, which waits for the daemon; that time is not counted against the caller.
     pub(super) fn waiting_for_daemon<T>(&self, act: impl FnOnce() -> T) -> T {
         self.since(None);
         let result = act();

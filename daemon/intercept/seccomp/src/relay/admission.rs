@@ -1,30 +1,30 @@
-//! How many connections a user may have.
+//! Limits the connections of each user.
 //!
-//! A connection counts until the thread that serves it is through with everything that came by it.
-//! So what a user makes the relay wait for is limited, too, and takes no place but the user's own.
+//! A connection counts until its thread has closed everything that was received on it. So what a
+//! user makes the relay wait for is limited, too, and only uses up that user's share.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The most connections of one user; of all users but root; and of root.
+/// The most connections of one user; of all users except root; and of root.
 pub(super) const MOST_OF_ONE: usize = 32;
 pub(super) const MOST_OF_OTHERS: usize = 256;
 pub(super) const MOST_OF_ROOT: usize = 768;
 
-/// What there is.
+/// The connections that are in use.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admission(Arc<Mutex<HashMap<libc::uid_t, usize>>>);
 
-/// The place of one connection.
+/// The permit for one connection.
 #[derive(Debug)]
 pub(super) struct Permit {
     admission: Admission,
     uid: libc::uid_t,
 }
 
-/// Why there is no place.
+/// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
     #[error("this user has {0} connections already")]
@@ -34,7 +34,7 @@ pub(super) enum Full {
 }
 
 impl Admission {
-    /// A place for one more connection.
+    /// Permits one more connection.
     pub(super) fn admit(&self, uid: libc::uid_t) -> Result<Permit, Full> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = open.get(&uid).copied().unwrap_or(0);

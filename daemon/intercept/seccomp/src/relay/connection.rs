@@ -1,7 +1,7 @@
-//! One supervisor's connection, on a thread of its own.
+//! One supervisor's connection, on its own thread.
 //!
-//! Requests go from the supervisor to the daemon, answers the other way, one packet of each at a
-//! time. What came with a request is closed here, however long that takes.
+//! Requests go from the supervisor to the daemon, answers in the other direction, one packet of
+//! each at a time. Descriptors that came with a request are closed here, which may block.
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
@@ -26,13 +26,13 @@ use super::{
 };
 use sockvs_sys::netns::{self, cookie_of_socket, of_socket};
 
-/// A request that the daemon may have.
+/// A request that can be sent to the daemon.
 struct Vouched {
     packet: Vec<u8>,
     descriptor: OwnedFd,
 }
 
-/// The two ends, and what is between them.
+/// Both ends, and the pending packets.
 struct Connection<'a> {
     supervisor: &'a OwnedFd,
     daemon: OwnedFd,
@@ -40,12 +40,12 @@ struct Connection<'a> {
     answer: Option<Vec<u8>>,
 }
 
-/// Serves a connection until one of its ends closes it, or the supervisor says what makes no sense.
+/// Serves a connection until one end closes it, or the supervisor sends an invalid packet.
 pub(super) fn serve(supervisor: &OwnedFd, daemons_channel: OwnedFd, peer: &Peer) {
     let Ok((theirs, ours)) = channel() else {
         return;
     };
-    // The daemon may be busy: this thread has the time.
+    // The daemon may be busy: this thread can wait.
     while let Err(errno) = peer.introduce(&daemons_channel, theirs.as_fd()) {
         let wait = [PollFd::new(daemons_channel.as_fd(), PollFlags::POLLOUT)];
         if errno != Errno::EAGAIN || poll(&mut { wait }, PollTimeout::NONE).is_err() {
@@ -82,7 +82,7 @@ impl Connection<'_> {
                 Err(errno) => return Err(errno),
             }
             let seen = ready.map(|end| end.revents().unwrap_or(over));
-            // Nobody waits for what a supervisor that has gone asked last.
+            // If the supervisor has ended, its last request needs no answer.
             if seen[0].intersects(over) || (seen[1].intersects(over) && answers) {
                 return Ok(());
             }
@@ -110,7 +110,7 @@ impl Connection<'_> {
         }
     }
 
-    /// The next answer; none once the daemon has gone.
+    /// The next answer; `None` if the daemon has ended.
     fn hear_daemon(&self) -> Result<Option<Vec<u8>>> {
         let mut packet = vec![0; Answer::LENGTH + LARGEST_PIECE];
         let flags = MsgFlags::MSG_DONTWAIT;
@@ -123,7 +123,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Takes the next request: for the daemon, or refused at once.
+    /// Receives the next request, which is passed to the daemon or refused.
     fn hear_supervisor(&mut self) -> Result<()> {
         let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
         let packet = match packet::receive(self.supervisor.as_fd(), LARGEST_PACKET) {
@@ -146,7 +146,7 @@ impl Connection<'_> {
             Err(errno) => {
                 let (id, state) = (request.id, State::Refused(errno as i32));
                 let answer = Answer { id, state }.encode(&[]);
-                // There is no room for it only if the supervisor does not read.
+                // The buffer is full only if the supervisor does not read.
                 send(self.supervisor, &answer, &[])?;
             }
         }
@@ -154,7 +154,7 @@ impl Connection<'_> {
     }
 }
 
-/// What cannot be done now can be later.
+/// Ignores errors after which the call can be retried.
 fn again(errno: Errno) -> Result<()> {
     match errno {
         Errno::EAGAIN | Errno::EINTR => Ok(()),
@@ -162,8 +162,8 @@ fn again(errno: Errno) -> Result<()> {
     }
 }
 
-/// What the daemon gets in place of a descriptor, and the cookie of the network namespace where
-/// that is to be told of a socket. It is certain to be closed without a wait.
+/// The descriptor that the daemon gets instead, and the cookie of a socket's network namespace.
+/// Closing that descriptor never blocks.
 fn vouch(kind: Kind, descriptor: OwnedFd) -> Result<(u64, OwnedFd)> {
     let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     match kind {
@@ -178,8 +178,8 @@ fn vouch(kind: Kind, descriptor: OwnedFd) -> Result<(u64, OwnedFd)> {
             Ok((cookie, netns))
         }
         Kind::File => {
-            // The kernel says of which file system it is; what the file says of itself proves
-            // nothing before that.
+            // The kernel states the file system; what the file itself returns is proof only after
+            // that check.
             let is_netns = fstatfs(&descriptor)
                 .is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC)
                 && netns::is_network_namespace(descriptor.as_fd());

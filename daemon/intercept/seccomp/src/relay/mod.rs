@@ -1,19 +1,19 @@
-//! The process that accepts supervisors and takes their descriptors.
+//! The process that accepts supervisors and receives their descriptors.
 //!
-//! A supervisor sends a descriptor with each request. To close a descriptor of somebody else's can
-//! take for ever: a TCP socket may linger, a file system in user space may never answer a FLUSH. A
-//! thread that sleeps in the latter cannot even be killed. So the daemon never holds one. A process
-//! of its own, the relay, receives each packet, finds out what its descriptor is, and passes on
-//! only what can be closed at once: netlink sockets and network namespaces. Everything else it
-//! closes itself, on the thread that serves this one connection and nothing else.
+//! A supervisor sends a descriptor with each request. Closing another process's descriptor can
+//! block forever: a TCP socket may linger, a file system in user space may never answer a FLUSH. A
+//! thread that sleeps in the latter cannot even be killed. So the daemon never receives such a
+//! descriptor. A separate process, the relay, receives each packet, checks the descriptor, and
+//! passes on only what can be closed without blocking: netlink sockets and network namespaces. It
+//! closes everything else itself, on the thread of that connection.
 //!
-//! There are two relays, one for each of the sockets ([`Audience`]), so that nothing that other
-//! users do is in the way of root. Each thread has a descriptor table of its own: what a thread
-//! that is stuck holds is its connection, and never the listening socket.
+//! There are two relays, one for each of the sockets ([`Audience`]), so that other users cannot
+//! delay root. Each thread has its own descriptor table: a blocked thread holds its connection, but
+//! never the listening socket.
 //!
-//! The relay does not look at what is asked, and decides nothing but how many connections a user
-//! may have (`admission`). It has no right but CAP_NET_ADMIN, which it takes to find a socket's
-//! network namespace.
+//! The relay does not decode requests, and decides nothing except how many connections a user may
+//! have (`admission`). Its only capability is CAP_NET_ADMIN, which is needed to determine a
+//! socket's network namespace.
 
 mod admission;
 mod connection;
@@ -41,13 +41,13 @@ pub use process::run;
 
 use super::{packet, wire::LARGEST_VOUCHED};
 
-/// What the relay says of a connection is shorter.
+/// The maximum length of the relay's packet about a connection.
 const LONGEST_INTRODUCTION: usize = 64;
 
-/// Who connects to a socket.
+/// The users of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Audience {
-    /// Every user.
+    /// All users.
     Everybody,
     /// Root, by the permissions of the socket's file.
     Root,
@@ -63,7 +63,7 @@ impl Audience {
     }
 }
 
-/// A supervisor that was let in, as the kernel told the relay of it.
+/// A supervisor that was admitted, with its credentials from the kernel.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) uid: libc::uid_t,
@@ -75,7 +75,7 @@ pub(super) struct Peer {
 /// A running relay. It ends when this is dropped, or with the daemon.
 pub(super) struct Relay {
     process: Pid,
-    /// Each packet tells of a connection. The relay ends when this is closed.
+    /// Receives one packet for each connection. The relay ends when this is closed.
     pub(super) channel: OwnedFd,
 }
 
@@ -87,14 +87,14 @@ impl Relay {
         Ok(Self { process, channel })
     }
 
-    /// Collects one that has ended.
+    /// Waits for a relay that has ended.
     pub(super) fn collect(self) {
         let _ = kill(self.process, Signal::SIGKILL);
         while waitpid(self.process, None) == Err(Errno::EINTR) {}
     }
 }
 
-/// Starts the process: the same program, which is told what to be.
+/// Starts the process: the same program with other arguments.
 #[cfg(not(test))]
 fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<Pid> {
     use std::{
@@ -106,7 +106,7 @@ fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<
         .args(["--relay", audience.name()])
         .current_dir("/")
         .env_remove("NOTIFY_SOCKET")
-        // The signals of a terminal are the daemon's.
+        // Signals of the terminal only go to the daemon.
         .process_group(0)
         .stdin(Stdio::from(channel))
         .stdout(Stdio::from(listener))
@@ -115,12 +115,12 @@ fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<
     Ok(Pid::from_raw(process))
 }
 
-/// The same where the program is a test, which cannot be told.
+/// The same by fork, for tests, whose program has no such arguments.
 #[cfg(test)]
 fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<Pid> {
     use nix::unistd::{ForkResult, dup2_stdin, dup2_stdout, fork};
-    // SAFETY: the copy uses nothing that another thread may have held at this moment, but for the
-    // allocator, which is made for that.
+    // SAFETY: the child uses nothing that another thread may have locked at this moment, except the
+    // allocator, which supports fork.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -131,7 +131,7 @@ fn start(audience: Audience, channel: OwnedFd, listener: OwnedFd) -> io::Result<
     }
 }
 
-/// The two ends of a connection between daemon and relay. The longest request fits it.
+/// The two ends of a connection between daemon and relay. Its buffer holds the longest request.
 fn channel() -> nix::Result<(OwnedFd, OwnedFd)> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
@@ -153,7 +153,7 @@ fn send(to: &impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> nix::Re
 }
 
 impl Peer {
-    /// Tells the daemon of it, and hands over the daemon's end of the connection.
+    /// Sends the supervisor's credentials to the daemon, with the daemon's end of the connection.
     fn introduce(&self, channel: &impl AsFd, connection: BorrowedFd<'_>) -> nix::Result<()> {
         let bytes = [self.uid.to_ne_bytes(), self.pid.to_ne_bytes()].concat();
         let pidfd = self.pidfd.as_ref().map(AsFd::as_fd);
@@ -161,7 +161,7 @@ impl Peer {
         send(channel, &bytes, &descriptors)
     }
 
-    /// The next one that the relay tells of, and the connection. None once the relay has ended.
+    /// The next supervisor from the relay, with its connection. `None` when the relay has ended.
     pub(super) fn meet(channel: BorrowedFd<'_>) -> io::Result<Option<(Self, OwnedFd)>> {
         let Some(packet) = packet::receive(channel, LONGEST_INTRODUCTION)? else {
             return Ok(None);

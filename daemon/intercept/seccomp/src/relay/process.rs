@@ -1,4 +1,4 @@
-//! What the relay does: accepts connections, and gives each a thread.
+//! The main function of the relay: accepts connections, and starts a thread for each.
 
 use std::{
     io,
@@ -28,14 +28,14 @@ use super::{
 use sockvs_sys::capabilities;
 use sockvs_sys::rate_limit::RateLimit;
 
-/// The relay's name among the processes; never that of the daemon, which people kill by name.
+/// The relay's process name; it differs from the daemon's, which users kill by name.
 #[cfg(not(test))]
 pub(super) const NAME: &str = "sockvs-relay";
-/// How long to wait when there is no memory for a connection or a thread.
+/// The delay when there is no memory for a connection or a thread.
 const BREATH: Duration = Duration::from_millis(50);
-/// A connection's thread calls no deep functions.
+/// The call stack of a connection's thread is not deep.
 const STACK: usize = 256 << 10;
-/// What the relay was started with.
+/// The descriptors that the relay is started with.
 const CHANNEL: RawFd = 0;
 const LISTENER: RawFd = 1;
 const LOG: RawFd = 2;
@@ -46,10 +46,10 @@ static TOO_MANY: RateLimit = RateLimit::new();
 ///
 /// # Errors
 ///
-/// When this was not started by the daemon.
+/// When this process was not started by the daemon.
 pub fn run(audience: Audience) -> io::Result<()> {
     prctl::set_name(c"sockvs-relay")?;
-    // It ends with the daemon, and no earlier.
+    // The relay only ends when the daemon does.
     for stop in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         // SAFETY: no handler is set; there is nothing that could run at the wrong time.
         unsafe { signal(stop, SigHandler::SigIgn) }?;
@@ -71,7 +71,7 @@ pub fn run(audience: Audience) -> io::Result<()> {
             Err(errno) => return Err(errno.into()),
         }
         if ready[0].any() == Some(true) {
-            // Threads that wait for somebody are left where they are.
+            // Threads that are blocked are abandoned.
             sockvs_sys::process::leave(0);
         }
         if ready[1].any() != Some(true) {
@@ -79,7 +79,7 @@ pub fn run(audience: Audience) -> io::Result<()> {
         }
         match accept4(LISTENER, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK) {
             Ok(number) => {
-                // SAFETY: the kernel has just made this descriptor for us.
+                // SAFETY: the kernel has just created this descriptor.
                 let connection = unsafe { OwnedFd::from_raw_fd(number) };
                 admit(connection, &admission);
             }
@@ -124,8 +124,8 @@ fn admit(connection: OwnedFd, admission: &Admission) {
     hand_over(connection, admitted);
 }
 
-/// Gives a connection to a thread of its own, which serves it, or, if it was not admitted, ends it.
-/// Even that may take long: what the peer has sent already is closed with the connection.
+/// Passes a connection to its own thread, which serves it, or closes it if it was not admitted.
+/// Even closing may block: data that the peer has sent already is closed with the connection.
 fn hand_over(connection: OwnedFd, admitted: Option<(Peer, Permit)>) {
     let number = connection.as_raw_fd();
     let (peer, permit) = admitted.unzip();
@@ -142,7 +142,8 @@ fn hand_over(connection: OwnedFd, admitted: Option<(Peer, Permit)>) {
                 return;
             };
             let _ = apart.send(());
-            // Until then the acceptor's copy could be the last one, and closing that its affair.
+            // Until then, the acceptor's copy could be the last one, and closing it would block the
+            // acceptor.
             let _ = is_closed.recv();
             let permit = take_place.recv().ok().flatten();
             let [Some(channel), Some(connection), pidfd] = kept else {
@@ -152,7 +153,8 @@ fn hand_over(connection: OwnedFd, admitted: Option<(Peer, Permit)>) {
                 let peer = Peer { uid, pid, pidfd };
                 connection::serve(&connection, channel, &peer);
             }
-            // The thread's end closes it. Unlike close(2), it does not let sockets linger.
+            // It is closed when the thread exits, which, unlike close(2), does not let sockets
+            // linger.
             let _ = connection.into_raw_fd();
             drop(permit);
         });
@@ -166,8 +168,8 @@ fn hand_over(connection: OwnedFd, admitted: Option<(Peer, Permit)>) {
     }
 }
 
-/// Gives the calling thread a descriptor table of its own, in which there are only these and the
-/// log. In it, they belong to the thread.
+/// Gives the calling thread its own descriptor table, which only has these descriptors and the
+/// log's. The thread owns them.
 fn table_of_our_own<const N: usize>(
     numbers: [Option<RawFd>; N],
 ) -> nix::Result<[Option<OwnedFd>; N]> {
@@ -182,7 +184,7 @@ fn table_of_our_own<const N: usize>(
     sockvs_sys::process::close_range(first, RawFd::MAX)?;
     Ok(numbers.map(|number| {
         number.map(|number| {
-            // SAFETY: this table has just been made, and nothing else in it owns the number.
+            // SAFETY: this table was just created, and nothing else in it owns the number.
             unsafe { OwnedFd::from_raw_fd(number) }
         })
     }))

@@ -1,5 +1,5 @@
-//! What was said to the daemon, and what it has still to answer. The whole of it is behind the
-//! session's lock; nothing here waits.
+//! The state of the connection to the daemon: pending requests and the daemon's silence. All of it
+//! is behind the session's lock; nothing here blocks.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -17,55 +17,54 @@ use crate::process;
 use crate::socket::ClientSocket;
 use crate::wire::{Answer, Kind, Request, State};
 
-/// The most answers that are read before anything else is looked at.
+/// The most answers to read in a row.
 const ANSWERS_AT_ONCE: usize = 64;
-/// How long a daemon may be away, or silent. A service manager starts it again in less than a
-/// second.
+/// How long a daemon may be absent or silent. A service manager restarts it in less than a second.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
-/// How long it may be silent before it is asked whether it is there.
+/// How long it may be silent before a ping is sent.
 const SILENCE: Duration = Duration::from_secs(2);
-/// What it is asked then. To be told changes nothing.
+/// The ping: a request that changes nothing.
 const PING: &[u8] = b"/proc/sys/net/ipv4/vs/conn_reuse_mode";
 
-/// A client whose replies are still to come, and how to have its requests refused.
+/// A client with pending replies, and the marks for having its requests refused.
 pub(super) type Client = (Arc<ClientSocket>, Vec<Mark>);
 
-/// What the daemon says to a request.
+/// An answer of the daemon to a request.
 pub(in super::super) enum Word {
     Taken,
     Piece(Vec<u8>),
     Done,
     Refused(Errno),
-    /// Nothing any more: it has gone.
+    /// No answer will come: the daemon has ended.
     Lost,
 }
 
-/// A request that the daemon has.
+/// A request that the daemon has received.
 pub(super) struct Outstanding {
-    /// The call that waits; none once the request was taken.
-    pub(super) words: Option<Sender<Word>>,
+    /// The waiting call; `None` once the request was taken.
+    pub(super) answers: Option<Sender<Word>>,
     pub(super) client: Option<Client>,
 }
 
-/// The conversation.
+/// The connection with its pending requests.
 pub(super) struct Conversation {
     link: Link,
     pub(super) outstanding: BTreeMap<u64, Outstanding>,
     last_id: u64,
-    /// Whether there was a daemon, and it is not given up.
+    /// Whether there was a daemon, and it is still waited for.
     pub(super) served: bool,
-    /// Until when one that is away is waited for.
+    /// Until when an absent daemon is waited for.
     pub(super) away_until: Option<Instant>,
-    /// When it said something, or nothing was asked of it.
+    /// When it last answered, or nothing was pending.
     pub(super) heard: Instant,
-    /// A question of our own.
+    /// The id of our pending ping.
     ping: Option<u64>,
-    /// It counts as gone until it answers that.
+    /// It counts as absent until it answers the ping.
     pub(super) silent: bool,
-    /// Our own network namespace, which the question is about.
+    /// Our own network namespace, for the ping.
     own_network: Descriptor,
-    /// What is listened to at the moment, and whether it is waited for that something can be sent.
-    pub(super) listened_to: (Option<Arc<OwnedFd>>, bool),
+    /// The descriptor that is currently polled, and whether it is polled for writing, too.
+    pub(super) polled: (Option<Arc<OwnedFd>>, bool),
 }
 
 impl Conversation {
@@ -80,12 +79,12 @@ impl Conversation {
             ping: None,
             silent: false,
             own_network,
-            listened_to: (None, false),
+            polled: (None, false),
         }
     }
 
-    /// Sends a request to the daemon; none means that no daemon is there. A connection that turns
-    /// out to be a dead daemon's is replaced once. Gives also those whose replies are lost.
+    /// Sends a request to the daemon; `None` if there is no daemon. A connection to a dead daemon
+    /// is replaced once. Also returns the clients whose replies are lost.
     pub(super) fn submit(
         &mut self,
         kind: Kind,
@@ -119,12 +118,12 @@ impl Conversation {
         (Ok(None), lost)
     }
 
-    /// The connection to listen to, and whether something waits to be sent.
+    /// The descriptor to poll, and whether there is unsent data.
     pub(super) fn to_listen_to(&self) -> (Option<Arc<OwnedFd>>, bool) {
         (self.link.descriptor(), self.link.wants_to_send())
     }
 
-    /// Reads what the daemon says, and sends it what had to wait. Gives those whose replies are
+    /// Reads the daemon's answers, and sends queued requests. Returns the clients whose replies are
     /// lost.
     pub(super) fn hear(&mut self) -> Vec<Client> {
         for _ in 0..ANSWERS_AT_ONCE {
@@ -140,7 +139,7 @@ impl Conversation {
         Vec::new()
     }
 
-    /// Answers to what was given up are none to anything that is outstanding.
+    /// Ignores answers to requests that were abandoned.
     fn apply(&mut self, answer: Answer, contents: Vec<u8>) {
         self.heard = Instant::now();
         self.silent = false;
@@ -155,29 +154,29 @@ impl Conversation {
             State::Done => Word::Done,
             State::Refused(errno) => Word::Refused(Errno::from_raw(errno)),
         };
-        if let Some(words) = &outstanding.words {
-            let _ = words.send(word);
+        if let Some(answers) = &outstanding.answers {
+            let _ = answers.send(word);
         }
         if netlink {
-            outstanding.words = None;
+            outstanding.answers = None;
         }
         if matches!(answer.state, State::Done | State::Refused(_)) {
             self.outstanding.remove(&answer.id);
         }
     }
 
-    /// The daemon has gone, and with it the replies that clients wait for: the kernel is to refuse
-    /// their requests in its place. Calls that wait hear of it by themselves.
+    /// Handles the end of the daemon, with the loss of replies that clients wait for: the kernel is
+    /// to refuse their requests instead. Waiting calls notice by themselves.
     fn lose(&mut self) -> Vec<Client> {
         self.link.close();
         self.ping = None;
         self.silent = false;
         let outstanding = std::mem::take(&mut self.outstanding).into_values();
-        let taken = outstanding.filter(|request| request.words.is_none());
+        let taken = outstanding.filter(|request| request.answers.is_none());
         taken.filter_map(|request| request.client).collect()
     }
 
-    /// Looks how long the daemon has been silent while something was asked of it.
+    /// Checks how long the daemon has been silent with pending requests.
     pub(super) fn measure(&mut self) -> Vec<Client> {
         if self.outstanding.is_empty() {
             return Vec::new();

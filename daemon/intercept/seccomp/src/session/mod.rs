@@ -1,12 +1,11 @@
-//! What is under way between the supervisor and the daemon. No more than a lock is waited for here,
-//! except for the daemon's word ([`Words`]), and for a daemon that is being started again
-//! ([`RetryQueue`]): keepalived says each thing once, so that a server that it removes meanwhile
-//! would stay for good. Where no daemon ever was, and where none comes back, there is nothing to
-//! wait for.
+//! The requests between the supervisor and the daemon. Calls here only wait for a lock, except for
+//! the daemon's answer ([`Words`]), and for a daemon that is being restarted ([`RetryQueue`]):
+//! keepalived sends each change once, so a server that it removes meanwhile would otherwise stay
+//! forever. If there never was a daemon, or it does not come back, nothing waits.
 //!
-//! A daemon that says nothing for some seconds, not even to a question of our own, counts as gone:
-//! what was asked is given up, and the connection with it, so that it is not carried out later.
-//! Until it answers another question of our own, it is not asked anything else.
+//! A daemon that is silent for some seconds, even to a ping, counts as absent: pending requests are
+//! abandoned, and the connection is closed, so that they are not executed later. Until it answers
+//! another ping, it gets no requests.
 
 mod conversation;
 mod waker;
@@ -32,24 +31,24 @@ pub(super) use conversation::Word;
 use conversation::{Client, Conversation, LONGEST, Outstanding};
 use waker::Waker;
 
-/// The most requests whose last reply is still to come, and the most bytes that waiting calls hold.
-/// Beyond, a request fails with ENOBUFS.
+/// The most requests with pending replies, and the most bytes that waiting calls hold. Beyond that,
+/// a request fails with ENOBUFS.
 const MOST_OUTSTANDING: usize = 512;
 const MOST_BYTES: usize = 16 << 20;
-/// The most calls that wait for the daemon. There are more threads than that.
+/// The most calls that wait for the daemon. There are more threads than this.
 const MOST_WAITING: usize = 384;
 /// The most messages of one substitute datagram.
 const SUBSTITUTES_AT_ONCE: usize = 256;
 
-/// How often a daemon that is away is looked for.
+/// How often to try connecting to an absent daemon.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often the silence is measured.
+/// How often to check for silence.
 const MEASURED: Duration = Duration::from_millis(500);
 
-/// The conversation.
+/// The shared state of the session.
 pub(super) struct Session {
     state: Mutex<Conversation>,
-    /// Bytes that waiting calls hold, and how many calls wait.
+    /// The bytes that waiting calls hold, and the number of waiting calls.
     held: AtomicUsize,
     waiting: AtomicUsize,
     waker: Waker,
@@ -68,7 +67,7 @@ impl Session {
         })
     }
 
-    /// Hands netlink messages to the daemon; none means that no daemon is there.
+    /// Sends netlink messages to the daemon; `None` if there is no daemon.
     pub(super) fn netlink(
         &self,
         job: &Job,
@@ -88,8 +87,8 @@ impl Session {
         )
     }
 
-    /// Hands over a call that the daemon answers as a whole; likewise.
-    pub(super) fn question(
+    /// Forwards a call that the daemon answers as a whole; `None` likewise.
+    pub(super) fn forward(
         &self,
         kind: Kind,
         tid: libc::pid_t,
@@ -111,7 +110,7 @@ impl Session {
         let hold = Hold::of(self, weight)?;
         let (words, heard) = channel();
         let outstanding = Outstanding {
-            words: Some(words),
+            answers: Some(words),
             client,
         };
         let mut state = self.state();
@@ -133,30 +132,30 @@ impl Session {
         }))
     }
 
-    /// For calls that find no daemon.
+    /// The queue for calls without a daemon.
     pub(super) fn retry_queue(&self) -> RetryQueue<'_> {
         RetryQueue(self)
     }
 
-    /// The connection to listen to, and whether there is something to be sent.
+    /// The descriptor to poll, and whether there is unsent data.
     pub(super) fn descriptor(&self) -> (Option<Arc<OwnedFd>>, bool) {
         let mut state = self.state();
-        state.listened_to = state.to_listen_to();
-        state.listened_to.clone()
+        state.polled = state.to_listen_to();
+        state.polled.clone()
     }
 
-    /// Can be read when the connection is another one.
+    /// Readable when the descriptor to poll has changed.
     pub(super) fn changed(&self) -> BorrowedFd<'_> {
         self.waker.descriptor()
     }
 
-    /// When to go on at the latest.
+    /// The time-out for polling.
     pub(super) fn pause(&self) -> Option<Duration> {
         let state = self.state();
         (!state.outstanding.is_empty()).then_some(MEASURED)
     }
 
-    /// Reads what the daemon says, sends it what had to wait, and measures its silence.
+    /// Reads the daemon's answers, sends queued requests, and checks for silence.
     pub(super) fn go_on(&self, heard: bool) {
         self.waker.reset();
         if heard {
@@ -173,13 +172,13 @@ impl Session {
         self.leave(state, lost);
     }
 
-    /// Lets others have the conversation, and does what is to be done without it.
+    /// Unlocks the state, and does the rest without the lock.
     fn leave(&self, state: MutexGuard<'_, Conversation>, lost: Vec<Client>) {
-        let (listened_to, sends) = &state.listened_to;
+        let (polled, sends) = &state.polled;
         let (to_listen_to, to_send) = state.to_listen_to();
         let address = |link: Option<&Arc<OwnedFd>>| link.map(Arc::as_ptr);
         let changed =
-            address(listened_to.as_ref()) != address(to_listen_to.as_ref()) || (to_send && !sends);
+            address(polled.as_ref()) != address(to_listen_to.as_ref()) || (to_send && !sends);
         drop(state);
         if changed {
             self.waker.wake();
@@ -192,7 +191,7 @@ impl Session {
     }
 }
 
-/// What the daemon says to one request.
+/// The daemon's answers to one request.
 pub(super) struct Words<'a> {
     session: &'a Session,
     words: Receiver<Word>,
@@ -200,7 +199,7 @@ pub(super) struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// The next word. It does not take longer than a daemon may be silent.
+    /// The next answer. It waits no longer than a daemon may be silent.
     pub(super) fn next(&self) -> Word {
         loop {
             match self.words.recv_timeout(MEASURED) {
@@ -212,11 +211,11 @@ impl Words<'_> {
     }
 }
 
-/// A wait for the next daemon.
+/// Waits for the next daemon.
 pub(super) struct RetryQueue<'a>(&'a Session);
 
 impl RetryQueue<'_> {
-    /// Waits for a moment; no, if there is nothing to wait for.
+    /// Waits for a moment; false if there is no daemon to wait for.
     pub(super) fn wait(&mut self) -> bool {
         let mut state = self.0.state();
         if state.silent || !state.served {
@@ -236,7 +235,7 @@ impl RetryQueue<'_> {
     }
 }
 
-/// What a waiting call takes of what all of them may have.
+/// The share of a waiting call in the limits of all.
 struct Hold<'a>(&'a Session, usize);
 
 impl<'a> Hold<'a> {
@@ -258,7 +257,7 @@ impl Drop for Hold<'_> {
     }
 }
 
-/// Has the kernel refuse requests, with its answer going to the client.
+/// Makes the kernel refuse requests, with the error going to the client.
 pub(super) fn refuse(socket: &ClientSocket, marks: &[Mark]) -> Result<()> {
     marks
         .chunks(SUBSTITUTES_AT_ONCE)

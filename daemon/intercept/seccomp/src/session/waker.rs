@@ -1,4 +1,4 @@
-//! Waking a thread that waits in poll(2).
+//! Wakes a thread that waits in poll(2).
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::Result;
 use nix::errno::Errno;
 
-/// Wakes the thread that listens to the daemon.
+/// Wakes the thread that polls the daemon's connection.
 pub(super) struct Waker {
     reader: PipeReader,
     writer: PipeWriter,
@@ -25,20 +25,20 @@ impl Waker {
         })
     }
 
-    /// Readable once the thread is to wake.
+    /// Readable after `wake`.
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
     }
 
     /// Wakes it.
     pub(super) fn wake(&self) {
-        // Once is enough, and there is always room for that.
+        // One byte is enough, and always fits.
         if !self.woken.swap(true, Ordering::AcqRel) {
             let _ = (&self.writer).write(&[0]);
         }
     }
 
-    /// Makes ready for the next time. To be called when it was heard.
+    /// Resets it. Must be called after it was readable.
     pub(super) fn reset(&self) {
         if self.woken.swap(false, Ordering::AcqRel) {
             let _ = (&self.reader).read(&mut [0]);

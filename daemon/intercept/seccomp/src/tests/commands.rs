@@ -34,7 +34,7 @@ fn without_a_daemon_ipvsadm_sees_a_kernel_without_ipvs() {
 }
 
 #[test]
-fn every_way_to_send_is_served() {
+fn every_send_call_is_served() {
     let daemon = Daemon::start(Dump::Empty);
     for mode in ["sendto", "sendmsg", "connected"] {
         let lines = lines(&run(&daemon.socket, &[client(), mode]));
@@ -48,7 +48,7 @@ fn every_way_to_send_is_served() {
 }
 
 #[test]
-fn without_a_daemon_the_kernel_refuses_every_way_to_send() {
+fn without_a_daemon_the_kernel_refuses_every_send_call() {
     for mode in ["sendto", "sendmsg", "connected", "info", "dump"] {
         let lines = lines(&run(&nowhere(), &[client(), mode]));
         let sequence = if mode == "dump" { 9 } else { 1 };
@@ -84,7 +84,7 @@ fn a_mixed_datagram_is_served_in_order() {
 }
 
 #[test]
-fn a_mixed_datagram_of_somebody_weaker_is_the_kernels() {
+fn a_mixed_datagram_of_a_less_privileged_client_goes_to_the_kernel() {
     let daemon = Daemon::start(Dump::Empty);
     // Loses all capabilities after the supervisor has come up.
     let words = [
@@ -105,7 +105,7 @@ fn a_mixed_datagram_of_somebody_weaker_is_the_kernels() {
 }
 
 #[test]
-fn wrong_calls_fail_as_the_kernel_has_it() {
+fn invalid_calls_fail_as_in_the_kernel() {
     let daemon = Daemon::start(Dump::Empty);
     let plain = Command::new(client()).arg("bad").output().expect("client");
     assert_eq!(run(&daemon.socket, &[client(), "bad"]), plain);
@@ -125,7 +125,7 @@ fn a_dump_ends_when_the_daemon_ends_it() {
 }
 
 #[test]
-fn rights_are_found_out_per_client() {
+fn capabilities_are_checked_per_client() {
     let daemon = Daemon::start(Dump::Empty);
     let child = spawn(&daemon.socket, &[client(), "info"]);
     let pid = i32::try_from(child.id()).expect("pid");
@@ -155,15 +155,15 @@ fn rights_are_found_out_per_client() {
 }
 
 #[test]
-fn an_unprivileged_supervisor_works_and_has_no_rights() {
+fn an_unprivileged_supervisor_works_without_net_admin() {
     let daemon = Daemon::start(Dump::Empty);
     let as_nobody = |words: &[&str]| {
         let command = command_after(&daemon.socket, words, || {
             nix::unistd::setgroups(&[]).expect("groups");
             nix::unistd::setgid(65534.into()).expect("group");
             nix::unistd::setuid(65534.into()).expect("user");
-            // Lost with the change of user, as nothing is executed between here and the
-            // supervisor's start.
+            // Lost with the change of user, as nothing is executed between here and the start of
+            // the supervisor.
             nix::sys::prctl::set_dumpable(true).expect("dumpable");
         })
         .spawn();
@@ -178,10 +178,10 @@ fn an_unprivileged_supervisor_works_and_has_no_rights() {
 }
 
 #[test]
-fn a_client_in_another_network_namespace_is_known_by_it() {
+fn a_client_in_another_network_namespace_is_identified_by_it() {
     let daemon = Daemon::start(Dump::Empty);
     let _ = lines(&run(&daemon.socket, &[client(), "sendto"]));
-    // Nobody answers there: the fake daemon has a socket here only, and says so by dying of it.
+    // There is no answer: the fake daemon only has a socket in its own namespace, and panics.
     let child = spawn(&daemon.socket, &["unshare", "--net", client(), "sendto"]);
     super::library::wait_until("a second client", || daemon.seen().len() >= 2);
     drop(finish(child));
@@ -190,7 +190,7 @@ fn a_client_in_another_network_namespace_is_known_by_it() {
 }
 
 #[test]
-fn threads_are_told_apart() {
+fn threads_are_distinguished() {
     let daemon = Daemon::start(Dump::Empty);
     assert_eq!(
         lines(&run(&daemon.socket, &[client(), "threads"])),
@@ -227,7 +227,7 @@ print(len(results))
 }
 
 #[test]
-fn other_netlink_and_network_programs_do_not_notice() {
+fn other_netlink_and_network_programs_are_not_affected() {
     let daemon = Daemon::start(Dump::Empty);
     for words in [
         &["ip", "link", "show"][..],

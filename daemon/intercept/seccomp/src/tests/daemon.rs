@@ -1,4 +1,4 @@
-//! A fake daemon: the real [`Listener`], and a handler that knows just enough of IPVS.
+//! A fake daemon: the real [`Listener`], with a handler that answers a few IPVS requests.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -15,20 +15,20 @@ use crate::{Client, Done, FAMILY_ID, Handler, Listener, OptionCaller, Service};
 use sockvs_server::procfs::Place;
 use sockvs_server::sockopt::{Call, Value};
 
-/// What the handler does with a dump.
+/// How the handler answers a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dump {
-    /// Ends it at once.
+    /// Ends it immediately.
     Empty,
-    /// Sends a piece of it and holds it.
+    /// Sends a part of it and keeps the request.
     Held,
-    /// Sends a piece of it, and the end from another thread, later.
+    /// Sends a part of it, and the end later from another thread.
     Later,
-    /// Does not even take it for a while.
+    /// Does not return for a while.
     Stalled,
 }
 
-/// What was seen of a client.
+/// A client's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) namespace: u64,
@@ -36,7 +36,7 @@ pub(super) struct Seen {
     pub(super) net_admin: bool,
 }
 
-/// Answers from a socket of its own.
+/// Answers from its own socket.
 pub(super) struct Fake {
     socket: OwnedFd,
     dump: Dump,
@@ -135,7 +135,7 @@ impl Fake {
     }
 }
 
-/// The handler, with a hold on itself for its threads.
+/// The handler, with a reference to itself for its threads.
 struct Shared(Arc<Fake>);
 
 impl Handler for Shared {
@@ -172,7 +172,7 @@ impl Handler for Shared {
         Ok(())
     }
 
-    /// Knows one option, which a large value belongs to.
+    /// Supports one option, which has a large value.
     fn option(&self, caller: &OptionCaller, call: &Call) -> Result<Value, i32> {
         self.0.seen.lock().expect("lock").push(Seen {
             namespace: caller.namespace,

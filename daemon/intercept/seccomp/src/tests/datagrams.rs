@@ -1,4 +1,4 @@
-//! Cutting datagrams, and what replaces a message.
+//! Dividing datagrams, and the substitutes of messages.
 
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ fn requests_to_the_family_are_ours() {
         1,
         &[4, 1, 0, 0]
     )));
-    // Without a generic header: the kernel, too, looks at the family first.
+    // Without a generic netlink header: the kernel, too, checks the family first.
     assert!(is_ours(&message(FAMILY_ID, REQUEST, 1, &[])));
     assert!(
         !is_ours(&message(FAMILY_ID, 0, 1, &[4, 1, 0, 0])),
@@ -118,13 +118,13 @@ fn a_datagram_is_cut_into_runs() {
         expected,
         "the kernel ignores such a tail"
     );
-    // The last message need not be padded.
+    // The last message may lack padding.
     let unpadded = &foreign[..21];
     assert_eq!(split(unpadded), [Part::Foreign(0..21)]);
 }
 
 #[test]
-fn substitutes_repeat_what_the_client_goes_by() {
+fn substitutes_repeat_sequence_number_and_port() {
     let all = [
         message(FAMILY_ID, REQUEST | ACK, 41, &[1, 1, 0, 0]),
         message(FAMILY_ID, REQUEST | DUMP, 42, &[4, 1, 0, 0]),
@@ -148,7 +148,7 @@ fn substitutes_repeat_what_the_client_goes_by() {
         expected(REQUEST, 43),
     ]
     .concat();
-    // The length of a message may or may not count its own padding; the kernel takes both.
+    // A message's length may or may not include its padding; the kernel accepts both.
     for at in [0, 28, 56] {
         expected[at] = 28;
     }
@@ -159,7 +159,7 @@ fn substitutes_repeat_what_the_client_goes_by() {
 }
 
 #[test]
-fn the_probe_is_ours_and_nothing_else() {
+fn only_the_probe_is_recognised_as_the_probe() {
     assert!(is_ours(&probe()));
     assert!(is_probe(&probe()));
     assert!(!is_probe(&message(FAMILY_ID, REQUEST, 1, &[15, 1, 0, 0])));
@@ -167,7 +167,7 @@ fn the_probe_is_ours_and_nothing_else() {
 
 proptest! {
     #[test]
-    fn any_bytes_can_be_cut(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_can_be_split(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut end = 0;
         for part in split(&bytes) {
             let (Part::Ours(run) | Part::Foreign(run)) = part;

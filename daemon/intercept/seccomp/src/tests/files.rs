@@ -1,4 +1,4 @@
-//! Files in /proc that the daemon answers for.
+//! Files in /proc that the daemon serves.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn sh(daemon: &Path, files: Files, script: &str) -> Vec<String> {
 }
 
 #[test]
-fn files_of_ipvs_are_the_daemons() {
+fn files_of_ipvs_are_served_by_the_daemon() {
     let daemon = Daemon::start(Dump::Empty);
     let script = "cat /proc/net/ip_vs /proc/self/net/ip_vs_conn; read x </proc/sys/net/ipv4/vs/sloppy_tcp; echo $x";
     let expected = ["File(Table)", "File(Connections)", "Setting(SloppyTcp)"];
@@ -20,7 +20,7 @@ fn files_of_ipvs_are_the_daemons() {
 }
 
 #[test]
-fn all_other_files_are_the_kernels() {
+fn all_other_files_are_served_by_the_kernel() {
     let daemon = Daemon::start(Dump::Empty);
     let script = "cat /proc/self/comm; echo x >/dev/null; cat /nowhere 2>/dev/null || echo none; \
                   echo 1 2>/dev/null >/proc/net/ip_vs || echo refused; test -d /proc/net && echo folder";
@@ -35,7 +35,7 @@ fn without_a_daemon_there_are_no_such_files() {
 }
 
 #[test]
-fn unless_it_is_asked_for_all_files_are_the_kernels() {
+fn without_the_option_the_kernel_serves_all_files() {
     let daemon = Daemon::start(Dump::Empty);
     let script = "cat /proc/net/ip_vs 2>/dev/null || echo none";
     if Path::new("/proc/net/ip_vs").exists() {
@@ -45,7 +45,7 @@ fn unless_it_is_asked_for_all_files_are_the_kernels() {
 }
 
 #[test]
-fn what_was_opened_can_be_read_only() {
+fn opened_files_are_read_only() {
     let daemon = Daemon::start(Dump::Empty);
     let script = "
 import os, fcntl

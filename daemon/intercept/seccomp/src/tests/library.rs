@@ -1,4 +1,4 @@
-//! What the tests share: runs commands, and has a place for files.
+//! Shared code of the tests: runs commands, and creates directories.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -12,11 +12,11 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::Files;
 
-/// How long something may take that should take no time.
+/// The time limit for operations that should take no time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A new folder that everybody may enter. It stays until the tests run again, as nobody can tell
-/// which of their processes is the last.
+/// A new directory that all users may enter. It is kept until the next test run, as it is unknown
+/// which process of the tests ends last.
 pub(super) fn folder() -> PathBuf {
     static BASE: OnceLock<PathBuf> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -38,7 +38,7 @@ pub(super) fn folder() -> PathBuf {
     path
 }
 
-/// A socket path where nobody listens.
+/// A socket path on which no process listens.
 pub(super) fn nowhere() -> PathBuf {
     folder().join("nobody")
 }
@@ -59,8 +59,8 @@ pub(super) fn client() -> &'static str {
     })
 }
 
-/// `words` under `sockvs exec`, after `first` was done in the process. The new process has one
-/// thread, as [`exec`](crate::exec()) wants.
+/// A command that runs `words` under `sockvs exec`, after `first` in the new process. That process
+/// has one thread, as [`exec`](crate::exec()) requires.
 pub(super) fn command_after(
     daemon: &Path,
     words: &[&str],
@@ -69,7 +69,7 @@ pub(super) fn command_after(
     command_with(daemon, words, Files::Kernels, first)
 }
 
-/// The same, and who answers for files.
+/// The same, with the option for files.
 pub(super) fn command_with(
     daemon: &Path,
     words: &[&str],
@@ -80,18 +80,18 @@ pub(super) fn command_with(
     let daemon = daemon.to_owned();
     let mut command = Command::new("/nonexistent");
     let become_it = move || {
-        // Whatever started the tests may have had it ignored, and that is inherited.
+        // The parent may ignore it, which is inherited.
         // SAFETY: no handler is set; there is nothing that could run at the wrong time.
         let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) };
         first();
         let error = crate::exec(&words, &daemon, files);
-        // Not `eprintln`: that is the test harness's.
+        // `eprintln` would write to the test harness.
         let _ = nix::unistd::write(std::io::stderr(), format!("{error}\n").as_bytes());
         // SAFETY: ends the process.
         unsafe { libc::_exit(error.exit_code().into()) }
     };
-    // SAFETY: what runs in the copy takes no lock that another thread could have held, except the
-    // allocator's, and that one is made good by fork.
+    // SAFETY: the child takes no lock that another thread could have held, except the allocator's,
+    // which fork reinitialises.
     unsafe { command.pre_exec(become_it) };
     command
         .stdin(Stdio::null())
@@ -108,7 +108,7 @@ pub(super) fn spawn(daemon: &Path, words: &[&str]) -> Child {
     command(daemon, words).spawn().expect("command")
 }
 
-/// The end of a command, which must come.
+/// The result of a command, which must end in time.
 pub(super) fn finish(mut child: Child) -> Output {
     let begin = Instant::now();
     while child.try_wait().expect("wait").is_none() {
@@ -125,14 +125,14 @@ pub(super) fn run(daemon: &Path, words: &[&str]) -> Output {
     finish(spawn(daemon, words))
 }
 
-/// The lines that a command prints when it succeeds.
+/// The lines that a successful command prints.
 pub(super) fn lines(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     text.lines().map(str::to_owned).collect()
 }
 
-/// Waits for something to come true.
+/// Waits until a condition holds.
 pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {

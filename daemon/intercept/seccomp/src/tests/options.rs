@@ -1,4 +1,4 @@
-//! Calls about socket options: which ones are taken, and what comes back.
+//! Calls about socket options: which ones are intercepted, and their results.
 
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
@@ -9,7 +9,7 @@ use super::daemon::{Daemon, Dump};
 use super::library::{command_after, finish, lines, nowhere, run};
 use sockvs_server::sockopt::{BASE, LAST_GET, LAST_SET};
 
-/// What a program in Python says of one call on an IPv4 socket.
+/// The result of one call of a Python program on an IPv4 socket.
 fn python(daemon: &std::path::Path, call: &str) -> String {
     let script = format!(
         "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
@@ -18,7 +18,7 @@ fn python(daemon: &std::path::Path, call: &str) -> String {
     lines(&run(daemon, &["/usr/bin/python3", "-c", &script])).join("\n")
 }
 
-/// What this kernel says to an option that it does not know.
+/// This kernel's error for an unknown option.
 fn unknown() -> String {
     let errno = Errno::ENOPROTOOPT as i32;
     errno.to_string()
@@ -39,7 +39,7 @@ print(result, length.value, value.raw.count(7), value.raw[-1])";
 }
 
 #[test]
-fn exactly_the_options_of_ipvs_are_taken() {
+fn only_options_of_ipvs_are_intercepted() {
     let daemon = Daemon::start(Dump::Empty);
     for number in [BASE, LAST_GET] {
         let call = format!("len(s.getsockopt(0, {number}, 300))");
@@ -65,7 +65,7 @@ fn exactly_the_options_of_ipvs_are_taken() {
 }
 
 #[test]
-fn other_sockets_are_the_kernels() {
+fn other_sockets_go_to_the_kernel() {
     let daemon = Daemon::start(Dump::Empty);
     let unix = format!("socket.socket(socket.AF_UNIX).getsockopt(0, {BASE}, 300) if True else s");
     let netlink =
@@ -88,7 +88,7 @@ fn without_a_daemon_there_are_no_such_options() {
 }
 
 #[test]
-fn the_right_that_counts_is_that_in_the_sockets_own_namespace() {
+fn net_admin_is_checked_in_the_sockets_namespace() {
     let daemon = Daemon::start(Dump::Empty);
     let call = format!(
         "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\

@@ -1,4 +1,4 @@
-//! What the daemon makes of those who connect.
+//! How the daemon handles connections and their packets.
 
 use std::io::{IoSlice, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -83,7 +83,7 @@ fn request_of(kind: Kind, contents: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn nonsense_ends_that_connection_only() {
+fn an_invalid_packet_only_ends_its_connection() {
     let daemon = Daemon::start(Dump::Empty);
     let innocent = dial(&daemon.socket);
     let socket = netlink();
@@ -140,7 +140,7 @@ fn a_descriptor_that_is_no_netlink_socket_is_refused_and_closed() {
     assert_eq!(answer(&peer), None);
     drop(writer);
     let mut rest = Vec::new();
-    // Comes to an end only when nobody has the other side any more.
+    // Ends only when all duplicates of the other end are closed.
     assert_eq!(reader.read_to_end(&mut rest).expect("read"), 0);
 }
 
@@ -166,7 +166,7 @@ fn a_socket_that_has_no_such_options_is_refused() {
 }
 
 #[test]
-fn the_socket_file_is_everybodys_and_replaced_only_when_stale() {
+fn the_socket_file_is_for_all_users_and_replaced_only_when_stale() {
     let path = folder().join("socket");
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     let _context = runtime.enter();

@@ -1,4 +1,4 @@
-//! How a command and its supervisor live and end.
+//! How a command and its supervisor start and end.
 
 use std::fs;
 use std::io::Write;
@@ -26,7 +26,7 @@ fn pid(id: u32) -> Pid {
 }
 
 #[test]
-fn the_end_of_the_command_is_its_own() {
+fn the_exit_status_is_that_of_the_command() {
     let nobody = nowhere();
     assert_eq!(run(&nobody, &["sh", "-c", "exit 7"]).status.code(), Some(7));
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL] {
@@ -49,14 +49,14 @@ fn the_end_of_the_command_is_its_own() {
 }
 
 #[test]
-fn the_command_has_the_process_it_was_started_as() {
+fn the_command_keeps_its_process_id_and_children() {
     let child = spawn(
         &nowhere(),
         &["sh", "-c", "echo $$; ps -o pid= --ppid $$ | wc -l"],
     );
     let id = child.id().to_string();
     let lines = lines(&finish(child));
-    // Both children are the pipeline's own.
+    // Both children belong to the pipeline.
     assert_eq!(lines, [id, "2".to_owned()]);
 }
 
@@ -70,7 +70,7 @@ fn one_sigpipe_still_ends_a_command() {
     );
 }
 
-/// The process with a mark of ours that is not the command itself.
+/// The process with our mark that is not the command itself.
 fn supervisor_of(mark: u64, command: u32) -> Option<u32> {
     fs::read_dir("/proc")
         .expect("/proc")
@@ -87,7 +87,7 @@ fn supervisor_of(mark: u64, command: u32) -> Option<u32> {
 }
 
 #[test]
-fn the_supervisor_keeps_to_itself_and_goes_with_the_last_process() {
+fn the_supervisor_is_detached_and_ends_with_the_last_process() {
     let mark = 4000 + u64::from(std::process::id() % 999);
     let (reader, writer) = std::io::pipe().expect("pipe");
     let leaked = writer.as_raw_fd();
@@ -97,7 +97,7 @@ fn the_supervisor_keeps_to_itself_and_goes_with_the_last_process() {
         move || {
             let (_, most) = getrlimit(Resource::RLIMIT_SIGPENDING).expect("limit");
             setrlimit(Resource::RLIMIT_SIGPENDING, mark, most).expect("limit");
-            // Something that the command inherits, and the supervisor must not keep.
+            // A descriptor that the command inherits, and the supervisor must close.
             nix::fcntl::fcntl(&writer, nix::fcntl::F_SETFD(nix::fcntl::FdFlag::empty()))
                 .expect("fcntl");
         },
@@ -163,7 +163,7 @@ fn the_supervisor_keeps_to_itself_and_goes_with_the_last_process() {
 #[test]
 fn a_command_under_another_supervisor_is_left_to_that_one() {
     let outer = Daemon::start(Dump::Empty);
-    // The same process asks twice, as `sockvs exec -- sockvs exec -- …` would.
+    // The same process calls exec twice, as `sockvs exec -- sockvs exec -- …` would.
     let outer_socket = outer.socket.clone();
     let inner = command_after(&nowhere(), &[client(), "sendto"], move || {
         let error = supervise_only(&outer_socket);
@@ -174,7 +174,7 @@ fn a_command_under_another_supervisor_is_left_to_that_one() {
     assert_eq!(lines[1..], ["seq=1 type=0x10", "seq=1 end=0"]);
 }
 
-/// Puts this process under supervision without becoming a command.
+/// Installs the supervisor without executing a command.
 fn supervise_only(socket: &std::path::Path) -> Option<crate::ExecError> {
     crate::launch::come_under_supervision(socket, crate::Files::Kernels).err()
 }
@@ -223,7 +223,7 @@ fn a_daemon_that_dies_before_taking_leaves_an_error() {
 }
 
 #[test]
-fn a_client_that_waits_for_the_daemon_can_be_ended() {
+fn a_client_that_waits_for_the_daemon_can_be_killed() {
     let daemon = Daemon::start(Dump::Stalled);
     let child = spawn(&daemon.socket, &[client(), "dump"]);
     wait_until("the request is there", || !daemon.seen().is_empty());
@@ -280,7 +280,7 @@ fn a_daemon_that_comes_back_serves_the_same_command() {
 }
 
 #[test]
-fn done_is_abandoned_when_nobody_waits() {
+fn done_is_abandoned_when_no_client_waits() {
     let daemon = Daemon::start(Dump::Held);
     let child = spawn(&daemon.socket, &[client(), "dump"]);
     wait_until("the dump is under way", || {
