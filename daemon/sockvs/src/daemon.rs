@@ -1,4 +1,4 @@
-//! The daemon as a whole: puts the parts together, runs them, and takes them apart in order.
+//! The daemon: creates its components, runs them, and stops them in order.
 
 use std::{
     future::pending,
@@ -42,42 +42,42 @@ use crate::{
     intercept::{Gateway, Intercept, choose},
 };
 
-/// How often what is no longer needed is let go.
+/// The interval of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
-/// How long a thread that waited for something is kept for the next time. Longer than a `SWEEP`, or
-/// there would be a new one for each.
+/// How long an idle blocking thread is kept. It is longer than `SWEEP`, as otherwise each sweep
+/// would start a new thread.
 const IDLE_THREAD: Duration = Duration::from_secs(2);
 
-/// How long requests that are being carried out may take when the daemon is to end.
+/// The time limit for requests that are being executed when the daemon stops.
 const END: Duration = Duration::from_millis(500);
 
-/// How often persistence's memory is looked through.
+/// The interval of the sweep of persistence templates.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Whose family is served, where requests come from all clients.
+/// The network namespaces in which the family is served to all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Netns {
-    /// That of the daemon's own network namespace; the others have the kernel's.
+    /// The daemon's own network namespace; the others have the kernel's IPVS.
     Own,
-    /// That of every network namespace.
+    /// Every network namespace.
     All,
 }
 
-/// What the daemon was asked to do.
+/// The options of the daemon.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How requests reach it.
+    /// Which interceptor to use.
     pub intercept: Intercept,
     /// In which network namespaces.
     pub netns: Netns,
-    /// Whether services that the kernel's own IPVS holds there are to be removed.
+    /// Whether to remove services of the kernel's own IPVS there.
     pub replace_kernel_ipvs: bool,
-    /// Whose connections are balanced; everybody's if none is given.
+    /// The cgroup whose connections are balanced; `None` for all processes.
     pub cgroup: Option<PathBuf>,
-    /// Whether the services of its own namespace hold in all of them.
+    /// Whether the services of its own namespace apply to all namespaces.
     pub node_wide: bool,
-    /// How many services, servers and persistent clients there may be.
+    /// The limits of services, servers and persistent clients.
     pub limits: Limits,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
@@ -85,8 +85,8 @@ pub struct Options {
     pub socket: PathBuf,
 }
 
-/// Removes what an earlier daemon left: all that is pinned, and the sockets' files if it had no
-/// time for that.
+/// Removes what an earlier daemon left: everything that is pinned, and the sockets' files if the
+/// daemon did not remove them.
 ///
 /// # Errors
 ///
@@ -100,7 +100,7 @@ pub fn detach(pin_dir: &Path, socket: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the daemon until it is told to end. Connections go on being balanced afterwards.
+/// Runs the daemon until it is stopped. Connections are still balanced afterwards.
 ///
 /// # Errors
 ///
@@ -118,13 +118,13 @@ pub fn run(options: &Options) -> Result<()> {
         .build()
         .context("cannot start")?;
     let outcome = runtime.block_on(serve(options));
-    // A thread that waits for somebody is none to wait for.
+    // Threads that block on clients are abandoned.
     runtime.shutdown_background();
     outcome
 }
 
 async fn serve(options: &Options) -> Result<()> {
-    // Asked for first, so that a signal that comes while we start is not lost.
+    // Registered first, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
 
@@ -218,7 +218,7 @@ async fn serve(options: &Options) -> Result<()> {
     tokio::spawn(reap_netns(state.clone(), watcher));
     tokio::spawn(watchdog(state.clone()));
     capabilities::keep_needed();
-    give_memory_back();
+    trim_memory();
     service_manager::ready();
     tracing::info!(cgroup = %cgroup.display(), intercept = name, "ready: {reason}");
 
@@ -234,7 +234,7 @@ async fn serve(options: &Options) -> Result<()> {
     // Not from within a runtime.
     let _ = thread::spawn(|| exec_service.end_within(END)).join();
     tracing::info!("ending; connections go on being balanced until sockvsd --detach-all");
-    // Nobody shall find a socket at which nobody listens.
+    // The files are removed so that no client finds a socket on which no process listens.
     for path in [
         &options.socket,
         &exec_path,
@@ -245,9 +245,9 @@ async fn serve(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What it took to load the programs is not needed again. The allocator would keep it for the main
-/// thread, which does next to nothing from now on.
-fn give_memory_back() {
+/// Returns memory that only loading the programs needed to the system. The allocator would keep it
+/// for the main thread, which allocates next to nothing from now on.
+fn trim_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the function may be called at any time.
     unsafe {
@@ -255,7 +255,7 @@ fn give_memory_back() {
     }
 }
 
-/// Waits until an interceptor fails, if there is one.
+/// Waits until the interceptor fails, if there is one.
 async fn failed(interceptor: &mut Option<bpf::Interceptor>) -> io::Error {
     match interceptor {
         Some(interceptor) => interceptor.failed().await,
@@ -263,8 +263,8 @@ async fn failed(interceptor: &mut Option<bpf::Interceptor>) -> io::Error {
     }
 }
 
-/// Lets go of deleted destinations' counters and of sockets that nobody needs; sums up what was not
-/// logged.
+/// Expires deleted destinations' counters, closes idle sockets, and logs the counts of suppressed
+/// log lines.
 async fn housekeeping(state: IpvsState, namespaces: Arc<Namespaces>) {
     let started = Instant::now();
     loop {
@@ -275,8 +275,8 @@ async fn housekeeping(state: IpvsState, namespaces: Arc<Namespaces>) {
     }
 }
 
-/// Says that the daemon is alive, as long as the table can be had: whoever waits for it for ever,
-/// does not say so.
+/// Reports to the service manager that the daemon is alive, as long as the table can be locked: if
+/// locking blocks forever, it no longer reports.
 async fn watchdog(state: IpvsState) {
     let Some(pause) = service_manager::asks_every() else {
         return;
@@ -288,7 +288,7 @@ async fn watchdog(state: IpvsState) {
     }
 }
 
-/// Keeps the rates up to date.
+/// Updates the rates periodically.
 async fn estimate(state: IpvsState) {
     let mut tick = tokio::time::interval(RATES_PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -298,7 +298,7 @@ async fn estimate(state: IpvsState) {
     }
 }
 
-/// Keeps persistence's memory tidy, in a small part of the time.
+/// Removes expired persistence templates, in a small share of the CPU time.
 async fn sweep(mut templates: Templates) {
     loop {
         let start = Instant::now();
@@ -317,8 +317,8 @@ async fn sweep(mut templates: Templates) {
     }
 }
 
-/// Frees what is kept of sockets that are gone, in a fifth of the time at most, and tells what gets
-/// scarce.
+/// Frees the entries of closed sockets, in at most a fifth of the time, and logs maps that become
+/// full.
 async fn reap(mut reaper: Reaper, usage: Arc<MapUsage>) {
     loop {
         let start = Instant::now();
@@ -341,7 +341,7 @@ async fn reap(mut reaper: Reaper, usage: Arc<MapUsage>) {
     }
 }
 
-/// Lets go of the tables of namespaces that have ended.
+/// Removes the tables of namespaces that have ended.
 async fn reap_netns(state: IpvsState, watcher: Arc<NetnsWatcher>) {
     loop {
         match watcher.next().await {

@@ -1,14 +1,14 @@
-//! sockvs: an IPVS that lives in the socket layer. This crate is its two programs, `sockvsd` and
-//! `sockvs`; the parts that they are made of are crates of their own.
+//! sockvs: IPVS in the socket layer. This crate has its two programs, `sockvsd` and `sockvs`; their
+//! components are crates of their own.
 //!
 //! ```text
 //! client ── an interceptor ── sockvs-server ── sockvs-ipvs ── sockvs-datapath ── connect(2)
 //! ```
 //!
-//! [`daemon`] puts the parts together; [`intercept`] chooses an interceptor, and leads both to the
-//! server; [`control`] is the socket by which `sockvs` asks a running daemon, [`connections`] is
-//! what it then shows of them; [`doctor`] looks at the machine, [`shim`] puts scripts before clients
-//! on `PATH`.
+//! [`daemon`] runs all components; [`intercept`] chooses an interceptor, and connects both to the
+//! server; [`control`] is the socket by which `sockvs` queries a running daemon, [`connections`]
+//! shows its open connections; [`doctor`] checks the machine, [`shim`] installs scripts that run
+//! clients under `sockvs exec`.
 
 pub mod connections;
 pub mod control;

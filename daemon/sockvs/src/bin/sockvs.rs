@@ -170,7 +170,7 @@ fn file(name: &str) -> Result<File, String> {
     })
 }
 
-/// Understands `NAME`, `NAME=VALUE`, and both with the prefix that sysctl has.
+/// Parses `NAME`, `NAME=VALUE`, and both with the prefix that sysctl uses.
 fn assignment(text: &str) -> Result<(Setting, Option<String>), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
@@ -254,8 +254,8 @@ fn shims(socket: &Path, dir: &Path, action: &ShimAction) -> Result<(), String> {
     Ok(())
 }
 
-/// Why clients need no `sockvs exec` here, if they do not: what a running daemon says, or else what
-/// the kernel allows.
+/// Why clients need no `sockvs exec` here, if they do not: the answer of a running daemon, or
+/// otherwise the result of probing the kernel.
 fn clients_are_served(socket: &Path) -> Option<&'static str> {
     match ask_status(socket) {
         Ok(status) => (status.facts.intercept == "bpf")

@@ -1,4 +1,4 @@
-//! Where cgroups are: a cgroup's number is that of its folder's inode.
+//! Finds the paths of cgroups by their ids: a cgroup's id is the inode of its directory.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,8 +9,8 @@ use std::{
 
 use sockvs_sys::cgroup::find_cgroup2;
 
-/// The paths of the cgroups with these numbers, from the root of the hierarchy that is mounted
-/// here. One that was removed has none.
+/// The paths of the cgroups with these ids, relative to the root of the hierarchy that is mounted
+/// here. Removed cgroups are missing.
 pub(super) fn paths(ids: &HashSet<u64>) -> HashMap<u64, String> {
     let mut found = HashMap::new();
     let Ok(root) = find_cgroup2() else {

@@ -1,8 +1,8 @@
-//! The open connections as `sockvs connections` shows them: what the daemon says of their sockets,
-//! and what is found out here about who has them.
+//! The open connections as `sockvs connections` shows them: the daemon's list, completed with the
+//! processes and cgroups of the sockets.
 //!
-//! The daemon looks at sockets only. Processes and cgroups are looked for where the command runs,
-//! so it shows those that can be seen there.
+//! The daemon only reports sockets. Processes and cgroups are determined in the process of the
+//! command, so it shows those that are visible there.
 
 mod cgroups;
 mod processes;
@@ -27,20 +27,20 @@ impl fmt::Display for Process {
     }
 }
 
-/// A connection, and who has it.
+/// A connection, with its processes and cgroup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// What the daemon says.
+    /// The daemon's entry.
     #[serde(flatten)]
     pub connection: ConnectionEntry,
-    /// Who has the socket open. Empty if that cannot be seen.
+    /// The processes that have the socket open. Empty if they are not visible.
     pub processes: Vec<Process>,
-    /// The path of the cgroup that the socket was made in, from the hierarchy's root, if it is
-    /// still there.
+    /// The path of the cgroup that the socket was created in, from the hierarchy's root; `None` if
+    /// it was removed.
     pub cgroup: Option<String>,
 }
 
-/// Finds out who has these connections.
+/// Adds processes and cgroups to these connections.
 #[must_use]
 pub fn find_clients(connections: Vec<ConnectionEntry>) -> Vec<Shown> {
     let inodes: HashSet<u64> = connections
@@ -68,7 +68,7 @@ pub fn find_clients(connections: Vec<ConnectionEntry>) -> Vec<Shown> {
     shown
 }
 
-/// A table of connections for people to read.
+/// A table of connections for the terminal.
 #[must_use]
 pub fn table(connections: &[Shown]) -> String {
     let heading = [

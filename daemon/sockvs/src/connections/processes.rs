@@ -1,4 +1,4 @@
-//! Which processes have a socket open: those whose descriptors lead to its inode.
+//! Finds the processes that have a socket open, by the inodes of their descriptors.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,7 +7,7 @@ use std::{
 
 use super::Process;
 
-/// The processes that have sockets with these inodes open, as far as we may look.
+/// The processes that have sockets with these inodes open, among those that we may read.
 pub(super) fn with_sockets(inodes: &HashSet<u64>) -> HashMap<u64, Vec<Process>> {
     let mut found: HashMap<u64, Vec<Process>> = HashMap::new();
     if inodes.iter().all(|inode| *inode == 0) {
@@ -18,7 +18,7 @@ pub(super) fn with_sockets(inodes: &HashSet<u64>) -> HashMap<u64, Vec<Process>> 
             .file_name()
             .to_str()
             .and_then(|name| name.parse().ok());
-        // A process may end while it is looked at: then it has no sockets any more.
+        // A process may end meanwhile; it then has no sockets any more.
         if let Some(pid) = pid
             && let Ok(its) = sockets(pid)
         {

@@ -1,4 +1,4 @@
-//! The command line's end of the control socket.
+//! The client side of the control socket.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -15,41 +15,41 @@ use sockvs_server::{
     procfs::File,
 };
 
-/// How long the daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for an answer of the daemon.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody listens.
+    /// No process listens.
     #[error("sockvsd is not running (nobody listens at {}); start it: sockvsd", .0.display())]
     NotRunning(PathBuf),
-    /// Not for this user.
+    /// The user has no permission.
     #[error("only root may ask sockvsd (at {})", .0.display())]
     NotAllowed(PathBuf),
-    /// The daemon refuses, for this reason.
+    /// The daemon's error.
     #[error("{0}")]
     Refused(String),
-    /// The conversation failed.
+    /// Sending or receiving failed.
     #[error("sockvsd does not answer at {}: {error}", path.display())]
     Failed {
         /// The socket.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         error: io::Error,
     },
 }
 
-/// Asks the daemon for its status.
+/// Requests the daemon's status.
 ///
 /// # Errors
 ///
-/// When the daemon does not run, does not answer, or may not be asked.
+/// When the daemon does not run, does not answer, or the user has no permission.
 pub fn ask_status(socket: &Path) -> Result<Status, Error> {
     ask(socket, &Request::Status)
 }
 
-/// Asks for the open connections of all namespaces.
+/// Requests the open connections of all namespaces.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub fn ask_connections(socket: &Path) -> Result<Vec<ConnectionEntry>, Error> {
     ask(socket, &Request::Connections)
 }
 
-/// Asks what a file says in our own network namespace.
+/// Requests the contents of a file in our own network namespace.
 ///
 /// # Errors
 ///
@@ -67,7 +67,7 @@ pub fn ask_file(socket: &Path, file: File) -> Result<String, Error> {
     ask_text(socket, &Request::File(file))
 }
 
-/// Asks for a setting of our own network namespace, as its file shows it.
+/// Requests a sysctl of our own network namespace, in the form of its file.
 ///
 /// # Errors
 ///
@@ -76,17 +76,18 @@ pub fn ask_setting(socket: &Path, setting: Setting) -> Result<String, Error> {
     ask_text(socket, &Request::Setting(setting, None))
 }
 
-/// Changes a setting of our own network namespace, and gives what its file then shows.
+/// Changes a sysctl of our own network namespace, and returns its new value in the form of its
+/// file.
 ///
 /// # Errors
 ///
-/// Those of [`ask_status`], and when the setting cannot have this value.
+/// Those of [`ask_status`], and when the value is invalid.
 pub fn change_setting(socket: &Path, setting: Setting, text: &str) -> Result<String, Error> {
     let text = text.replace('\n', " ");
     ask_text(socket, &Request::Setting(setting, Some(text)))
 }
 
-/// An answer that is a text.
+/// An answer with a text.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
@@ -114,7 +115,7 @@ fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> Result<T, Error
     };
     let mut stream = UnixStream::connect(socket).map_err(failed)?;
     let mut ask = || {
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.write_all(format!("{}\n", request.line()).as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

@@ -1,4 +1,4 @@
-//! The daemon's end of the control socket.
+//! The daemon's side of the control socket: accepts clients and answers their requests.
 
 use std::{
     fs, io,
@@ -29,31 +29,31 @@ use sockvs_sys::{
     socket_file::{self, Place},
 };
 
-/// How long a client may take to say what it wants, and until it has its answer.
-const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(1);
+/// The time limit for a client's request, and for sending the answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The most clients at once. Further ones wait until they are accepted.
+/// The most clients at once. Further ones are not accepted until one has finished.
 const MOST_CLIENTS: usize = 128;
 
 static NOT_ACCEPTED: RateLimit = RateLimit::new();
 
-/// The control socket. Its file goes with it.
+/// The control socket. Its file is removed when it is dropped.
 pub struct Listener {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl Listener {
-    /// Opens the socket. A file that a daemon left behind is replaced.
+    /// Opens the socket. The file of an earlier daemon is replaced.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made or the socket not be opened.
+    /// When the directory cannot be created or the socket cannot be opened.
     pub fn bind(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        // A socket that answers belongs to a daemon with another pin directory.
+        // A socket on which a process listens belongs to a daemon with another pin directory.
         match socket_file::claim(path)? {
             Place::Free => {}
             Place::Taken => return Err(io::ErrorKind::AddrInUse.into()),
@@ -68,7 +68,8 @@ impl Listener {
         })
     }
 
-    /// Answers until the daemon ends. `watcher` hears of each namespace whose settings change.
+    /// Answers requests until the daemon ends. `watcher` starts watching each namespace whose
+    /// sysctls are changed.
     pub async fn serve(
         self,
         facts: Facts,
@@ -113,12 +114,12 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Gone already is as good.
+        // It may have been removed already.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// What answers are made of.
+/// What is needed to answer requests.
 struct Answering {
     facts: Facts,
     state: IpvsState,
@@ -130,8 +131,8 @@ impl Answering {
     async fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
         let mut line = String::new();
         let mut reader = BufReader::new(tokio::io::AsyncReadExt::take(&mut stream, 256));
-        timeout(PATIENCE_FOR_REQUEST, reader.read_line(&mut line)).await??;
-        // The socket's namespace is that of the client who made the connection.
+        timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await??;
+        // The socket's namespace is that of the client that made the connection.
         let ns = Namespace(netns::cookie_of_socket(stream.as_fd())?);
         let pid = stream.peer_cred()?.pid().unwrap_or(0);
         let request = Request::of(&line);

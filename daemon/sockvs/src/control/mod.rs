@@ -1,8 +1,8 @@
-//! The Unix socket by which `sockvs` asks the running daemon, for root only.
+//! The Unix socket by which `sockvs` queries the running daemon. Only root may use it.
 //!
-//! A client sends one line, the daemon answers with one line of JSON and closes; what they say is
-//! in [`sockvs_server::control`]. What IPVS clients may change they change as such; here only the
-//! settings can be, which other clients change as sysctls.
+//! A client sends one line, the daemon answers with one line of JSON and closes the connection; the
+//! protocol is in [`sockvs_server::control`]. Services and servers cannot be changed here, but only
+//! by IPVS requests; sysctls can.
 
 mod client;
 mod listener;

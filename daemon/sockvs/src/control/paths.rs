@@ -1,14 +1,14 @@
-//! Where the daemon is found.
+//! The default paths of the daemon.
 
 use std::path::{Path, PathBuf};
 
-/// The control socket, unless another is given.
+/// The control socket.
 pub const DEFAULT_SOCKET: &str = "/run/sockvs/sockvs.sock";
-/// Where maps and links are pinned, unless elsewhere.
+/// The directory for pinned maps and links.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/sockvs";
 
-/// The socket of `sockvs exec`, beside the control socket. Everybody may use it: what a client may
-/// do is decided for each request.
+/// The socket of `sockvs exec`, beside the control socket. All users may use it: permissions are
+/// checked for each request.
 #[must_use]
 pub fn exec_socket(control: &Path) -> PathBuf {
     let mut path = control.as_os_str().to_owned();

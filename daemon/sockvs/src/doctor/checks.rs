@@ -10,9 +10,10 @@ use crate::intercept::support;
 use sockvs_datapath::Programs;
 use sockvs_sys::{bpffs::is_bpffs, capabilities, cgroup::find_cgroup2};
 
-/// The first kernel with `bpf_set_retval`, without which a refused connection could not say why.
+/// The first kernel with `bpf_set_retval`, without which a refused connection would have the wrong
+/// error.
 const OLDEST_KERNEL: (u32, u32) = (5, 18);
-/// The first kernel whose supervisors are not disturbed by signals of the supervised.
+/// The first kernel in which signals to a supervised process do not interrupt its supervisor.
 const CALM_SUPERVISOR: (u32, u32) = (5, 19);
 
 /// The kernel's version.
@@ -34,7 +35,7 @@ fn kernel_version() -> Option<((u32, u32), String)> {
     Some((version, release))
 }
 
-/// Our own rights.
+/// Our own capabilities.
 pub(super) fn capabilities() -> Check {
     let name = "rights";
     if capabilities::suffice() {
@@ -49,7 +50,7 @@ pub(super) fn capabilities() -> Check {
     }
 }
 
-/// The hierarchy that the programs are attached to.
+/// The cgroup hierarchy that the programs are attached to.
 pub(super) fn cgroup2() -> Check {
     let name = "cgroup2";
     match find_cgroup2() {
@@ -62,7 +63,7 @@ pub(super) fn cgroup2() -> Check {
     }
 }
 
-/// The file system that keeps the data path alive.
+/// The file system in which the data path is pinned.
 pub(super) fn bpffs() -> Check {
     let name = "bpffs";
     if is_bpffs(Path::new("/sys/fs/bpf")).unwrap_or(false) {
@@ -77,7 +78,7 @@ pub(super) fn bpffs() -> Check {
     }
 }
 
-/// Whether the kernel takes the programs.
+/// Whether the kernel accepts the programs.
 pub(super) fn programs() -> Check {
     let name = "programs";
     match Programs::try_load() {
@@ -90,7 +91,7 @@ pub(super) fn programs() -> Check {
     }
 }
 
-/// Whether clients can be served that are not wrapped.
+/// Whether clients can be served without `sockvs exec`.
 pub(super) fn netlink_hook() -> Check {
     let name = "bpf";
     match support::bpf() {
@@ -132,7 +133,7 @@ pub(super) fn kernel_ipvs() -> Check {
     let name = "kernel ipvs";
     match fs::read_to_string("/proc/net/ip_vs") {
         Err(_) => Check::good(name, "not loaded"),
-        // Three lines are the heading.
+        // The heading has three lines.
         Ok(table) if table.lines().count() <= 3 => {
             Check::good(name, "loaded, but without services")
         }

@@ -1,8 +1,8 @@
-//! What this machine allows, what sockvs makes of it, and what to do about what is missing.
+//! Checks what this machine supports, which interceptor sockvs would use, and how to fix what is
+//! missing.
 //!
-//! Looks and tries, but changes nothing: programs are loaded and dropped again, and nothing is
-//! pinned. Only the netlink hook is attached for a moment, for no namespace: kernels may load it
-//! and yet not run it.
+//! Nothing is changed: programs are loaded and unloaded again, and nothing is pinned. Only the
+//! netlink hook is attached for a moment, for no namespace: some kernels load it but cannot run it.
 
 mod checks;
 
@@ -10,28 +10,28 @@ use std::{fmt, path::Path};
 
 use serde::Serialize;
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// As it should be.
+    /// Everything is as required.
     Good,
-    /// It works, but something is to be said about it.
+    /// It works, with a remark.
     Note,
     /// sockvs does not work like this.
     Missing,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// The name of what was checked.
     pub name: &'static str,
-    /// How it came out.
+    /// The outcome.
     pub outcome: Outcome,
     /// What was found.
     pub found: String,
-    /// What to do, where something can be done.
+    /// What to do, if anything.
     pub advice: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// Looks at everything.
+/// Runs all checks.
 #[must_use]
 pub fn examine(control_socket: &Path) -> Vec<Check> {
     vec![

@@ -1,25 +1,25 @@
-//! Which interceptor serves the clients, and why.
+//! Chooses the interceptor for the clients, with a reason.
 
 use clap::ValueEnum;
 
 use sockvs_intercept_bpf::{self as bpf, Hook, Scope};
 
-/// How requests reach the daemon.
+/// The interceptor option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Intercept {
-    /// What works best here: bpf if this kernel allows it.
+    /// The best one that this kernel supports: bpf if possible.
     Auto,
-    /// From every client, by an eBPF program in the kernel.
+    /// Requests of every client, by an eBPF program in the kernel.
     Bpf,
-    /// From the commands that `sockvs exec` runs, only.
+    /// Only requests of commands that `sockvs exec` runs.
     Seccomp,
 }
 
-/// What was chosen. Commands that `sockvs exec` runs are served in any case.
+/// The chosen interceptor. Commands that `sockvs exec` runs are served in any case.
 pub struct Choice {
-    /// The hook that serves all other clients, if it is to be.
+    /// The hook that serves all other clients, if it is used.
     pub hook: Option<Hook>,
-    /// Why in this way.
+    /// The reason for the choice.
     pub reason: String,
 }
 
@@ -35,15 +35,15 @@ impl Choice {
     }
 }
 
-/// Chooses. Nothing is in force yet.
+/// Chooses the interceptor. Nothing is attached yet.
 ///
 /// # Errors
 ///
-/// When the hook was asked for and this kernel does not allow it.
+/// When the hook was requested and this kernel does not support it.
 pub fn choose(asked: Intercept, scope: Scope) -> Result<Choice, bpf::Error> {
     let wrapped = "requests come from commands that run under sockvs exec";
     let load = || {
-        // The kernel may take a program and yet not run it.
+        // The kernel may load a program but not be able to run it.
         Hook::probe()?;
         Hook::load(scope)
     };

@@ -1,5 +1,5 @@
-//! Where both interceptors lead to: finds the sockets that answer the client, and passes its
-//! datagram on to the family, or its socket option to where those are served.
+//! Receives the requests of both interceptors: finds the sockets for replies to the client, and
+//! passes a datagram to the genl front end, or a socket option to the sockopt front end.
 
 use std::{
     io,
@@ -23,10 +23,10 @@ use sockvs_sys::{
 };
 
 static NOT_ENTERED: RateLimit = RateLimit::new();
-/// How long a line about an owner's namespaces is not repeated.
-const TOLD_AGAIN: Duration = Duration::from_secs(5);
+/// The least time between two equal log lines about an owner's namespaces.
+const WARNED_AGAIN: Duration = Duration::from_secs(5);
 
-/// Passes intercepted datagrams on to the family.
+/// Passes intercepted requests to the front ends.
 pub struct Gateway {
     state: IpvsState,
     genl: GenlServer,
@@ -36,8 +36,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Passes requests on to front ends over `state`. `watcher` hears of each namespace that clients
-    /// come from.
+    /// Passes requests to front ends over `state`. `watcher` starts watching each namespace that
+    /// clients come from.
     #[must_use]
     pub fn new(state: IpvsState, namespaces: Arc<Namespaces>, watcher: Arc<NetnsWatcher>) -> Self {
         Self {
@@ -45,11 +45,12 @@ impl Gateway {
             state,
             namespaces,
             watcher,
-            unnoticed: RateLimits::new(TOLD_AGAIN),
+            unnoticed: RateLimits::new(WARNED_AGAIN),
         }
     }
 
-    /// Our sockets in the namespace of a client who may have a table there or may not.
+    /// Our sockets in a client's namespace. `net_admin` is whether the client may have a table
+    /// there.
     fn sockets(
         &self,
         namespace: u64,
@@ -64,7 +65,7 @@ impl Gateway {
         });
         let sockets = sockets.inspect_err(|error| {
             if !net_admin {
-                // Anybody can bring this about, and it concerns nobody else.
+                // Every user can cause this, and no one else is affected.
                 tracing::debug!(namespace = namespace.0, %error, "a client's network namespace cannot be entered");
             } else if let Some(left_out) = NOT_ENTERED.admit() {
                 tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network namespace cannot be entered");
@@ -76,7 +77,7 @@ impl Gateway {
         Ok(sockets)
     }
 
-    /// The end of the namespace will be noticed.
+    /// Starts watching for the namespace's end.
     fn watch(&self, sockets: &NamespaceSockets) {
         let (namespace, owner) = (sockets.namespace(), sockets.owner());
         if let Err(error) = self.watcher.watch(namespace, sockets.netns())
@@ -95,7 +96,7 @@ impl seccomp::Handler for Gateway {
         done: seccomp::Done,
     ) -> Result<(), i32> {
         let netns = || netns::of_socket(client.socket.as_fd());
-        // What the kernel says when it has no room for a message.
+        // The error that the kernel returns when it has no memory for a message.
         let namespace = self.sockets(client.namespace, client.net_admin, netns);
         let client = Client {
             namespace: namespace.map_err(|_| libc::ENOBUFS)?,
@@ -140,7 +141,7 @@ impl seccomp::Handler for Gateway {
 
 impl bpf::Handler for Gateway {
     fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Waiting>) {
-        // If there is no way in, nobody is left there to be answered, most likely.
+        // If the namespace cannot be opened, most likely no client is left in it.
         let netns = || request.open_namespace();
         if let Ok(namespace) = self.sockets(request.namespace, request.net_admin, netns) {
             let client = Client {

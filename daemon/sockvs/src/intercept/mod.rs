@@ -1,9 +1,9 @@
-//! Which interceptor takes the requests of IPVS clients, and where they go from there.
+//! Chooses the interceptor that takes the requests of IPVS clients, and connects it to the server.
 //!
 //! Only the kernel can register a generic netlink family. An interceptor takes a client's datagram
-//! on its way to the kernel: [`sockvs_intercept_bpf`] those of every client, on kernels that allow
-//! it, [`sockvs_intercept_seccomp`] those of the commands that `sockvs exec` runs, on all.
-//! [`choose()`] decides; [`Gateway`] is what both lead to.
+//! on its way to the kernel: [`sockvs_intercept_bpf`] those of every client, on kernels that
+//! support it, [`sockvs_intercept_seccomp`] those of commands that `sockvs exec` runs, on all
+//! kernels. [`choose()`] decides; both pass requests to the [`Gateway`].
 
 mod choice;
 mod gateway;

@@ -1,8 +1,8 @@
-//! Which interceptors this kernel allows.
+//! Checks which interceptors this kernel supports.
 
 use sockvs_intercept_bpf::{Error, Hook};
 
-/// Whether the kernel has seccomp user notification (Linux 5.0), which `sockvs exec` is made of.
+/// Whether the kernel has seccomp user notification (Linux 5.0), which `sockvs exec` requires.
 #[must_use]
 pub fn seccomp() -> bool {
     let action = libc::SECCOMP_RET_USER_NOTIF;
@@ -18,12 +18,12 @@ pub fn seccomp() -> bool {
     result == 0
 }
 
-/// Whether the kernel lets an eBPF program take requests from all clients. For a moment one is in
-/// force, but for no network namespace.
+/// Checks whether an eBPF program can take the requests of all clients. It attaches one for a
+/// moment, for no network namespace.
 ///
 /// # Errors
 ///
-/// When it does not; the error says why.
+/// When it cannot; the error says why.
 pub fn bpf() -> Result<(), Error> {
     Hook::probe()
 }

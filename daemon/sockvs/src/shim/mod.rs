@@ -1,8 +1,8 @@
-//! Small scripts that stand before IPVS clients on `PATH` and run them under `sockvs exec`, so that
+//! Installs scripts that precede IPVS clients on `PATH` and run them under `sockvs exec`, so that
 //! plain `ipvsadm` is served on kernels where no eBPF program takes its requests.
 //!
-//! A shim serves whoever looks the client up on `PATH`. It does nothing for those who know its
-//! place, as units of systemd do, and nothing for programs that have begun already.
+//! A shim only affects programs that are looked up on `PATH`. It has no effect on those that are
+//! started by their full path, like in units of systemd, and none on programs that run already.
 
 mod script;
 
@@ -18,38 +18,38 @@ use std::{
 
 use script::Script;
 
-/// Where shims go unless told otherwise: administrators' own programs come first on `PATH`.
+/// The default directory of shims: it usually comes first on `PATH`.
 pub const DEFAULT_DIR: &str = "/usr/local/sbin";
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A program is looked up by its name alone.
+    /// The name contains a path.
     #[error("{} is not the name of a program: give it without a folder, as ipvsadm", .0.display())]
     Name(OsString),
-    /// There is nothing to run.
+    /// The program does not exist.
     #[error("{} is not on PATH outside of {}: install it first, or add its folder to PATH", name.display(), dir.display())]
     NoProgram {
         /// Its name.
         name: OsString,
-        /// Where the shim was to be.
+        /// The directory for the shim.
         dir: PathBuf,
     },
-    /// A file that others made stays as it is.
+    /// The file was not created by sockvs; it is kept.
     #[error("{} was not made by sockvs shim: it stays as it is; move it away, or choose another folder with --dir", .0.display())]
     Foreign(PathBuf),
-    /// There is nothing to remove.
+    /// There is no such shim.
     #[error("there is no shim {}", .0.display())]
     Absent(PathBuf),
-    /// A path that a script cannot name.
+    /// A path that a script cannot contain.
     #[error("{} is not UTF-8, which a shim has to be", .0.display())]
     NotText(PathBuf),
-    /// The file system would not.
+    /// A system call failed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -57,18 +57,18 @@ pub enum Error {
 /// A shim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shim {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What it runs.
+    /// The program that it runs.
     pub program: PathBuf,
 }
 
-/// Makes a shim in `dir` for the program that `PATH` leads to otherwise. `socket` is the daemon's
-/// control socket, if it is not the usual one. A shim that is there is made anew.
+/// Creates a shim in `dir` for the program that is otherwise found on `PATH`. `socket` is the
+/// daemon's control socket, if it is not the default one. An existing shim is replaced.
 ///
 /// # Errors
 ///
-/// When there is no such program, or something that is no shim is in its place.
+/// When there is no such program, or the file exists and is not a shim.
 pub fn install(name: &OsStr, dir: &Path, socket: Option<&Path>) -> Result<Shim, Error> {
     let path = place(name, dir)?;
     let there = inspect(&path)?;
@@ -96,7 +96,7 @@ pub fn install(name: &OsStr, dir: &Path, socket: Option<&Path>) -> Result<Shim, 
 ///
 /// # Errors
 ///
-/// When there is none, or what is there is no shim.
+/// When there is no such file, or it is not a shim.
 pub fn remove(name: &OsStr, dir: &Path) -> Result<PathBuf, Error> {
     let path = place(name, dir)?;
     match inspect(&path)? {
@@ -113,7 +113,7 @@ pub fn remove(name: &OsStr, dir: &Path) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 ///
-/// When the folder cannot be read.
+/// When the directory cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<Shim>, Error> {
     let failed = |source| Error::Io {
         path: dir.to_owned(),
@@ -122,7 +122,7 @@ pub fn list(dir: &Path) -> Result<Vec<Shim>, Error> {
     let mut shims = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        // What cannot be read is somebody else's.
+        // A file that cannot be read is not ours.
         if let Ok(Found::Shim(program)) = inspect(&path) {
             shims.push(Shim { path, program });
         }
@@ -132,7 +132,7 @@ pub fn list(dir: &Path) -> Result<Vec<Shim>, Error> {
 }
 
 impl Shim {
-    /// Whether `PATH` leads to this shim before it leads to the program itself.
+    /// Whether this shim precedes the program itself on `PATH`.
     #[must_use]
     pub fn comes_first(&self) -> bool {
         let name = self.path.file_name().unwrap_or_default();
@@ -141,7 +141,7 @@ impl Shim {
     }
 }
 
-/// What is where a shim is or is to be.
+/// What exists at the path of a shim.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -175,7 +175,7 @@ fn place(name: &OsStr, dir: &Path) -> Result<PathBuf, Error> {
     Ok(dir.join(name))
 }
 
-/// The program that `PATH` leads to, where it is neither in `dir` nor a shim itself.
+/// The first program on `PATH` that is neither in `dir` nor a shim itself.
 fn find_program(name: &OsStr, dir: &Path) -> Option<PathBuf> {
     let there = dir.join(name);
     on_path(name).find(|path| {
@@ -185,7 +185,7 @@ fn find_program(name: &OsStr, dir: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Where `PATH` would look for a program.
+/// The paths at which `PATH` would look for a program.
 fn on_path(name: &OsStr) -> impl Iterator<Item = PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = env::split_paths(&folders).collect();
@@ -200,7 +200,7 @@ fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
 
-/// Whether two paths are in the same folder, by whatever way.
+/// Whether two paths are the same directory.
 fn same_folder(one: &Path, other: &Path) -> bool {
     let folder = |path: &Path| path.parent().and_then(|it| it.canonicalize().ok());
     folder(one).is_some_and(|it| Some(it) == folder(other))
@@ -211,7 +211,7 @@ fn text(path: &Path) -> Result<String, Error> {
     text.ok_or_else(|| Error::NotText(path.to_owned()))
 }
 
-/// Writes a program so that whoever runs it finds the old one or the new one, whole.
+/// Writes a program atomically: it is either the old one or the new one as a whole.
 fn write_at_once(path: &Path, content: &str) -> Result<(), Error> {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -223,7 +223,7 @@ fn write_at_once(path: &Path, content: &str) -> Result<(), Error> {
     };
     let write = |mut file: File| {
         file.write_all(content.as_bytes())?;
-        // Whatever the umask took away.
+        // Sets the permissions that the umask removed.
         file.set_permissions(fs::Permissions::from_mode(0o755))?;
         fs::rename(&new, path)
     };

@@ -2,12 +2,12 @@
 
 use std::{fmt, path::PathBuf};
 
-/// A shim is never longer.
+/// The maximum size of a shim.
 pub(super) const LONGEST: u64 = 16 << 10;
 
 const HEAD: &str =
     "#!/bin/sh\n# Made by `sockvs shim install`; `sockvs shim remove` takes it away.\n";
-/// Comes before the program's path, which is for `list` and the like.
+/// Precedes the program's path, which `list` and the like read.
 const FOR: &str = "# It stands for: ";
 
 /// What a shim runs.
@@ -34,7 +34,7 @@ impl fmt::Display for Script {
     }
 }
 
-/// The program of a shim, if this is one.
+/// The program of a shim; `None` if the text is not a shim.
 pub(super) fn program_of(text: &str) -> Option<PathBuf> {
     let line = text.strip_prefix(HEAD)?.lines().next()?;
     let quoted = line
@@ -44,7 +44,7 @@ pub(super) fn program_of(text: &str) -> Option<PathBuf> {
     Some(quoted.replace(r"'\''", "'").into())
 }
 
-/// As one word of a shell's.
+/// Quotes a text as one word for the shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
