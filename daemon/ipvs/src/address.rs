@@ -1,9 +1,9 @@
-//! What kind of IPv6 address one is, by its bits alone (`__ipv6_addr_type` in
-//! `net/ipv6/addrconf_core.c`). No routes are asked; [`Host`](super::Host) does that.
+//! Classifies an IPv6 address by its bits alone (`__ipv6_addr_type` in `net/ipv6/addrconf_core.c`).
+//! Routes are not consulted; [`Host`](super::Host) does that.
 
 use std::net::Ipv6Addr;
 
-/// The kinds that the IPVS rules tell apart.
+/// The kinds that the IPVS rules distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ipv6Kind {
     /// `::`
@@ -16,7 +16,7 @@ pub enum Ipv6Kind {
     Multicast,
     /// `::ffff:0:0/96`, which the kernel does not count as unicast.
     V4Mapped,
-    /// All others, site-local, unique-local and IPv4-compatible ones among them.
+    /// All others, including site-local, unique-local and IPv4-compatible ones.
     Unicast,
 }
 
@@ -38,8 +38,8 @@ impl Ipv6Kind {
         }
     }
 
-    /// Whether a destination may have such an address even when it is not local
-    /// (`ip_vs_new_dest`): unicast, and not of one link only.
+    /// Whether a destination may have such an address if it is not local (`ip_vs_new_dest`):
+    /// unicast, and not link-local.
     pub fn is_reachable_unicast(self) -> bool {
         matches!(self, Self::Unicast | Self::Loopback)
     }

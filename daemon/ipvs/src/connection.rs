@@ -1,69 +1,68 @@
-//! A connection that is open, as clients are told of it. The data path finds them; nothing is kept
-//! here.
+//! An open connection, as clients see it. The data path finds connections; nothing is stored here.
 
 use std::net::SocketAddr;
 
 use super::{Namespace, Timeouts};
 
-/// The protocol's number of UDP.
+/// The protocol number of UDP.
 const UDP: u8 = 17;
 
-/// An open connection through a service; also the datagrams between a socket that is not connected
-/// and one server.
+/// An open connection through a service, or a flow of datagrams between an unconnected socket and
+/// one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// The namespace of the service.
     pub namespace: Namespace,
-    /// The protocol's number.
+    /// The protocol number.
     pub protocol: u8,
-    /// The client's own address.
+    /// The client's address.
     pub client: SocketAddr,
-    /// What it asked for.
+    /// The virtual address that it connected to.
     pub virtually: SocketAddr,
-    /// The server it got.
+    /// The server that the scheduler chose.
     pub server: SocketAddr,
-    /// How far it is.
+    /// Its state.
     pub state: ConnectionState,
     /// The client's socket.
     pub socket: ClientSocket,
 }
 
-/// Where a connection's client is found.
+/// The client's socket of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientSocket {
-    /// The cookie of the network namespace that it is in.
+    /// The cookie of its network namespace.
     pub netns: u64,
     /// Its inode; zero if no process has it open any more.
     pub inode: u64,
-    /// The number of the cgroup that it was made in.
+    /// The id of the cgroup that it was created in.
     pub cgroup: u64,
 }
 
-/// How far a connection is (`tcp_state_name_table`, `udp_state_name_table`).
+/// The state of a connection (`tcp_state_name_table`, `udp_state_name_table`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// Data may flow both ways.
+    /// Data can be sent in both directions.
     Established,
     /// The server has not answered yet.
     SynSent,
-    /// Both have begun at once.
+    /// Both sides have sent a SYN.
     SynRecv,
-    /// The client has finished.
+    /// The client has sent a FIN.
     FinWait,
-    /// Both have, the client first.
+    /// Both have sent a FIN, the client first.
     TimeWait,
-    /// It is over.
+    /// The connection has ended.
     Close,
-    /// The server has finished.
+    /// The server has sent a FIN.
     CloseWait,
-    /// Both have, the server first.
+    /// Both have sent a FIN, the server first.
     LastAck,
-    /// Datagrams are neither.
+    /// UDP has no other state.
     Udp,
 }
 
 impl ConnectionState {
-    /// The state of a socket, by the protocol's number and the kernel's for the state
+    /// The state of a socket, by its protocol number and the kernel's state number
     /// (`net/tcp_states.h`).
     pub fn of_socket(protocol: u8, state: u8) -> Self {
         match state {
@@ -79,7 +78,7 @@ impl ConnectionState {
         }
     }
 
-    /// What the kernel calls it.
+    /// The kernel's name of the state.
     pub fn name(self) -> &'static str {
         match self {
             Self::Established => "ESTABLISHED",
@@ -94,8 +93,8 @@ impl ConnectionState {
         }
     }
 
-    /// For how many seconds the kernel would keep a connection in this state on which nothing
-    /// happens (`tcp_timeouts`, `udp_timeouts`).
+    /// For how many seconds the kernel would keep an idle connection in this state (`tcp_timeouts`,
+    /// `udp_timeouts`).
     pub fn timeout(self, timeouts: &Timeouts) -> u32 {
         match self {
             Self::Established => timeouts.tcp(),

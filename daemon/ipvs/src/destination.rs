@@ -1,13 +1,13 @@
-//! A destination, that is a real server of a service (`struct ip_vs_dest`), and what clients say
-//! about one.
+//! A destination, which is a real server of a service (`struct ip_vs_dest`), and the configuration
+//! that clients send for it.
 //!
-//! The type holds; the rules for changing it are in `table`.
+//! The rules for changing it are in `table`.
 
 use super::{DestinationId, DestinationKey};
 
 /// How packets reach the real server (`IP_VS_CONN_F_FWD_MASK`).
 ///
-/// The kernel takes all eight values, also those that mean nothing, and shows them again.
+/// The kernel accepts all eight values, including undefined ones, and lists them unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ForwardingMethod(u8);
 
@@ -18,12 +18,12 @@ impl ForwardingMethod {
     pub const LOCAL: Self = Self(1);
     /// A tunnel; the only method between families.
     pub const TUNNEL: Self = Self(2);
-    /// Another link-layer address on the same network.
+    /// Direct routing, by the server's link-layer address on the same network.
     pub const DIRECT: Self = Self(3);
-    /// Past the cache. The kernel's own.
+    /// Bypasses the cache. Only the kernel itself sets it.
     pub const BYPASS: Self = Self(4);
 
-    /// The method that the low three bits name; the kernel looks at no others.
+    /// The method in the low three bits; the kernel ignores the others.
     pub fn from_raw(raw: u32) -> Self {
         Self(raw.to_le_bytes()[0] & 7)
     }
@@ -34,7 +34,7 @@ impl ForwardingMethod {
     }
 }
 
-/// The kinds of tunnel that the rules know (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
+/// The kinds of tunnel that have rules (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TunnelKind {
     /// IP in IP.
@@ -45,10 +45,11 @@ pub enum TunnelKind {
     Gre,
 }
 
-/// How a tunnel to the real server is made. Kept and shown for other forwarding methods too.
+/// The parameters of a tunnel to the real server. They are stored and listed for other forwarding
+/// methods, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TunnelInfo {
-    /// The kind as the client gave it. The kernel takes any; see [`TunnelInfo::known_kind`].
+    /// The kind as the client sent it. The kernel accepts any; see [`TunnelInfo::known_kind`].
     pub kind: u8,
     /// The port for [`TunnelKind::Gue`], host byte order.
     pub port: u16,
@@ -57,7 +58,7 @@ pub struct TunnelInfo {
 }
 
 impl TunnelInfo {
-    /// The kind, if it is one.
+    /// The kind, if it is a known one.
     pub fn known_kind(&self) -> Option<TunnelKind> {
         match self.kind {
             0 => Some(TunnelKind::Ipip),
@@ -68,26 +69,26 @@ impl TunnelInfo {
     }
 }
 
-/// What a client says when it adds or edits a destination.
+/// The configuration that a client sends when it adds or edits a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DestinationSpec {
     /// Which destination.
     pub key: DestinationKey,
     /// How packets reach it.
     pub forwarding: ForwardingMethod,
-    /// Its share of new connections, for schedulers that look at it; 0 means none.
+    /// Its share of new connections, for schedulers that use weights; 0 means none.
     pub weight: i32,
-    /// With this many connections it takes no more; 0 means no limit.
+    /// With this many connections it gets no new ones; 0 means no limit.
     pub upper_threshold: u32,
-    /// Below this many it takes some again; 0 means three quarters of the upper threshold.
+    /// Below this many it gets new ones again; 0 means three quarters of the upper threshold.
     pub lower_threshold: u32,
-    /// How the tunnel is made, if it is one.
+    /// The tunnel's parameters, for that forwarding method.
     pub tunnel: TunnelInfo,
 }
 
 /// A destination of a service in a table.
 ///
-/// There may be very many, so what most of them do not have stands elsewhere.
+/// There may be very many, so fields that most of them do not need are boxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     id: DestinationId,
@@ -97,7 +98,7 @@ pub struct Destination {
     rare: Option<Box<Rare>>,
 }
 
-/// What most destinations do not have.
+/// The fields that most destinations do not need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rare {
     last_weight: i32,
@@ -107,7 +108,7 @@ struct Rare {
 }
 
 impl Rare {
-    /// This, unless it is what a destination of this weight has anyway.
+    /// Boxes the fields, unless they have the defaults of a destination with this weight.
     fn boxed(self, weight: i32) -> Option<Box<Self>> {
         let usual = Self {
             last_weight: weight,
@@ -158,12 +159,12 @@ impl Destination {
         }
     }
 
-    /// Which destination this is.
+    /// The destination's id.
     pub fn id(&self) -> DestinationId {
         self.id
     }
 
-    /// What clients call it.
+    /// The destination's key.
     pub fn key(&self) -> &DestinationKey {
         &self.key
     }
@@ -178,16 +179,16 @@ impl Destination {
         self.weight
     }
 
-    /// Its weight, or if that is 0 the last one that was not, unless 0 is the only one it has had
-    /// since it was added (`last_weight`). Hash schedulers lay out their tables by it, so that
-    /// draining a server moves nobody else's clients.
+    /// Its weight, or if that is 0 the last one that was not, unless it has been 0 since it was
+    /// added (`last_weight`). The hashing schedulers build their tables from it, so that draining a
+    /// server affects no other server's clients.
     pub fn last_weight(&self) -> i32 {
         self.rare
             .as_ref()
             .map_or(self.weight, |rare| rare.last_weight)
     }
 
-    /// With this many connections it takes no more; 0 means no limit.
+    /// With this many connections it gets no new ones; 0 means no limit.
     pub fn upper_threshold(&self) -> u32 {
         self.rare.as_ref().map_or(0, |rare| rare.upper_threshold)
     }
@@ -197,7 +198,7 @@ impl Destination {
         self.rare.as_ref().map_or(0, |rare| rare.lower_threshold)
     }
 
-    /// Below this many connections an overloaded destination takes some again
+    /// Below this many connections an overloaded destination gets new ones again
     /// (`l_threshold_val`): the lower threshold, or three quarters of the upper.
     pub fn recovery_threshold(&self) -> u32 {
         match self.lower_threshold() {
@@ -206,7 +207,7 @@ impl Destination {
         }
     }
 
-    /// How the tunnel is made.
+    /// The tunnel's parameters.
     pub fn tunnel(&self) -> TunnelInfo {
         self.rare
             .as_ref()

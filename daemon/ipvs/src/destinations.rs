@@ -4,16 +4,16 @@ use super::Destination;
 
 /// Destinations, of which the one that was added last is the first.
 ///
-/// A table may have very many of these, most of them short: there is no room to spare in them, but
-/// for an eighth, so that a long one does not move with each that is added.
+/// A table may have very many of these lists, most of them short: spare capacity is limited to an
+/// eighth, which avoids a reallocation of a long list for each destination that is added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Destinations {
-    /// The last one of the list is the first here.
+    /// The list in reverse order.
     reversed: Vec<Destination>,
 }
 
 impl Destinations {
-    /// How many there are.
+    /// The number of destinations.
     pub(super) fn len(&self) -> usize {
         self.reversed.len()
     }
@@ -24,7 +24,7 @@ impl Destinations {
         self.reversed.iter().rev()
     }
 
-    /// Those from the `index`th on.
+    /// The destinations from an index on.
     pub(super) fn iter_from(&self, index: usize) -> impl ExactSizeIterator<Item = &Destination> {
         self.iter().skip(index)
     }
@@ -38,13 +38,13 @@ impl Destinations {
         self.reversed.get(self.at(position)?)
     }
 
-    /// Puts one in front of the others.
+    /// Inserts one at the front.
     pub(super) fn push_front(&mut self, destination: Destination) {
         self.grow();
         self.reversed.push(destination);
     }
 
-    /// Puts one where it was removed.
+    /// Inserts one at the position from which it was removed.
     pub(super) fn insert(&mut self, position: usize, destination: Destination) {
         self.grow();
         let at = self.len().saturating_sub(position);

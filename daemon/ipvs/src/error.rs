@@ -5,17 +5,17 @@ use std::net::IpAddr;
 
 use super::{DataPathFull, DestinationKey, PersistenceEngine, Scheduler, ServiceKey, SyncState};
 
-/// A refusal. Nothing was changed.
+/// An error. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// `EEXIST`: adding a service that is there (`ip_vs_genl_set_cmd`).
+    /// `EEXIST`: adding a service that exists (`ip_vs_genl_set_cmd`).
     #[error("service {service} exists already: edit it, or delete it first")]
     ServiceExists {
         /// The service.
         service: ServiceKey,
     },
 
-    /// `ESRCH`: any other request about a service that is not there (`ip_vs_genl_set_cmd`).
+    /// `ESRCH`: any other request about a service that does not exist (`ip_vs_genl_set_cmd`).
     #[error("there is no service {service}: add it first")]
     NoSuchService {
         /// The service.
@@ -30,7 +30,7 @@ pub enum Error {
     NoSuchScheduler {
         /// The service.
         service: ServiceKey,
-        /// The name that the client gave.
+        /// The name that the client sent.
         name: Vec<u8>,
     },
 
@@ -42,16 +42,16 @@ pub enum Error {
     NoSuchPersistenceEngine {
         /// The service.
         service: ServiceKey,
-        /// The name that the client gave.
+        /// The name that the client sent.
         name: Vec<u8>,
     },
 
-    /// `EINVAL`: an IPv6 service whose netmask is no prefix length (`ip_vs_add_service`).
+    /// `EINVAL`: an IPv6 service whose netmask is not a prefix length (`ip_vs_add_service`).
     #[error("service {service}: {length} is no IPv6 prefix length: give one from 1 to 128")]
     PrefixLength {
         /// The service.
         service: ServiceKey,
-        /// The length that the client gave.
+        /// The length that the client sent.
         length: u32,
     },
 
@@ -89,7 +89,7 @@ pub enum Error {
         service: ServiceKey,
         /// The destination.
         destination: DestinationKey,
-        /// The weight that the client gave.
+        /// The weight that the client sent.
         weight: i32,
     },
 
@@ -103,9 +103,9 @@ pub enum Error {
         service: ServiceKey,
         /// The destination.
         destination: DestinationKey,
-        /// The lower threshold that the client gave.
+        /// The lower threshold that the client sent.
         lower: u32,
-        /// The upper threshold that the client gave.
+        /// The upper threshold that the client sent.
         upper: u32,
     },
 
@@ -119,7 +119,7 @@ pub enum Error {
         service: ServiceKey,
         /// The destination.
         destination: DestinationKey,
-        /// The upper threshold that the client gave.
+        /// The upper threshold that the client sent.
         upper: u32,
     },
 
@@ -134,7 +134,7 @@ pub enum Error {
         destination: DestinationKey,
     },
 
-    /// `EEXIST`: adding a destination that is there (`ip_vs_add_dest`).
+    /// `EEXIST`: adding a destination that exists (`ip_vs_add_dest`).
     #[error("service {service} has destination {destination} already: edit it, or delete it first")]
     DestinationExists {
         /// The service.
@@ -143,7 +143,7 @@ pub enum Error {
         destination: DestinationKey,
     },
 
-    /// `ENOENT`: editing or deleting a destination that is not there (`ip_vs_edit_dest`,
+    /// `ENOENT`: editing or deleting a destination that does not exist (`ip_vs_edit_dest`,
     /// `ip_vs_del_dest`).
     #[error("service {service} has no destination {destination}: add it first")]
     NoSuchDestination {
@@ -165,21 +165,21 @@ pub enum Error {
         destination: DestinationKey,
     },
 
-    /// `EINVAL`: a timeout whose ticks do not fit (`ip_vs_set_timeout`).
+    /// `EINVAL`: a timeout that overflows in jiffies (`ip_vs_set_timeout`).
     #[error("{which} timeout of {seconds} s is too long: give at most {longest} s")]
     TimeoutOutOfRange {
         /// Which timeout.
         which: &'static str,
-        /// The timeout that the client gave.
+        /// The timeout that the client sent.
         seconds: u32,
-        /// The longest there is.
+        /// The longest timeout.
         longest: u32,
     },
 
-    /// `EINVAL`: a sync group that is no multicast address (`ip_vs_genl_new_daemon`).
+    /// `EINVAL`: a sync group that is not a multicast address (`ip_vs_genl_new_daemon`).
     #[error("sync group {group} is no multicast address: give one, or none for 224.0.0.81")]
     SyncGroupNotMulticast {
-        /// The group that the client gave.
+        /// The group that the client sent.
         group: IpAddr,
     },
 
@@ -191,17 +191,17 @@ pub enum Error {
     )]
     SyncWithMixedFamilies,
 
-    /// `ENODEV`: a multicast interface that is not there (`start_sync_thread`).
+    /// `ENODEV`: a multicast interface that does not exist (`start_sync_thread`).
     #[error("there is no interface \"{}\" to synchronize on: give one that exists", .name.escape_ascii())]
     NoSuchInterface {
-        /// The name that the client gave.
+        /// The name that the client sent.
         name: Vec<u8>,
     },
 
     /// `EEXIST`: starting a sync daemon that runs (`start_sync_thread`).
     #[error("the {state} sync daemon runs already: stop it first")]
     SyncDaemonRuns {
-        /// Which of the two.
+        /// The state of the daemon.
         state: SyncState,
     },
 
@@ -212,16 +212,16 @@ pub enum Error {
          has addresses of the group's family"
     )]
     SyncSocket {
-        /// Which of the two.
+        /// The state of the daemon.
         state: SyncState,
-        /// The error number, positive.
+        /// The positive error number.
         errno: i32,
     },
 
     /// `ESRCH`: stopping a sync daemon that does not run (`stop_sync_thread`).
     #[error("the {state} sync daemon does not run: there is nothing to stop")]
     SyncDaemonNotRunning {
-        /// Which of the two.
+        /// The state of the daemon.
         state: SyncState,
     },
 
@@ -229,11 +229,11 @@ pub enum Error {
     /// `stop_sync_thread`).
     #[error("there is no sync daemon state {raw}: give 1 (master) or 2 (backup)")]
     NoSuchSyncState {
-        /// The state that the client gave.
+        /// The state that the client sent.
         raw: u32,
     },
 
-    /// `ENOMEM` or `ENOSPC`: the data path has no room.
+    /// `ENOMEM` or `ENOSPC`: the data path is full.
     #[error("service {service} cannot be changed: {reason}: make room, or raise the limits")]
     DataPath {
         /// The service.
@@ -242,7 +242,7 @@ pub enum Error {
         reason: DataPathFull,
     },
 
-    /// `ENOSPC`: the owner of the namespace has as many tables as there is room for.
+    /// `ENOSPC`: the owner of the namespace may not have more tables.
     #[error("there is no room for another namespace's table: {reason}")]
     TooManyTables {
         /// What is full.
@@ -251,7 +251,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error number that the kernel gives in this case, positive.
+    /// The positive error number that the kernel returns in this case.
     pub fn errno(&self) -> i32 {
         match self {
             Self::ServiceExists { .. }
@@ -279,7 +279,7 @@ impl Error {
     }
 }
 
-/// Names as they stand in a sentence.
+/// A list of names, for a sentence.
 fn list(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }

@@ -1,5 +1,5 @@
-//! A machine and data paths that are none, for whoever tries the rules without a kernel: the tests
-//! and the fuzz targets.
+//! A fake host and fake data paths, for running the rules without a kernel: in tests and fuzz
+//! targets.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use super::{
     RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Timeouts,
 };
 
-/// Remembers what it was told; refuses when asked to.
+/// Records the calls; refuses changes on request.
 #[derive(Default)]
 pub struct FakePath {
     /// What was published.
@@ -20,22 +20,22 @@ pub struct FakePath {
     pub configured: Option<(Namespace, Timeouts, Settings)>,
     /// The sync daemons that started and stopped.
     pub sync_daemons: Vec<(Namespace, SyncState, Option<SyncDaemon>)>,
-    /// Why nothing can be published at present.
+    /// The error with which changes are refused at present.
     pub refuses: Option<DataPathFull>,
-    /// What services read.
+    /// The counters of services.
     pub services: HashMap<ServiceId, Stats>,
-    /// What destinations read.
+    /// The readings of destinations.
     pub destinations: HashMap<DestinationId, DestinationReading>,
-    /// The last name that was given.
+    /// The last id that was allocated.
     named: u32,
 }
 
 impl FakePath {
-    /// What was published last.
+    /// The service that was published last.
     ///
     /// # Panics
     ///
-    /// When nothing was.
+    /// When there was none.
     pub fn last(&self) -> (&Service, Cause) {
         let (_, service, cause) = self.published.last().expect("something was published");
         (service, *cause)
@@ -114,12 +114,12 @@ impl DataPath for FakePath {
     }
 }
 
-/// Takes everything, and reads the same of everything.
+/// Accepts everything, and returns the same counters for everything.
 #[derive(Clone, Copy, Default)]
 pub struct FixedPath {
-    /// What a service reads.
+    /// The counters of every service.
     pub stats: Stats,
-    /// What a destination reads.
+    /// The reading of every destination.
     pub reading: DestinationReading,
 }
 
@@ -168,8 +168,8 @@ impl DataPath for FixedPath {
     }
 }
 
-/// A machine with 10.0.0.9, fe80::9, and the interfaces eth0 (MTU 1500), lo (65536), jumbo (9000)
-/// and small (576).
+/// A host with 10.0.0.9, fe80::9, and the interfaces eth0 (MTU 1500), lo (65536), jumbo (9000) and
+/// small (576).
 pub struct FakeHost;
 
 impl Host for FakeHost {

@@ -1,18 +1,18 @@
-//! Names for things: the namespace's, and the numbers that the data path gives to services and
+//! Identifiers: the namespace's cookie, and the ids that the data path allocates for services and
 //! destinations.
 //!
-//! A key ([`ServiceKey`](super::ServiceKey)) says what clients call a service; an id says where the
-//! data path has it. Ids say nothing about order of importance and never reach the wire.
+//! A key ([`ServiceKey`](super::ServiceKey)) identifies a service for clients; an id is its index
+//! in the data path. Ids imply no order and are never sent to clients.
 
-/// A network namespace, by its cookie (`SO_NETNS_COOKIE`). The kernel never gives a cookie twice.
+/// A network namespace, by its cookie (`SO_NETNS_COOKIE`). The kernel never reuses a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(pub u64);
 
-/// One service of all namespaces, from when it is added until it is deleted.
+/// A service, unique over all namespaces, from when it is added until it is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceId(pub u32);
 
-/// One destination of one service of all namespaces, and its counters, from when it is added until
-/// it is forgotten. The same destination keeps its id when it is deleted and soon added again.
+/// A destination with its counters, unique over all services of all namespaces, from when it is
+/// added until its id is freed. A destination that is deleted and soon added again keeps its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DestinationId(pub u32);

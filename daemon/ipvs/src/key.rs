@@ -1,19 +1,18 @@
-//! What clients call a service and a destination.
+//! The keys by which clients identify a service and a destination.
 //!
-//! Keys compare as the kernel's lookups do (`__ip_vs_service_find`, `__ip_vs_svc_fwm_find`,
-//! `ip_vs_lookup_dest`). Nothing here says whether such a thing exists. Ports are in host byte
-//! order.
+//! Keys compare like in the kernel's lookups (`__ip_vs_service_find`, `__ip_vs_svc_fwm_find`,
+//! `ip_vs_lookup_dest`). A key does not imply that the object exists. Ports are in host byte order.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 
-/// The protocol number of TCP, which is also that of every firewall-mark service.
+/// The protocol number of TCP, which every firewall-mark service has, too.
 const PROTOCOL_TCP: u16 = 6;
 const PROTOCOL_UDP: u16 = 17;
 const PROTOCOL_SCTP: u16 = 132;
 
-/// An address family that IPVS serves (`ip_vs_is_af_valid`).
+/// An address family that IPVS supports (`ip_vs_is_af_valid`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4.
@@ -23,7 +22,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of this number (`AF_INET`, `AF_INET6`), if IPVS serves it.
+    /// The family of this number (`AF_INET`, `AF_INET6`); `None` if IPVS does not support it.
     pub fn from_raw(raw: u16) -> Option<Self> {
         [Self::Inet, Self::Inet6]
             .into_iter()
@@ -58,18 +57,18 @@ impl Family {
 /// What identifies a virtual service in its namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceKey {
-    /// Connections to this address and port. Port 0 stands for every port.
+    /// Connections to this address and port. Port 0 stands for all ports.
     Address {
-        /// IP protocol number; the kernel takes any.
+        /// IP protocol number; the kernel accepts any.
         protocol: u16,
         /// The virtual address.
         addr: IpAddr,
         /// The virtual port, host byte order.
         port: u16,
     },
-    /// Packets that a firewall rule marked.
+    /// Packets with a firewall mark.
     Fwmark {
-        /// The family of the packets: the same mark may name one service in each.
+        /// The family of the packets: the same mark can identify one service of each family.
         family: Family,
         /// The mark.
         mark: NonZeroU32,
@@ -77,9 +76,9 @@ pub enum ServiceKey {
 }
 
 impl ServiceKey {
-    /// The key that a firewall-mark attribute names (`ip_vs_genl_parse_service`).
+    /// The key of a firewall-mark attribute (`ip_vs_genl_parse_service`).
     ///
-    /// The kernel takes mark 0 as "no mark": the key is then TCP, the all-zero address, port 0.
+    /// The kernel treats mark 0 as "no mark": the key is then TCP, the all-zero address, port 0.
     pub fn from_fwmark(family: Family, mark: u32) -> Self {
         match NonZeroU32::new(mark) {
             Some(mark) => Self::Fwmark { family, mark },
@@ -107,7 +106,7 @@ impl ServiceKey {
         }
     }
 
-    /// The firewall mark, if that is what names the service.
+    /// The firewall mark, if the service is identified by one.
     pub fn fwmark(&self) -> Option<NonZeroU32> {
         match *self {
             Self::Address { .. } => None,

@@ -1,15 +1,13 @@
-//! The IPVS state machine: which services and destinations a network namespace has, and what the
-//! kernel's rules say to each request to change them.
+//! The IPVS state machine: the services and destinations of network namespaces, and the kernel's
+//! rules for changing them.
 //!
-//! This is the part of sockvs that would be `net/netfilter/ipvs/ip_vs_ctl.c` in the kernel. It
-//! keeps the kernel's defaults, its order of checks and its error numbers, because clients such as
-//! keepalived and kube-proxy act on them. Each item names the kernel function that it answers to
-//! (Linux 6.1).
+//! This crate corresponds to `net/netfilter/ipvs/ip_vs_ctl.c` in the kernel. It has the kernel's
+//! defaults, order of checks and error numbers, because clients such as keepalived and kube-proxy
+//! rely on them. Each item names the corresponding kernel function (Linux 6.1).
 //!
-//! It does no I/O and knows neither netlink nor eBPF. What it has to ask of the machine it asks
-//! through [`Host`]; what it has to tell the connections it tells through [`DataPath`]; the time
-//! comes in as an argument. It decodes no messages: a missing attribute or an address family that
-//! does not exist is refused before a request gets here.
+//! It does no I/O and does not depend on netlink or eBPF. It queries the machine through [`Host`],
+//! and publishes changes through [`DataPath`]; the time is an argument. It decodes no messages: a
+//! missing attribute or an invalid address family is refused before a request gets here.
 //!
 //! ```text
 //! Ipvs ── Table (one for each network namespace)
@@ -19,8 +17,7 @@
 //!           └── SyncDaemon (master, backup)
 //! ```
 //!
-//! Every change is all or nothing: when the rules or the data path refuse one, the table is as it
-//! was.
+//! Every change is atomic: when the rules or the data path refuse one, the table is unchanged.
 
 mod address;
 mod connection;
@@ -69,8 +66,8 @@ pub use table::{Info, Table};
 pub use timeouts::{Timeouts, TimeoutsUpdate};
 pub use trash::TRASH_PERIOD;
 
-/// Ticks in a second (`CONFIG_HZ` of Debian's kernels).
+/// Jiffies per second (`CONFIG_HZ` of Debian's kernels).
 ///
-/// The kernel keeps timeouts in ticks of 32 bits, and what it shows is the ticks divided again. A
-/// client can see that in large values, so the model counts in ticks too.
+/// The kernel keeps timeouts in 32-bit jiffies, and converts them back to seconds for clients.
+/// Clients can see that for large values, so this crate counts in jiffies, too.
 const HZ: u32 = 250;

@@ -1,5 +1,5 @@
-//! The tables of all network namespaces. A namespace has one from when it is first asked to change
-//! something until it is forgotten; until then it reads as an empty one.
+//! The tables of all network namespaces. A namespace has a table from its first change until the
+//! namespace ends; without one it reads as an empty table.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -12,7 +12,7 @@ pub struct Ipvs {
 }
 
 impl Ipvs {
-    /// No tables yet.
+    /// A set without tables.
     pub fn new() -> Self {
         Self::default()
     }
@@ -22,13 +22,13 @@ impl Ipvs {
         self.tables.get(&ns)
     }
 
-    /// The namespace's table, to be read: an empty one if it has none.
+    /// The namespace's table, for reading: an empty one if it has none.
     pub fn reading(&self, ns: Namespace) -> Cow<'_, Table> {
         self.table(ns)
             .map_or_else(|| Cow::Owned(Table::new(ns)), Cow::Borrowed)
     }
 
-    /// The namespace's table, to be changed. It is made now if there is none.
+    /// The namespace's table, for a change. It is created if there is none.
     ///
     /// # Errors
     ///
@@ -44,13 +44,14 @@ impl Ipvs {
         Ok(self.table_mut(ns))
     }
 
-    /// The namespace's table, made now if it has none, whoever owns the namespace.
+    /// The namespace's table, which is created if there is none, without a check of the owner's
+    /// share.
     pub fn table_mut(&mut self, ns: Namespace) -> &mut Table {
         self.tables.entry(ns).or_insert_with(|| Table::new(ns))
     }
 
-    /// Ends the namespace's table, when the namespace is gone (`ip_vs_service_nets_cleanup`). Its
-    /// services are withdrawn. The data path may then drop all that it keeps for the namespace.
+    /// Removes the table of a namespace that has ended (`ip_vs_service_nets_cleanup`). Its services
+    /// are withdrawn. The data path may then free everything that it keeps for the namespace.
     pub fn forget(&mut self, ns: Namespace, path: &mut dyn DataPath) {
         if let Some(mut table) = self.tables.remove(&ns) {
             table.flush(path);
@@ -58,7 +59,7 @@ impl Ipvs {
         path.forget_namespace(ns);
     }
 
-    /// Estimates the rates of all services anew. To be called every two seconds.
+    /// Updates the rates of all services. Must be called every two seconds.
     pub fn estimate(&self, path: &mut dyn DataPath) {
         path.estimate(&mut self.tables.values().flat_map(Table::services));
     }

@@ -1,5 +1,5 @@
-//! Who a network namespace belongs to. What the machine has is shared between owners, not between
-//! namespaces: a user may make as many of those as they like.
+//! The owner of a network namespace. Resources are divided among owners, not among namespaces: a
+//! user can create any number of namespaces.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ pub enum Owner {
     /// The initial user namespace: the machine's administrators.
     #[default]
     Host,
-    /// A user, who made a user namespace, however far below that the network namespace is.
+    /// A user who created a user namespace, at any depth above the network namespace.
     User(u32),
-    /// A user namespace that root made, by its inode: as a rule a container.
+    /// A user namespace that root created, by its inode: usually a container.
     UserNamespace(u64),
 }
 
 impl Owner {
-    /// Whether it is the machine's own.
+    /// Whether it is the initial user namespace.
     pub fn is_host(self) -> bool {
         self == Self::Host
     }

@@ -1,45 +1,45 @@
-//! How the table's word reaches the connections. The `datapath` module implements this; tests
-//! have a fake. Nothing here decides anything.
+//! The interface between the tables and the data path. The `datapath` crate implements it; tests
+//! have a fake. It decides nothing.
 
 use super::{
     Connection, DestinationId, DestinationReading, Namespace, Owner, Service, ServiceId, Settings,
     Stats, SyncDaemon, SyncState, Timeouts,
 };
 
-/// What carries the table's word to the connections, and brings back what became of them.
+/// Publishes the table's changes to connections, and reads their counters.
 pub trait DataPath {
-    /// The namespace belongs to this owner, and is about to have a table if it has none. What the
-    /// data path has room for is shared between owners.
+    /// Registers the namespace's owner before the namespace gets a table, or afterwards. The data
+    /// path's capacity is divided among owners.
     ///
     /// # Errors
     ///
-    /// When there is no room for another table of this owner.
+    /// When the owner may not have another table.
     fn begin_namespace(&mut self, ns: Namespace, owner: Owner) -> Result<(), DataPathFull>;
 
-    /// A name for a service that is about to be added to this namespace's table. It is the
-    /// service's until the service is withdrawn, or was not published for want of room.
+    /// Allocates an id for a service that is about to be added to this namespace's table. It is
+    /// freed when the service is withdrawn, or could not be published.
     ///
     /// # Errors
     ///
-    /// When there is no room for another service.
+    /// When there is no space for another service.
     fn alloc_service_id(&mut self, ns: Namespace) -> Result<ServiceId, DataPathFull>;
 
-    /// A name for a destination that is about to be added to this namespace's table. Nobody else
-    /// has it until it is forgotten ([`DataPath::forget`]). Nothing was counted yet.
+    /// Allocates an id for a destination that is about to be added to this namespace's table. It is
+    /// not reused until [`DataPath::free_destination_id`]. Its counters are zero.
     ///
     /// # Errors
     ///
-    /// When there is no room for another destination.
+    /// When there is no space for another destination.
     fn alloc_destination_id(&mut self, ns: Namespace) -> Result<DestinationId, DataPathFull>;
 
-    /// Makes new connections follow `service` as it is now, destinations included.
+    /// Makes new connections use the current state of `service`, including its destinations.
     ///
-    /// All or nothing: no connection may see half of a change, and after an error they go on as
-    /// before. The table then takes its own change back.
+    /// This is atomic: no connection may see a part of a change, and after an error connections go
+    /// on as before. The table then reverts its own change.
     ///
     /// # Errors
     ///
-    /// When there is no room for the change.
+    /// When there is no space for the change.
     fn publish(
         &mut self,
         ns: Namespace,
@@ -47,62 +47,63 @@ pub trait DataPath {
         cause: Cause,
     ) -> Result<(), DataPathFull>;
 
-    /// Ends the service for new connections. Its name and its counters may go; those of its
-    /// destinations stay until [`Table::expire_trash`](super::Table::expire_trash) names them.
+    /// Withdraws the service from new connections. Its id and counters are freed; those of its
+    /// destinations are kept until [`Table::expire_trash`](super::Table::expire_trash) returns
+    /// them.
     fn withdraw(&mut self, ns: Namespace, service: &Service);
 
-    /// The namespace has these timeouts and settings from now on.
+    /// Sets the namespace's timeouts and sysctls.
     fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings);
 
-    /// The namespace's sync daemon of this state is this one from now on; none runs if it was
-    /// stopped.
+    /// Sets the namespace's sync daemon of this state; `None` if it was stopped.
     fn set_sync_daemon(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>);
 
-    /// The counters of the service and its destinations, and their rates, start from nothing.
+    /// Zeroes the counters and rates of the service and its destinations.
     fn zero(&mut self, ns: Namespace, service: &Service);
 
-    /// Those of a deleted destination, which another service is about to get.
+    /// Zeroes those of a deleted destination, before another service gets it.
     fn zero_destination(&mut self, id: DestinationId);
 
-    /// Estimates the rates of these services anew, which are all, and of their destinations. To be
-    /// called every two seconds.
+    /// Updates the rates of these services, which are all services, and of their destinations. Must
+    /// be called every two seconds.
     fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>);
 
-    /// The namespace is gone, and its services have been withdrawn.
+    /// Removes a namespace that has ended, after its services were withdrawn.
     fn forget_namespace(&mut self, ns: Namespace);
 
-    /// A destination's name and counters are no longer wanted: it was deleted
-    /// ([`Table::expire_trash`](super::Table::expire_trash) named it), or could not be added.
+    /// Frees the id and counters of a destination that was deleted
+    /// ([`Table::expire_trash`](super::Table::expire_trash) returned it), or could not be added.
     fn free_destination_id(&mut self, id: DestinationId);
 
-    /// The service's counters since it was made or zeroed, and its rates now.
+    /// The service's counters since it was added or zeroed, and its current rates.
     fn service_stats(&self, ns: Namespace, id: ServiceId) -> Stats;
 
-    /// The destination's connections now, its counters since it was made or zeroed, and its rates.
-    /// Answers for deleted destinations too, for as long as the trash holds them.
+    /// The destination's current connections, its counters since it was added or zeroed, and its
+    /// rates. Works for deleted destinations, too, as long as they are in the trash.
     fn destination_reading(&self, ns: Namespace, id: DestinationId) -> DestinationReading;
 
-    /// How much of each thing is in use, and how much there may be.
+    /// How much of each limited resource is in use.
     fn usage(&self) -> Vec<Usage> {
         Vec::new()
     }
 
-    /// The connections that are open, of all namespaces, in no order. None if it cannot tell.
+    /// The open connections of all namespaces, in no particular order. Empty if the data path does
+    /// not support it.
     fn connections(&self) -> Vec<Connection> {
         Vec::new()
     }
 }
 
-/// How much of something is in use.
+/// How much of a limited resource is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Of what, for people.
+    /// The name of the resource, for the status.
     pub of: &'static str,
     /// How many are in use.
     pub used: u64,
-    /// How many there may be.
+    /// The limit.
     pub most: u64,
-    /// How many of those in use belong to others than the initial user namespace.
+    /// How many of those in use belong to owners other than the initial user namespace.
     pub others: u64,
 }
 
@@ -111,25 +112,25 @@ pub struct Usage {
 pub enum Cause {
     /// It is new, and has no destinations yet.
     ServiceAdded,
-    /// Its own settings were given anew.
+    /// Its own configuration was changed.
     ServiceEdited {
-        /// The scheduler is another one, so what it remembers starts anew.
+        /// Whether the scheduler was changed, so that its state is reset.
         rebound: bool,
     },
     /// It has one destination more.
     DestinationAdded(DestinationId),
-    /// One destination's settings were given anew.
+    /// One destination's configuration was changed.
     DestinationEdited(DestinationId),
     /// It has one destination fewer.
     DestinationDeleted {
-        /// Which.
+        /// The destination.
         id: DestinationId,
-        /// What stood before it in the list.
+        /// The destination that preceded it in the list.
         behind: Option<DestinationId>,
     },
 }
 
-/// Why the data path cannot take a change.
+/// Why the data path refused a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataPathFull {
     /// The kernel has no memory left (`ENOMEM`).
@@ -141,7 +142,7 @@ pub enum DataPathFull {
 }
 
 impl DataPathFull {
-    /// The error number, positive.
+    /// The positive error number.
     pub fn errno(self) -> i32 {
         match self {
             Self::NoMemory => libc::ENOMEM,

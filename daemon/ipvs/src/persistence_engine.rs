@@ -1,5 +1,5 @@
-//! The persistence engines, by name (`ip_vs_pe.c`): what a service may look at, besides the
-//! client's address, to send a client to the same destination again. Looking is not done here.
+//! The persistence engines, by name (`ip_vs_pe.c`): the data, besides the client's address, by
+//! which a service recognises a client. The engines are not implemented here.
 
 /// A persistence engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,17 +9,17 @@ pub enum PersistenceEngine {
 }
 
 impl PersistenceEngine {
-    /// Every engine there is.
+    /// All engines.
     pub const ALL: &[Self] = &[Self::Sip];
 
-    /// The name by which clients ask for it and see it.
+    /// The name that clients send and see.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sip => "sip",
         }
     }
 
-    /// The engine of this name (`ip_vs_pe_getbyname`), if there is one. The name comes without its
+    /// The engine of this name (`ip_vs_pe_getbyname`); `None` if it does not exist. The name has no
     /// terminating NUL; case matters.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL

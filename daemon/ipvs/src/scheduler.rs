@@ -1,18 +1,18 @@
-//! The schedulers, by name (`ip_vs_sched.c`). How each one chooses is the data path's business.
+//! The schedulers, by name (`ip_vs_sched.c`). The data path implements them.
 
 macro_rules! schedulers {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// How a service chooses the destination of a new connection.
+        /// The method by which a service chooses the destination of a new connection.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Scheduler {
             $($(#[$doc])* $variant,)*
         }
 
         impl Scheduler {
-            /// Every scheduler there is.
+            /// All schedulers.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The name by which clients ask for it and see it.
+            /// The name that clients send and see.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -25,9 +25,9 @@ macro_rules! schedulers {
 schedulers! {
     /// No scheduler: the service takes no new connections.
     None = "none",
-    /// One destination after the other.
+    /// The destinations in turn.
     RoundRobin = "rr",
-    /// One after the other, each as often as its weight says.
+    /// The destinations in turn, each as often as its weight.
     WeightedRoundRobin = "wrr",
     /// The one with the least connections.
     LeastConnection = "lc",
@@ -35,29 +35,29 @@ schedulers! {
     WeightedLeastConnection = "wlc",
     /// The one that would have the least established connections for its weight.
     ShortestExpectedDelay = "sed",
-    /// One that has nothing to do, or else as the shortest expected delay.
+    /// An idle one, or otherwise like shortest expected delay.
     NeverQueue = "nq",
     /// The one with the highest weight.
     Failover = "fo",
-    /// The one with the highest weight that has no more established connections than that.
+    /// The one with the highest weight whose established connections do not exceed its weight.
     Overflow = "ovf",
-    /// The one with less to do of two that are drawn by weight.
+    /// The less loaded one of two that are drawn by weight.
     TwoChoices = "twos",
-    /// The one that the client's address leads to.
+    /// By a hash of the client's address.
     SourceHash = "sh",
-    /// The one that the virtual address leads to.
+    /// By a hash of the virtual address.
     DestinationHash = "dh",
-    /// The one that the client's address leads to; few clients move when servers come and go.
+    /// By a hash of the client's address; few clients move when servers are added or removed.
     Maglev = "mh",
-    /// Always the same one, until it has too much to do.
+    /// Always the same one for a virtual address, until it is overloaded.
     LocalityLeastConnection = "lblc",
-    /// One of those that were chosen before, until they have too much to do.
+    /// One of a set for a virtual address, until they are overloaded.
     LocalityLeastConnectionReplicated = "lblcr",
 }
 
 impl Scheduler {
-    /// The scheduler of this name (`ip_vs_scheduler_get`), if there is one. The name comes without
-    /// its terminating NUL; case matters.
+    /// The scheduler of this name (`ip_vs_scheduler_get`); `None` if it does not exist. The name
+    /// has no terminating NUL; case matters.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL
             .iter()

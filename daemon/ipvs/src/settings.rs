@@ -1,36 +1,36 @@
-//! The settings of a namespace (`net.ipv4.vs.*`): their names, what they are at first, and what
-//! each may be (`vs_vars` in `net/netfilter/ipvs/ip_vs_ctl.c`, Linux 6.1).
+//! The sysctls of a namespace (`net.ipv4.vs.*`): their names, defaults and ranges (`vs_vars` in
+//! `net/netfilter/ipvs/ip_vs_ctl.c`, Linux 6.1).
 //!
-//! They are kept here for whoever goes by them. Most mean nothing to connections that no packet of
-//! is ever looked at; clients may set them all the same.
+//! They are stored here for the data path. Most have no effect, as no packets are processed;
+//! clients can set them nevertheless.
 
 use std::collections::BTreeMap;
 
-/// What a value may be.
+/// The range of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Range {
     /// Any `int`.
     Number,
-    /// From 0 to this.
+    /// From 0 to this limit.
     UpTo(i64),
     /// 1, 2, 4, …
     PowerOfTwo,
-    /// Any `unsigned long`, as far as it is no more than an `i64`.
+    /// Any `unsigned long`, up to the maximum of an `i64`.
     Long,
-    /// Two numbers that are not negative, the first below the second unless that is 0.
+    /// Two non-negative numbers, the second 0 or greater than the first.
     Threshold,
 }
 
 macro_rules! settings {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $default:tt $range:expr,)*) => {
-        /// A setting.
+        /// A sysctl.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Setting {
             $($(#[$doc])* $variant,)*
         }
 
         impl Setting {
-            /// Every setting there is, in the kernel's order.
+            /// All sysctls, in the kernel's order.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// Its name in `/proc/sys/net/ipv4/vs`.
@@ -56,7 +56,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Pages of free memory below which the defences begin.
+    /// Pages of free memory below which the defences start.
     Amemthresh = "amemthresh" [1024] Range::Number,
     /// One packet in this many is dropped, when the defence is always on.
     AmDroprate = "am_droprate" [10] Range::Number,
@@ -64,7 +64,7 @@ settings! {
     DropEntry = "drop_entry" [0] Range::UpTo(3),
     /// When to drop packets.
     DropPacket = "drop_packet" [0] Range::UpTo(3),
-    /// Keep connection tracking for connections.
+    /// Use connection tracking for connections.
     Conntrack = "conntrack" [0] Range::Number,
     /// When to use shorter TCP timeouts.
     SecureTcp = "secure_tcp" [0] Range::UpTo(3),
@@ -76,24 +76,24 @@ settings! {
     SyncPorts = "sync_ports" [1] Range::PowerOfTwo,
     /// Synchronize persistent connections less often.
     SyncPersistMode = "sync_persist_mode" [0] Range::Number,
-    /// The longest queue of a sync daemon. The kernel's default goes by the machine's memory; this
-    /// one is that of 1 GiB.
+    /// The longest queue of a sync daemon. The kernel's default depends on the machine's memory;
+    /// this one is for 1 GiB.
     SyncQlenMax = "sync_qlen_max" [8192] Range::Long,
     /// The socket buffer of a sync daemon.
     SyncSockSize = "sync_sock_size" [0] Range::Number,
-    /// Go past the cache if no server is left.
+    /// Bypass the cache if no server is left.
     CacheBypass = "cache_bypass" [0] Range::Number,
     /// End connections when their server is deleted.
     ExpireNodestConn = "expire_nodest_conn" [0] Range::Number,
-    /// Take TCP connections that began elsewhere.
+    /// Accept TCP connections without a SYN.
     SloppyTcp = "sloppy_tcp" [0] Range::Number,
-    /// Take SCTP associations that began elsewhere.
+    /// Accept SCTP associations without an INIT.
     SloppySctp = "sloppy_sctp" [0] Range::Number,
-    /// Persistence does not hold to a server whose weight is 0.
+    /// Ignore the persistence template of a server whose weight is 0.
     ExpireQuiescentTemplate = "expire_quiescent_template" [0] Range::Number,
-    /// From which packet on, and each how many, connections are synchronized.
+    /// From which packet on, and every how many packets, connections are synchronized.
     SyncThreshold = "sync_threshold" [3, 50] Range::Threshold,
-    /// How often, in seconds, a connection is synchronized though nothing has changed.
+    /// How often, in seconds, an unchanged connection is synchronized.
     SyncRefreshPeriod = "sync_refresh_period" [0] Range::UpTo(i32::MAX as i64 / super::HZ as i64),
     /// How often a sync message is repeated.
     SyncRetries = "sync_retries" [0] Range::UpTo(3),
@@ -101,62 +101,62 @@ settings! {
     NatIcmpSend = "nat_icmp_send" [0] Range::Number,
     /// Path MTU discovery for tunnels.
     PmtuDisc = "pmtu_disc" [1] Range::Number,
-    /// A backup forwards nothing.
+    /// A backup does not forward packets.
     BackupOnly = "backup_only" [0] Range::Number,
-    /// What becomes of a connection whose client uses its port again.
+    /// How to handle a connection whose client reuses its port.
     ConnReuseMode = "conn_reuse_mode" [1] Range::Number,
-    /// Choose servers for ICMP messages, too.
+    /// Schedule ICMP messages, too.
     ScheduleIcmp = "schedule_icmp" [0] Range::Number,
-    /// Leave tunnelled packets alone.
+    /// Ignore tunnelled packets.
     IgnoreTunneled = "ignore_tunneled" [0] Range::Number,
     /// Estimate rates.
     RunEstimation = "run_estimation" [1] Range::Number,
 }
 
 impl Setting {
-    /// The setting of this name, if there is one.
+    /// The sysctl of this name; `None` if it does not exist.
     pub fn from_name(name: &str) -> Option<Self> {
         let mut all = Self::ALL.iter().copied();
         all.find(|setting| setting.name() == name)
     }
 }
 
-/// A value that a setting cannot have (`EINVAL`).
+/// An invalid value of a sysctl (`EINVAL`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} cannot be {given:?}: give {}", setting.name(), setting.wants())]
 pub struct SettingError {
-    /// The setting.
+    /// The sysctl.
     pub setting: Setting,
-    /// What was given.
+    /// The value that was written.
     pub given: String,
 }
 
-/// The settings of a namespace.
+/// The sysctls of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings(BTreeMap<Setting, Vec<i64>>);
 
 impl Settings {
-    /// A setting's value; of one that has two, the first.
+    /// A sysctl's value; the first one if it has two.
     pub fn number(&self, setting: Setting) -> i64 {
         self.numbers(setting).first().copied().unwrap_or(0)
     }
 
-    /// A setting's numbers, one or two.
+    /// A sysctl's values, one or two.
     pub fn numbers(&self, setting: Setting) -> &[i64] {
         self.0
             .get(&setting)
             .map_or(setting.default(), Vec::as_slice)
     }
 
-    /// All numbers of all settings, in the order of [`Setting::ALL`].
+    /// All values of all sysctls, in the order of [`Setting::ALL`].
     pub fn all_numbers(&self) -> Vec<i64> {
         let all = Setting::ALL.iter();
         all.flat_map(|setting| self.numbers(*setting).iter().copied())
             .collect()
     }
 
-    /// The settings of which these are all numbers. One whose numbers are missing or cannot be has
-    /// its default.
+    /// The sysctls with these values. A sysctl whose values are missing or invalid gets its
+    /// default.
     pub fn from_all_numbers(numbers: &[i64]) -> Self {
         let mut settings = Self::default();
         let mut rest = numbers;
@@ -172,19 +172,20 @@ impl Settings {
         settings
     }
 
-    /// A setting as its file shows it, without the line's end.
+    /// A sysctl in the format of its file, without the newline.
     pub fn text(&self, setting: Setting) -> String {
         let numbers = self.numbers(setting).iter().map(i64::to_string);
         numbers.collect::<Vec<_>>().join("\t")
     }
 
-    /// Takes what is written to a setting's file: as many numbers as it has, decimal, or after `0x`
-    /// and `0` hexadecimal and octal. Numbers that are not given stay; further ones are ignored.
+    /// Sets a sysctl from the text that is written to its file: as many numbers as it has, decimal,
+    /// or hexadecimal after `0x` and octal after `0`. Missing numbers are unchanged; excess ones
+    /// are ignored.
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if there is no number or the setting cannot have it; then it stays as it
-    /// is.
+    /// [`SettingError`] if there is no number or the value is invalid; the sysctl is then
+    /// unchanged.
     pub fn set(&mut self, setting: Setting, text: &str) -> Result<(), SettingError> {
         let refused = || SettingError {
             setting,
@@ -226,7 +227,7 @@ impl Setting {
         }
     }
 
-    /// What it may be, in words.
+    /// A description of the range.
     fn wants(self) -> String {
         match self.range() {
             Range::Number => "a number of 32 bits".to_owned(),
@@ -238,7 +239,7 @@ impl Setting {
     }
 }
 
-/// A number as the kernel reads one (`proc_get_long`).
+/// Parses a number like the kernel (`proc_get_long`).
 fn parse(word: &str) -> Option<i64> {
     let (negative, digits) = match word.strip_prefix('-') {
         Some(digits) => (true, digits),

@@ -1,9 +1,8 @@
 //! Counters and rates of a service or a destination (`struct ip_vs_kstats`).
 //!
-//! Who counts is the data path, which also begins anew when a client asks for that; here they are
-//! only read.
+//! The data path increments and zeroes them; this type only carries their values.
 
-/// What has passed, and how fast.
+/// Counters and rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Connections.
@@ -16,21 +15,21 @@ pub struct Stats {
     pub inbytes: u64,
     /// Bytes to clients.
     pub outbytes: u64,
-    /// Connections a second.
+    /// Connections per second.
     pub cps: u64,
-    /// Packets a second from clients.
+    /// Packets per second from clients.
     pub inpps: u64,
-    /// Packets a second to clients.
+    /// Packets per second to clients.
     pub outpps: u64,
-    /// Bytes a second from clients.
+    /// Bytes per second from clients.
     pub inbps: u64,
-    /// Bytes a second to clients.
+    /// Bytes per second to clients.
     pub outbps: u64,
 }
 
 impl Stats {
-    /// These rates, and nothing counted yet (`ip_vs_zero_stats`; the kernel keeps what was counted
-    /// and subtracts it).
+    /// These rates, with all counters zero (`ip_vs_zero_stats`; the kernel instead keeps the
+    /// counters and subtracts a base).
     #[must_use]
     pub fn from_nothing(self) -> Self {
         Self {
@@ -44,21 +43,21 @@ impl Stats {
     }
 }
 
-/// What the data path knows of a destination.
+/// The data path's state of a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DestinationReading {
     /// Established connections.
     pub active: u32,
-    /// Other connections that are still remembered.
+    /// Other connections that have not expired.
     pub inactive: u32,
-    /// Clients that persistence holds to this destination.
+    /// Clients with a persistence template for this destination.
     pub persistent: u32,
     /// Counters and rates.
     pub stats: Stats,
 }
 
 impl DestinationReading {
-    /// Whether anything still holds on to the destination (`dest->refcnt > 1`).
+    /// Whether the destination is still in use (`dest->refcnt > 1`).
     pub fn in_use(&self) -> bool {
         self.active != 0 || self.inactive != 0 || self.persistent != 0
     }

@@ -1,7 +1,8 @@
 //! The connection synchronization daemons of a namespace (`start_sync_thread`, `stop_sync_thread`).
 //!
-//! This keeps what clients ask for and see. Nothing is sent or received: connections are rewritten
-//! in the sockets of this machine, and no other machine could take them over.
+//! This stores the configuration of sync daemons for clients. Nothing is sent or received:
+//! connections are redirected in the sockets of this machine, and no other machine could take them
+//! over.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,17 +18,17 @@ const IPV4_HEADER: u16 = 20;
 const IPV6_HEADER: u16 = 40;
 const UDP_HEADER: u16 = 8;
 
-/// Which of the two daemons (`IP_VS_STATE_*`).
+/// The state of a daemon (`IP_VS_STATE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SyncState {
-    /// Tells others about connections.
+    /// Sends connections to other machines.
     Master,
-    /// Listens.
+    /// Receives connections from other machines.
     Backup,
 }
 
 impl SyncState {
-    /// The state of this number, if it is one. Both at once are none.
+    /// The state of this number, if it is valid. Both states at once are invalid.
     pub fn from_raw(raw: u32) -> Option<Self> {
         [Self::Master, Self::Backup]
             .into_iter()
@@ -52,19 +53,19 @@ impl fmt::Display for SyncState {
     }
 }
 
-/// What a client says when it starts a daemon.
+/// The configuration that a client sends when it starts a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncDaemonSpec {
-    /// The state as the client gave it: the kernel looks at the interface first.
+    /// The state as the client sent it: the kernel checks the interface first.
     pub state: u32,
     /// The multicast interface's name, without its NUL (at most 15 bytes).
     pub interface: Vec<u8>,
-    /// The sync id, as the client gave it.
+    /// The sync id, as the client sent it.
     pub sync_id: u32,
     /// The largest message in bytes; 0 for the default.
     pub max_length: u16,
-    /// The multicast group; `None` for the default. Where a client gives one of each family, the
-    /// kernel takes the IPv4 one.
+    /// The multicast group; `None` for the default. If a client sends one of each family, the
+    /// kernel uses the IPv4 one.
     pub group: Option<IpAddr>,
     /// The UDP port, host byte order; 0 for the default.
     pub port: u16,
@@ -72,7 +73,7 @@ pub struct SyncDaemonSpec {
     pub ttl: u8,
 }
 
-/// A daemon that runs.
+/// A running daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncDaemon {
     state: SyncState,
@@ -85,7 +86,7 @@ pub struct SyncDaemon {
 }
 
 impl SyncDaemon {
-    /// Which of the two.
+    /// The daemon's state.
     pub fn state(&self) -> SyncState {
         self.state
     }
@@ -95,7 +96,7 @@ impl SyncDaemon {
         &self.interface
     }
 
-    /// The sync id, as the client gave it.
+    /// The sync id, as the client sent it.
     pub fn sync_id(&self) -> u32 {
         self.sync_id
     }
@@ -129,7 +130,7 @@ pub(super) struct SyncDaemons {
 }
 
 impl SyncDaemons {
-    /// Those that run, in dump order.
+    /// The running daemons, in dump order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &SyncDaemon> {
         self.master.iter().chain(&self.backup)
     }
@@ -138,8 +139,8 @@ impl SyncDaemons {
         self.iter().next().is_some()
     }
 
-    /// Starts one, and returns it. `mixed` says whether any destination is of another family than
-    /// its service.
+    /// Starts a daemon, and returns it. `mixed` is whether any destination is of another family
+    /// than its service.
     pub(super) fn start(
         &mut self,
         spec: SyncDaemonSpec,
@@ -177,7 +178,7 @@ impl SyncDaemons {
         Ok(slot.insert(daemon))
     }
 
-    /// Stops one, and returns which that was.
+    /// Stops a daemon, and returns its state.
     pub(super) fn stop(&mut self, state: u32) -> Result<SyncState, Error> {
         let state = known_state(state)?;
         match self.slot(state).take() {
@@ -213,8 +214,8 @@ fn is_multicast(group: IpAddr) -> bool {
     }
 }
 
-/// The largest message of a daemon, in bytes: what the client gave, within bounds, or what fits
-/// the MTU. The master counts on 1500 bytes whatever its interface; only the backup looks.
+/// The largest message of a daemon, in bytes: the client's value, within bounds, or what fits the
+/// MTU. The master assumes 1500 bytes for every interface; only the backup uses the MTU.
 fn max_length(state: SyncState, given: u16, group: IpAddr, interface_mtu: u32) -> u16 {
     let headers = UDP_HEADER
         + match group {

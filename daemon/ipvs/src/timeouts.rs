@@ -1,9 +1,9 @@
-//! The connection timeouts of a namespace that clients can set (`ip_vs_genl_set_config`,
-//! `ip_vs_set_timeout`). What they time out is the data path's business.
+//! The configurable connection timeouts of a namespace (`ip_vs_genl_set_config`,
+//! `ip_vs_set_timeout`). The data path applies them.
 
 use super::{Error, HZ};
 
-/// The longest timeout, in seconds, whose ticks fit the kernel's `int`.
+/// The longest timeout in seconds that fits the kernel's `int` in jiffies.
 const LONGEST: u32 = i32::MAX.unsigned_abs() / HZ;
 
 /// The timeouts of a namespace.
@@ -14,7 +14,7 @@ pub struct Timeouts {
     udp: u32,
 }
 
-/// What a client says when it sets timeouts, in seconds. `None` and 0 keep what is there.
+/// A client's change of timeouts, in seconds. `None` and 0 leave a timeout unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeoutsUpdate {
     /// Established TCP connections.
@@ -41,7 +41,7 @@ impl Timeouts {
         self.udp
     }
 
-    /// Takes an update, all of it or nothing.
+    /// Applies an update, all of it or nothing.
     pub(super) fn update(&mut self, update: TimeoutsUpdate) -> Result<(), Error> {
         let tcp = choose("TCP", update.tcp, self.tcp)?;
         let tcp_fin = choose("TCP FIN", update.tcp_fin, self.tcp_fin)?;
@@ -52,7 +52,7 @@ impl Timeouts {
 }
 
 impl Default for Timeouts {
-    /// The kernel's (`tcp_timeouts`, `udp_timeouts`).
+    /// The kernel's defaults (`tcp_timeouts`, `udp_timeouts`).
     fn default() -> Self {
         Self {
             tcp: 15 * 60,
@@ -62,7 +62,7 @@ impl Default for Timeouts {
     }
 }
 
-/// The value in force after a client gave `given`.
+/// The new value after a client sent `given`.
 fn choose(which: &'static str, given: Option<u32>, current: u32) -> Result<u32, Error> {
     match given {
         None | Some(0) => Ok(current),

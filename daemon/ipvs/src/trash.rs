@@ -1,8 +1,8 @@
-//! Destinations that were deleted a short while ago (`dest_trash`).
+//! Recently deleted destinations (`dest_trash`).
 //!
-//! A monitor that takes a server out and puts it back finds its counters, and the connections that
-//! the server still has, as they were. The kernel does this with a list and a timer; here is the
-//! list, and [`Trash::expire`] is what the timer does.
+//! When a monitor removes a server and adds it again, the server keeps its counters and its
+//! existing connections. The kernel implements this with a list and a timer; this module has the
+//! list, and [`Trash::expire`] is called instead of the timer.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::{
     Destination, DestinationId, DestinationKey, Service, ServiceKey, service::ServiceNumber,
 };
 
-/// How long a destination that nothing uses stays, once that was noticed
-/// (`IP_VS_DEST_TRASH_PERIOD`). The kernel looks twice in each period.
+/// How long an unused destination is kept after it was first seen unused
+/// (`IP_VS_DEST_TRASH_PERIOD`). The kernel checks twice in each period.
 pub const TRASH_PERIOD: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ struct Discarded {
     key: DestinationKey,
     /// The key of the service that it was deleted from.
     service: ServiceKey,
-    /// Which service that was.
+    /// The number of that service.
     number: ServiceNumber,
     /// When it was first seen unused.
     idle_since: Option<Duration>,
@@ -46,14 +46,14 @@ impl Trash {
         });
     }
 
-    /// Where a destination is that `service` may have back (`ip_vs_trash_get_dest`).
+    /// The position of a destination that `service` can restore (`ip_vs_trash_get_dest`).
     pub(super) fn find(&self, service: &ServiceKey, key: &DestinationKey) -> Option<usize> {
         self.0
             .iter()
             .position(|discarded| discarded.key == *key && serves(&discarded.service, service))
     }
 
-    /// The destination there, and whether it was deleted from this very service.
+    /// The destination at a position, and whether it was deleted from this very service.
     pub(super) fn get(&self, position: usize, service: &Service) -> Option<(DestinationId, bool)> {
         let discarded = self.0.get(position)?;
         let same = discarded.number == service.number;
@@ -64,8 +64,7 @@ impl Trash {
         self.0.remove(position);
     }
 
-    /// Drops what has been unused for the period, and says what that was
-    /// (`ip_vs_dest_trash_expire`).
+    /// Removes and returns those that were unused for the period (`ip_vs_dest_trash_expire`).
     pub(super) fn expire(
         &mut self,
         now: Duration,
@@ -92,8 +91,8 @@ impl Trash {
     }
 }
 
-/// Whether a destination of the service `was` also fits `is`: the same mark, whatever the family,
-/// or the same protocol, address and port.
+/// Whether a destination of the service `was` also fits `is`: the same mark of any family, or the
+/// same protocol, address and port.
 fn serves(was: &ServiceKey, is: &ServiceKey) -> bool {
     was == is || was.fwmark().is_some_and(|mark| is.fwmark() == Some(mark))
 }

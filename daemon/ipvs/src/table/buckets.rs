@@ -1,12 +1,12 @@
 //! The services of a table, in the kernel's order.
 //!
-//! The order of a dump is part of what clients see: `ipvsadm -Ln` prints it as it comes. The kernel
-//! has two hash tables of 256 buckets (`ip_vs_svc_table`, then `ip_vs_svc_fwm_table`), and puts the
-//! newest service first in its bucket. So does this. The kernel also hashes the address of the
-//! namespace's structure, which nobody can foresee; here that is 0.
+//! The order of a dump is visible to clients: `ipvsadm -Ln` prints services in that order. The
+//! kernel has two hash tables of 256 buckets (`ip_vs_svc_table`, then `ip_vs_svc_fwm_table`), and
+//! inserts a new service at the front of its bucket. So does this module. The kernel also hashes
+//! the address of the namespace's structure, which is unpredictable; here that is 0.
 //!
-//! The buckets are for the order only: services whose addresses end alike share one, perhaps all of
-//! a hundred thousand. A single service is found by its key.
+//! The buckets are only for the order: services whose addresses end alike share one, possibly all
+//! of a hundred thousand. A single service is looked up by its key in another table.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -20,17 +20,17 @@ use crate::{Service, ServiceKey, service::ServiceNumber};
 /// Buckets in each of the two tables (`IP_VS_SVC_TAB_SIZE`).
 const TABLE_SIZE: usize = 256;
 
-/// Services by key. Each stands in a place that it keeps, so that everything else is a number.
+/// Services by key. Each has a fixed index, by which everything else refers to it.
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
     places: Vec<Option<Service>>,
     free: Vec<u32>,
-    /// Places by key.
+    /// Indexes by key.
     by_key: HashTable<u32>,
     hasher: RandomState,
-    /// The places in both tables, one after the other. Within a bucket the newest service is last.
+    /// The indexes in the buckets of both tables. Within a bucket the newest service is last.
     buckets: Vec<Vec<u32>>,
-    /// How many services there have ever been.
+    /// How many services were ever inserted.
     ever: u64,
 }
 
@@ -67,8 +67,8 @@ impl Buckets {
         ServiceNumber(self.ever)
     }
 
-    /// Puts a service first in its bucket (`ip_vs_svc_hash`). There must be none of its key, and it
-    /// has the next number.
+    /// Inserts a service at the front of its bucket (`ip_vs_svc_hash`). There must be none with its
+    /// key, and it must have the next number.
     pub(super) fn insert(&mut self, service: Service) {
         self.ever += 1;
         let key = *service.key();
@@ -96,7 +96,7 @@ impl Buckets {
         let (place, _) = by_key.find_entry(hash, has).ok()?.remove();
         let service = self.places.get_mut(place as usize)?.take()?;
         let in_bucket = self.buckets[bucket(key)].binary_search_by_key(&service.number, |other| {
-            // The service itself is not there any more.
+            // The service itself has been removed already.
             self.at(*other).map_or(service.number, |other| other.number)
         });
         if let Ok(position) = in_bucket {
@@ -106,7 +106,7 @@ impl Buckets {
         Some(service)
     }
 
-    /// Takes all services out, in order.
+    /// Removes all services, and returns them in order.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Service> + use<> {
         let fresh = Self {
             ever: self.ever,
@@ -123,7 +123,7 @@ impl Buckets {
             .filter_map(move |place| places.get_mut(place as usize)?.take())
     }
 
-    /// The services from the `index`th on.
+    /// The services from an index on.
     pub(super) fn iter_from(&self, index: usize) -> impl Iterator<Item = &Service> {
         let mut skip = index;
         let mut first = 0;
@@ -138,7 +138,7 @@ impl Buckets {
             .filter_map(|place| self.at(*place))
     }
 
-    /// All services, in no order.
+    /// All services, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Service> {
         self.places.iter().flatten()
     }
@@ -151,7 +151,7 @@ impl Buckets {
         self.at(place).is_some_and(|service| service.key() == key)
     }
 
-    /// Gives a service a place.
+    /// Stores a service, and returns its index.
     fn put(&mut self, service: Service) -> u32 {
         if let Some(place) = self.free.pop()
             && let Some(free) = self.places.get_mut(place as usize)
@@ -159,7 +159,7 @@ impl Buckets {
             *free = Some(service);
             return place;
         }
-        // There are no more services than the data path has names for, which are of 32 bits.
+        // There are no more services than ids in the data path, which have 32 bits.
         let place = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.places.push(Some(service));
         place

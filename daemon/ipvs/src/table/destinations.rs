@@ -7,15 +7,15 @@ use crate::{
     ForwardingMethod, Host, Ipv6Kind, RouteType, Service, ServiceKey, Table, TunnelKind,
 };
 
-/// The most connections that an upper threshold can name (`INT_MAX`).
+/// The highest upper threshold (`INT_MAX`).
 const HIGHEST_THRESHOLD: u32 = i32::MAX.unsigned_abs();
 
 impl Table {
     /// Adds a destination to a service (`ip_vs_add_dest`).
     ///
-    /// One that was deleted a short while ago comes back from the trash: it keeps its id, and its
-    /// counters too if the service is still the same one. As in the kernel, its address is not
-    /// checked again.
+    /// One that was deleted recently is restored from the trash: it keeps its id, and its counters,
+    /// too, if the service is still the same one. As in the kernel, its address is not checked
+    /// again.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Table {
         Ok(id)
     }
 
-    /// Edits a destination of a service (`ip_vs_edit_dest`). Its connections and counters stay.
+    /// Edits a destination of a service (`ip_vs_edit_dest`). Its connections and counters are kept.
     ///
     /// # Errors
     ///
@@ -110,8 +110,8 @@ impl Table {
             })
     }
 
-    /// Deletes a destination from a service (`ip_vs_del_dest`). It goes to the trash; its
-    /// connections go on.
+    /// Deletes a destination from a service (`ip_vs_del_dest`). It is moved to the trash; its
+    /// connections are kept.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ impl Table {
     }
 }
 
-/// The checks that adding and editing have in common (`ip_vs_genl_set_cmd`, then `ip_vs_add_dest`
-/// or `ip_vs_edit_dest`).
+/// The checks that adding and editing share (`ip_vs_genl_set_cmd`, then `ip_vs_add_dest` or
+/// `ip_vs_edit_dest`).
 fn check(key: &ServiceKey, spec: &DestinationSpec, syncing: bool) -> Result<(), Error> {
     let (service, destination) = (*key, spec.key);
     if destination.family() != service.family() {

@@ -1,8 +1,7 @@
-//! The table of one network namespace: everything that IPVS keeps for it, and the operations that
-//! clients ask for.
+//! The table of one network namespace: its IPVS state, and the operations that clients request.
 //!
-//! Each operation is in the file of its subject; what is here is the table itself and what
-//! concerns the namespace as a whole. Replies are not made here.
+//! The operations are in one file for each kind of object; this file has the table itself and what
+//! concerns the namespace as a whole. Replies are not built here.
 
 mod buckets;
 mod destinations;
@@ -30,12 +29,13 @@ pub struct Table {
     sync_daemons: SyncDaemons,
 }
 
-/// What IPVS says of itself (`IPVS_CMD_GET_INFO`).
+/// General information about IPVS (`IPVS_CMD_GET_INFO`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// `IP_VS_VERSION_CODE`: 1.2.1, a byte each.
+    /// `IP_VS_VERSION_CODE`: 1.2.1, one byte each.
     pub version: u32,
-    /// Buckets of the kernel's connection table. sockvs has none; this is the kernel's default.
+    /// The number of buckets of the kernel's connection table. sockvs has none; this is the
+    /// kernel's default.
     pub connection_table_size: u32,
 }
 
@@ -52,7 +52,7 @@ impl Table {
         }
     }
 
-    /// The namespace that this is the table of.
+    /// The table's namespace.
     pub fn namespace(&self) -> Namespace {
         self.ns
     }
@@ -62,19 +62,19 @@ impl Table {
         self.len() == 0
     }
 
-    /// How many services there are.
+    /// The number of services.
     pub fn len(&self) -> usize {
         self.services.len()
     }
 
-    /// The service of this key (`ip_vs_genl_find_service`): exactly this one, not one that
-    /// connections to this key would fall to.
+    /// The service with exactly this key (`ip_vs_genl_find_service`), not one that would match
+    /// connections to this address, too.
     pub fn service(&self, key: &ServiceKey) -> Option<&Service> {
         self.services.get(key)
     }
 
-    /// The services from the `index`th on, in the kernel's dump order (`ip_vs_genl_dump_services`):
-    /// a dump that was interrupted after n services goes on with `services_from(n)`. As in the
+    /// The services from an index on, in the kernel's dump order (`ip_vs_genl_dump_services`): a
+    /// dump that was interrupted after n services continues with `services_from(n)`. As in the
     /// kernel, changes in between may make it repeat or miss some.
     ///
     /// Skipping costs the same for every index.
@@ -82,12 +82,12 @@ impl Table {
         self.services.iter_from(index)
     }
 
-    /// All services, in no order.
+    /// All services, in no particular order.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.iter()
     }
 
-    /// What `IPVS_CMD_GET_INFO` tells.
+    /// The reply to `IPVS_CMD_GET_INFO`.
     pub fn info(&self) -> Info {
         Info {
             version: 0x01_02_01,
@@ -104,7 +104,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::TimeoutOutOfRange`] if any of them is too long; then all stay as they are.
+    /// [`Error::TimeoutOutOfRange`] if any of them is too long; then none is changed.
     pub fn set_timeouts(
         &mut self,
         update: TimeoutsUpdate,
@@ -115,16 +115,16 @@ impl Table {
         Ok(())
     }
 
-    /// The settings of the namespace (`net.ipv4.vs.*`).
+    /// The sysctls of the namespace (`net.ipv4.vs.*`).
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Sets one of them from what is written to its file.
+    /// Sets a sysctl from the text that is written to its file.
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if it cannot have that value; then it stays as it is.
+    /// [`SettingError`] if the value is invalid; the sysctl is then unchanged.
     pub fn set_setting(
         &mut self,
         setting: Setting,
@@ -136,7 +136,7 @@ impl Table {
         Ok(())
     }
 
-    /// Takes up timeouts and settings that an earlier daemon had.
+    /// Restores timeouts and sysctls of an earlier daemon.
     pub fn resume(&mut self, timeouts: TimeoutsUpdate, settings: Settings) -> Result<(), Error> {
         self.timeouts.update(timeouts)?;
         self.settings = settings;
@@ -162,7 +162,7 @@ impl Table {
         Ok(())
     }
 
-    /// Stops the sync daemon of this state, as the client gave it (`stop_sync_thread`).
+    /// Stops the sync daemon of this state, as the client sent it (`stop_sync_thread`).
     ///
     /// # Errors
     ///
@@ -173,16 +173,15 @@ impl Table {
         Ok(())
     }
 
-    /// The sync daemons that run, in dump order (`ip_vs_genl_dump_daemons`): master, backup.
+    /// The running sync daemons, in dump order (`ip_vs_genl_dump_daemons`): master, backup.
     pub fn sync_daemons(&self) -> impl Iterator<Item = &SyncDaemon> {
         self.sync_daemons.iter()
     }
 
-    /// Drops deleted destinations that nothing has used for [`TRASH_PERIOD`](super::TRASH_PERIOD),
-    /// and returns them: the data path may forget their counters
-    /// (`ip_vs_dest_trash_expire`).
+    /// Removes deleted destinations that were unused for [`TRASH_PERIOD`](super::TRASH_PERIOD), and
+    /// returns them: the data path can then free their counters (`ip_vs_dest_trash_expire`).
     ///
-    /// To be called twice in each period, with the time on any clock that only goes forward.
+    /// Must be called twice in each period, with the time of a monotonic clock.
     pub fn expire_trash(&mut self, now: Duration, path: &dyn DataPath) -> Vec<DestinationId> {
         let ns = self.ns;
         self.trash
@@ -194,7 +193,7 @@ impl Table {
         !self.trash.is_empty()
     }
 
-    /// What the trash holds, to compare.
+    /// The contents of the trash, for comparisons.
     #[cfg(test)]
     pub(super) fn trash(&self) -> &Trash {
         &self.trash

@@ -41,7 +41,7 @@ impl Table {
         Ok(id)
     }
 
-    /// Edits a service (`ip_vs_edit_service`). Its destinations and counters stay.
+    /// Edits a service (`ip_vs_edit_service`). Its destinations and counters are kept.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Table {
         })
     }
 
-    /// Deletes a service (`ip_vs_del_service`). Its destinations go to the trash.
+    /// Deletes a service (`ip_vs_del_service`). Its destinations are moved to the trash.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Table {
         }
     }
 
-    /// What is left to do for a service that is out of the table (`__ip_vs_del_service`).
+    /// Completes the deletion of a service that was removed from the table (`__ip_vs_del_service`).
     fn retire(&mut self, service: Service, path: &mut dyn DataPath) {
         path.withdraw(self.ns, &service);
         for destination in service.destinations {
@@ -105,7 +105,7 @@ impl Table {
     }
 }
 
-/// The settings that a client asks for; `flags` are those that the service has.
+/// The settings in a client's request; `flags` are the current ones of the service.
 fn settings(spec: &ServiceSpec, flags: ServiceFlags) -> Result<Settings, Error> {
     let service = spec.key;
     let scheduler =

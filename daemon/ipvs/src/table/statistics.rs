@@ -1,4 +1,4 @@
-//! Counters as clients see them. They are the data path's.
+//! Counters as clients see them. The data path keeps them.
 
 use crate::{DataPath, Destination, DestinationReading, Error, Service, ServiceKey, Stats, Table};
 
@@ -17,7 +17,7 @@ impl Table {
         path.destination_reading(self.ns, destination.id())
     }
 
-    /// Makes the counters of a service and its destinations start from 0 (`ip_vs_zero_service`).
+    /// Zeroes the counters of a service and its destinations (`ip_vs_zero_service`).
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl Table {
         Ok(())
     }
 
-    /// Makes all counters start from 0 (`ip_vs_zero_all`).
+    /// Zeroes all counters (`ip_vs_zero_all`).
     pub fn zero_all(&mut self, path: &mut dyn DataPath) {
         for service in self.services.iter() {
             path.zero(self.ns, service);

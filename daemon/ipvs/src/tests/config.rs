@@ -1,4 +1,4 @@
-//! Timeouts and what IPVS says of itself.
+//! Timeouts and general information.
 
 use super::fake::{Fixture, NS};
 use crate::{Error, TimeoutsUpdate};
@@ -15,12 +15,12 @@ fn info_is_the_kernels_default() {
 }
 
 #[test]
-fn timeouts_begin_as_the_kernels() {
+fn default_timeouts_are_the_kernels() {
     assert_eq!(shown(&Fixture::default()), (900, 120, 300));
 }
 
 #[test]
-fn what_is_absent_or_zero_stays() {
+fn absent_and_zero_timeouts_are_unchanged() {
     let mut fixture = Fixture::default();
     let steps = [
         (TimeoutsUpdate::default(), (900, 120, 300)),
@@ -63,13 +63,16 @@ fn what_is_absent_or_zero_stays() {
             .unwrap();
         assert_eq!(shown(&fixture), expected);
         let settings = fixture.table.settings().clone();
-        let told = Some((NS, fixture.table.timeouts(), settings));
-        assert_eq!(fixture.path.configured, told, "the data path is told");
+        let configured = Some((NS, fixture.table.timeouts(), settings));
+        assert_eq!(
+            fixture.path.configured, configured,
+            "published to the data path"
+        );
     }
 }
 
 #[test]
-fn one_that_is_too_long_refuses_all() {
+fn one_timeout_that_is_too_long_refuses_all() {
     for long in [8_589_935, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
         let good = TimeoutsUpdate {
             tcp: Some(1),
@@ -105,7 +108,10 @@ fn one_that_is_too_long_refuses_all() {
                 .table
                 .set_timeouts(update, &mut fixture.path)
                 .unwrap_err();
-            assert_eq!(fixture.path.configured, None, "the data path is not told");
+            assert_eq!(
+                fixture.path.configured, None,
+                "not published to the data path"
+            );
             assert_eq!(error.errno(), libc::EINVAL);
             assert!(
                 matches!(error, Error::TimeoutOutOfRange { which, seconds, .. }

@@ -1,4 +1,4 @@
-//! Adding, editing and deleting destinations, when nothing is wrong.
+//! Adding, editing and deleting destinations, with valid requests.
 
 use super::fake::{Fixture, destination, server, tcp, tunnel};
 use crate::{
@@ -14,7 +14,7 @@ fn keys(fixture: &Fixture, index: usize) -> Vec<DestinationKey> {
 }
 
 #[test]
-fn a_destination_is_as_the_client_said() {
+fn a_destination_has_the_clients_configuration() {
     let (mut fixture, key) = Fixture::with_service();
     let spec = DestinationSpec {
         key: server("10.0.0.2:8080"),
@@ -69,7 +69,7 @@ fn destinations_are_listed_newest_first() {
 }
 
 #[test]
-fn an_edit_keeps_place_and_id() {
+fn an_edit_keeps_position_and_id() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, "10.0.0.2:80");
     fixture.add_destination(&key, "10.0.0.3:80");
@@ -91,7 +91,7 @@ fn an_edit_keeps_place_and_id() {
 }
 
 #[test]
-fn the_last_weight_outlasts_a_weight_of_zero() {
+fn the_last_weight_is_kept_with_a_weight_of_zero() {
     let (mut fixture, key) = Fixture::with_service();
     fixture.add_destination(&key, "10.0.0.2:80");
     for (weight, last) in [(7, 7), (0, 7), (3, 3), (0, 3)] {
@@ -106,7 +106,7 @@ fn the_last_weight_outlasts_a_weight_of_zero() {
         let edited = fixture.service(&key).destination(&spec.key).unwrap();
         assert_eq!((edited.weight(), edited.last_weight()), (weight, last));
     }
-    // Adding sets it, also to 0, and also for one from the trash.
+    // Adding sets it, also to 0, and also for a destination from the trash.
     fixture.delete_destination(&key, "10.0.0.2:80");
     let spec = DestinationSpec {
         weight: 0,
@@ -124,7 +124,7 @@ fn the_last_weight_outlasts_a_weight_of_zero() {
 }
 
 #[test]
-fn recovery_begins_at_three_quarters_unless_set() {
+fn recovery_starts_at_three_quarters_by_default() {
     let cases = [(0, 0, 0), (100, 0, 75), (3, 0, 3), (5, 0, 4), (100, 10, 10)];
     for (upper_threshold, lower_threshold, recovery) in cases {
         let (mut fixture, key) = Fixture::with_service();
@@ -140,7 +140,7 @@ fn recovery_begins_at_three_quarters_unless_set() {
 }
 
 #[test]
-fn a_deleted_destination_is_published_as_gone() {
+fn a_deletion_is_published() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, "10.0.0.2:80");
     fixture.delete_destination(&key, "10.0.0.2:80");
@@ -152,7 +152,7 @@ fn a_deleted_destination_is_published_as_gone() {
 }
 
 #[test]
-fn deleting_looks_only_at_the_key() {
+fn deleting_only_uses_the_key() {
     let (mut fixture, key) = Fixture::with_service();
     fixture
         .try_destination(&key, tunnel("[2001:db8::2]:80"))
@@ -173,7 +173,7 @@ fn deleting_looks_only_at_the_key() {
 }
 
 #[test]
-fn a_full_data_path_leaves_the_table_as_it_was() {
+fn a_full_data_path_leaves_the_table_unchanged() {
     let (mut fixture, key) = Fixture::with_service();
     for at in [
         "10.0.0.2:80",

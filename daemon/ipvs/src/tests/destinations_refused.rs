@@ -1,9 +1,9 @@
-//! What is refused when destinations are added, edited and deleted, and in which order.
+//! Errors when destinations are added, edited and deleted, and the order of checks.
 
 use super::fake::{FakeHost, Fixture, destination, server, tcp, tunnel};
 use crate::{DestinationSpec, Error, ForwardingMethod, SyncDaemonSpec, TunnelInfo};
 
-/// A change that makes a request wrong, the error number of the refusal, and its name.
+/// A change that makes a request invalid, the error number, and its name.
 type Fault = (fn(&mut DestinationSpec), i32, &'static str);
 
 /// The checks that adding and editing share, in the kernel's order.
@@ -54,7 +54,7 @@ fn sync(fixture: &mut Fixture) {
 }
 
 #[test]
-fn the_first_of_two_faults_is_told() {
+fn the_first_of_two_faults_is_reported() {
     for (first, (spoil_first, errno, expected)) in FAULTS.into_iter().enumerate() {
         for (spoil_second, ..) in FAULTS.into_iter().skip(first) {
             let (mut fixture, key) = Fixture::with_service();
@@ -85,7 +85,7 @@ fn the_first_of_two_faults_is_told() {
 }
 
 #[test]
-fn no_service_is_told_before_all_else() {
+fn a_missing_service_is_reported_first() {
     let mut fixture = Fixture::default();
     let key = tcp("10.0.0.1:80");
     for (spoil, ..) in FAULTS {
@@ -129,10 +129,10 @@ fn another_family_needs_a_tunnel() {
 }
 
 #[test]
-fn while_a_sync_daemon_runs_no_other_family_is_taken() {
+fn while_a_sync_daemon_runs_another_family_is_refused() {
     let (mut fixture, key) = Fixture::with_service();
     sync(&mut fixture);
-    // The weight is wrong too, and there is no tunnel: this comes first.
+    // The weight is invalid, too, and there is no tunnel: this check comes first.
     for spec in [
         tunnel("[2001:db8::2]:80"),
         destination("[2001:db8::2]:80"),
@@ -165,7 +165,7 @@ fn while_a_sync_daemon_runs_no_other_family_is_taken() {
 }
 
 #[test]
-fn bounds_are_where_the_kernel_has_them() {
+fn bounds_are_the_kernels() {
     let gue = |port| TunnelInfo {
         kind: 1,
         port,
@@ -260,7 +260,7 @@ fn bounds_are_where_the_kernel_has_them() {
 }
 
 #[test]
-fn one_that_exists_is_not_added_and_one_that_does_not_is_not_edited() {
+fn existing_ones_are_not_added_and_missing_ones_are_not_edited() {
     let (mut fixture, key) = Fixture::with_service();
     fixture.add_destination(&key, "10.0.0.2:80");
     let error = fixture
@@ -282,7 +282,7 @@ fn one_that_exists_is_not_added_and_one_that_does_not_is_not_edited() {
 }
 
 #[test]
-fn a_server_has_an_address_that_a_server_can_have() {
+fn invalid_server_addresses_are_refused() {
     let cases = [
         ("10.0.0.1:80", "10.0.0.2:0", true),
         ("10.0.0.1:80", "10.0.0.9:80", true),

@@ -1,9 +1,9 @@
-//! The order of dumps, and how one goes on.
+//! The order of dumps, and how a dump continues.
 
 use super::fake::{Fixture, fwmark, service, tcp, v4};
 use crate::{Family, ServiceKey};
 
-/// Buckets worked out by hand from `ip_vs_svc_hashkey` with a namespace pointer of 0.
+/// Buckets computed by hand from `ip_vs_svc_hashkey` with a namespace pointer of 0.
 #[test]
 fn services_come_by_bucket_then_marks_by_bucket() {
     let udp = ServiceKey::Address {
@@ -25,7 +25,7 @@ fn services_come_by_bucket_then_marks_by_bucket() {
         (257, fwmark(Family::Inet6, 1)),  // 1
         (511, fwmark(Family::Inet, 255)), // 255
     ];
-    // Newest first within a bucket, so that the last is added first.
+    // Newest first within a bucket, so the last one is added first.
     let mut fixture = Fixture::default();
     for (_, key) in expected.iter().rev() {
         fixture.add(*key);
@@ -41,7 +41,7 @@ fn the_newest_of_a_bucket_comes_first() {
         fixture.add(key);
     }
     assert_eq!(fixture.dump(0), [keys[2], keys[1], keys[0]]);
-    // Editing changes no order; deleting and adding again does.
+    // Editing keeps the order; deleting and adding again changes it.
     let spec = service(keys[0]);
     fixture.table.edit_service(spec, &mut fixture.path).unwrap();
     assert_eq!(fixture.dump(0), [keys[2], keys[1], keys[0]]);
@@ -54,7 +54,7 @@ fn the_newest_of_a_bucket_comes_first() {
 }
 
 #[test]
-fn a_dump_goes_on_where_it_was() {
+fn a_dump_continues_at_its_position() {
     let mut fixture = Fixture::default();
     assert_eq!(fixture.dump(0), []);
     for port in 1..500 {

@@ -1,4 +1,4 @@
-//! The table that the tests run against, and short ways to say what a client says.
+//! The table that the tests use, and short forms of clients' requests.
 
 use std::net::IpAddr;
 
@@ -26,7 +26,7 @@ pub(super) fn fwmark(family: Family, mark: u32) -> ServiceKey {
     ServiceKey::from_fwmark(family, mark)
 }
 
-/// What `ipvsadm -A -s rr` says.
+/// The service of `ipvsadm -A -s rr`.
 pub(super) fn service(key: ServiceKey) -> ServiceSpec {
     ServiceSpec {
         key,
@@ -50,7 +50,7 @@ pub(super) fn server(at: &str) -> DestinationKey {
     }
 }
 
-/// What `ipvsadm -a -m` says.
+/// The destination of `ipvsadm -a -m`.
 pub(super) fn destination(at: &str) -> DestinationSpec {
     DestinationSpec {
         key: server(at),
@@ -62,7 +62,7 @@ pub(super) fn destination(at: &str) -> DestinationSpec {
     }
 }
 
-/// What `ipvsadm -a -i` says.
+/// The destination of `ipvsadm -a -i`.
 pub(super) fn tunnel(at: &str) -> DestinationSpec {
     DestinationSpec {
         forwarding: ForwardingMethod::TUNNEL,
@@ -88,7 +88,7 @@ pub(super) fn read(stats: Stats) -> DestinationReading {
     }
 }
 
-/// A table, its data path and its machine.
+/// A table, its data path and its host.
 pub(super) struct Fixture {
     pub(super) table: Table,
     pub(super) path: FakePath,

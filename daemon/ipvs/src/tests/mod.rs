@@ -1,4 +1,4 @@
-//! The rules, one file for each subject, against a fake machine and a fake data path.
+//! The rules, one file for each subject, with a fake host and a fake data path.
 
 mod config;
 mod destinations;

@@ -1,4 +1,4 @@
-//! Numbers and names, both ways.
+//! Conversions between numbers and names.
 
 use std::net::Ipv4Addr;
 
@@ -45,7 +45,7 @@ fn persistence_engines_are_found_by_their_exact_name() {
 }
 
 #[test]
-fn a_mark_of_zero_is_no_mark() {
+fn mark_zero_stands_for_no_mark() {
     assert_eq!(
         fwmark(Family::Inet, 0),
         ServiceKey::Address {
@@ -67,7 +67,7 @@ fn a_mark_service_is_tcp_of_its_family() {
 }
 
 #[test]
-fn keys_are_shown_as_people_write_them() {
+fn keys_are_displayed_like_in_ipvsadm() {
     assert_eq!(tcp("10.0.0.1:80").to_string(), "TCP 10.0.0.1:80");
     assert_eq!(tcp("[2001:db8::1]:80").to_string(), "TCP [2001:db8::1]:80");
     let of_protocol = |protocol| ServiceKey::Address {
@@ -104,7 +104,7 @@ fn forwarding_methods_are_the_low_three_bits() {
 }
 
 #[test]
-fn tunnels_of_unknown_kind_are_kept_but_not_known() {
+fn unknown_tunnel_kinds_are_kept() {
     let kind = |kind| {
         TunnelInfo {
             kind,
@@ -119,7 +119,7 @@ fn tunnels_of_unknown_kind_are_kept_but_not_known() {
 }
 
 #[test]
-fn a_netmask_is_read_by_family() {
+fn a_netmask_depends_on_the_family() {
     let mask = Netmask::from(Ipv4Addr::new(255, 255, 254, 0));
     assert_eq!(mask.mask(), Ipv4Addr::new(255, 255, 254, 0));
     assert_eq!(Netmask(u32::from_ne_bytes([255, 255, 254, 0])), mask);
@@ -145,7 +145,7 @@ fn sync_states_have_the_kernels_numbers() {
 }
 
 #[test]
-fn ipv6_addresses_are_of_the_kernels_kinds() {
+fn ipv6_addresses_are_classified_like_in_the_kernel() {
     use Ipv6Kind::{LinkLocal, Loopback, Multicast, Unicast, Unspecified, V4Mapped};
     let cases = [
         ("::", Unspecified, false),
@@ -194,7 +194,7 @@ fn some_ipv4_addresses_need_no_routing_table() {
 }
 
 #[test]
-fn errors_say_what_and_what_to_do() {
+fn errors_say_what_failed_and_what_to_do() {
     let error = Error::NoSuchScheduler {
         service: tcp("10.0.0.1:80"),
         name: b"x\xffy".to_vec(),

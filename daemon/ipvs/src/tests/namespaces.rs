@@ -29,7 +29,7 @@ fn each_namespace_has_its_own_table_and_ids_never_clash() {
 }
 
 #[test]
-fn a_forgotten_namespace_is_withdrawn_and_empty() {
+fn a_removed_namespace_is_withdrawn_and_empty() {
     let mut ipvs = Ipvs::new();
     let mut path = FakePath::default();
     let (gone, stays) = (Namespace(1), Namespace(2));

@@ -1,4 +1,4 @@
-//! Adding, editing and deleting services, when nothing is wrong.
+//! Adding, editing and deleting services, with valid requests.
 
 use super::fake::{Fixture, NS, fwmark, service, tcp};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn a_service_is_as_the_client_said() {
+fn a_service_has_the_clients_configuration() {
     let mut fixture = Fixture::default();
     let key = tcp("10.0.0.1:80");
     let spec = ServiceSpec {
@@ -79,7 +79,7 @@ fn flags_are_merged_by_the_mask_and_always_hashed() {
 }
 
 #[test]
-fn the_timeout_wraps_as_ticks_do() {
+fn the_timeout_wraps_like_jiffies() {
     // 2^32 / 250 = 17179869.184
     let cases = [
         (0, 0),
@@ -182,7 +182,7 @@ fn flushing_withdraws_all_in_dump_order() {
 }
 
 #[test]
-fn keys_that_differ_in_anything_are_different_services() {
+fn different_keys_are_different_services() {
     let mut fixture = Fixture::default();
     let keys = [
         tcp("10.0.0.1:80"),
@@ -204,7 +204,7 @@ fn keys_that_differ_in_anything_are_different_services() {
 }
 
 #[test]
-fn a_hundred_thousand_services_with_five_servers_each_take_little() {
+fn a_hundred_thousand_services_with_five_servers_each_use_little_memory() {
     assert!(size_of::<Service>() <= 80, "{}", size_of::<Service>());
     assert!(size_of::<Destination>() <= 40);
 }

@@ -1,9 +1,9 @@
-//! What is refused when services are added, edited and deleted, and in which order.
+//! Errors when services are added, edited and deleted, and the order of checks.
 
 use super::fake::{Fixture, fwmark, server, service, tcp};
 use crate::{DataPathFull, Error, Family, Netmask, ServiceSpec};
 
-/// A change that makes a request wrong, the error number of the refusal, and its name.
+/// A change that makes a request invalid, the error number, and its name.
 type Fault = (fn(&mut ServiceSpec), i32, &'static str);
 
 /// In the order of the kernel's checks.
@@ -33,7 +33,7 @@ fn name(error: &Error) -> &'static str {
 }
 
 #[test]
-fn adding_one_that_exists_is_refused_before_all_else() {
+fn adding_an_existing_service_is_refused_first() {
     let (mut fixture, key) = Fixture::with_service();
     let before = fixture.snapshot();
     for (spoil, ..) in FAULTS {
@@ -50,7 +50,7 @@ fn adding_one_that_exists_is_refused_before_all_else() {
 }
 
 #[test]
-fn requests_about_no_service_are_refused_before_all_else() {
+fn requests_about_a_missing_service_are_refused_first() {
     let mut fixture = Fixture::default();
     let key = tcp("10.0.0.1:80");
     let missing = Error::NoSuchService { service: key };
@@ -69,7 +69,7 @@ fn requests_about_no_service_are_refused_before_all_else() {
 }
 
 #[test]
-fn the_first_of_two_faults_is_told_when_adding_and_editing() {
+fn the_first_of_two_faults_is_reported_when_adding_and_editing() {
     let key = tcp("[2001:db8::1]:80");
     for (first, (spoil_first, errno, expected)) in FAULTS.into_iter().enumerate() {
         for (spoil_second, ..) in FAULTS.into_iter().skip(first) {
@@ -148,7 +148,7 @@ fn an_empty_engine_name_is_none_and_an_empty_scheduler_name_is_unknown() {
 }
 
 #[test]
-fn a_full_data_path_leaves_the_table_as_it_was() {
+fn a_full_data_path_leaves_the_table_unchanged() {
     for (reason, errno) in [
         (DataPathFull::NoMemory, libc::ENOMEM),
         (DataPathFull::NoSpace, libc::ENOSPC),

@@ -1,4 +1,4 @@
-//! The settings: names, defaults, what they take and what they refuse.
+//! The sysctls: names, defaults, valid and invalid values.
 
 use crate::{Setting, Settings};
 
@@ -19,7 +19,7 @@ fn the_defaults_are_the_kernels() {
 }
 
 #[test]
-fn a_value_is_taken_as_the_kernel_reads_it() {
+fn values_are_parsed_like_in_the_kernel() {
     let mut settings = Settings::default();
     for (setting, given, shown) in [
         (Setting::AmDroprate, "7\n", "7"),
@@ -39,7 +39,7 @@ fn a_value_is_taken_as_the_kernel_reads_it() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn invalid_values_change_nothing() {
     for (setting, given) in [
         (Setting::AmDroprate, ""),
         (Setting::AmDroprate, "many"),

@@ -19,7 +19,7 @@ fn stats(base: u64) -> Stats {
 }
 
 #[test]
-fn counters_and_rates_are_the_data_paths() {
+fn counters_and_rates_come_from_the_data_path() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.service(&key).id();
     let server = fixture.add_destination(&key, "10.0.0.2:80");

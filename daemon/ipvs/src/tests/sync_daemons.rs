@@ -28,7 +28,7 @@ fn running(table: &Table) -> Vec<SyncState> {
 }
 
 #[test]
-fn what_the_client_leaves_out_is_as_in_the_kernel() {
+fn defaults_are_the_kernels() {
     let mut table = Table::new(NS);
     start(&mut table, spec(1)).unwrap();
     let daemon = table.sync_daemons().next().unwrap();
@@ -43,7 +43,7 @@ fn what_the_client_leaves_out_is_as_in_the_kernel() {
 }
 
 #[test]
-fn what_the_client_says_stays() {
+fn the_clients_configuration_is_kept() {
     let mut table = Table::new(NS);
     let given = SyncDaemonSpec {
         sync_id: u32::MAX,
@@ -118,7 +118,7 @@ fn both_run_side_by_side_master_first() {
 }
 
 #[test]
-fn faults_are_told_in_the_kernels_order() {
+fn faults_are_reported_in_the_kernels_order() {
     let (mut fixture, key) = Fixture::with_service();
     start(&mut fixture.table, spec(1)).unwrap();
     let bad_group = Some("10.0.0.1".parse().unwrap());
@@ -148,7 +148,7 @@ fn faults_are_told_in_the_kernels_order() {
     assert_eq!((error.errno(), error), (libc::EEXIST, runs));
     assert_eq!(running(table), [SyncState::Master]);
 
-    // Mixed families come between group and interface.
+    // Mixed families are checked between group and interface.
     stop(table, 1).unwrap();
     fixture
         .try_destination(&key, tunnel("[2001:db8::2]:80"))
@@ -167,13 +167,13 @@ fn faults_are_told_in_the_kernels_order() {
     assert_eq!(start(table, wrong), Err(Error::SyncWithMixedFamilies));
     assert_eq!(Error::SyncWithMixedFamilies.errno(), libc::EINVAL);
 
-    // Deleted ones, in the trash, do not count.
+    // Deleted ones in the trash do not count.
     fixture.delete_destination(&key, "[2001:db8::2]:80");
     start(&mut fixture.table, spec(1)).unwrap();
 }
 
 #[test]
-fn a_state_that_is_none_is_told_after_the_interface() {
+fn an_invalid_state_is_reported_after_the_interface() {
     for raw in [0, 3, 4, u32::MAX] {
         let mut table = Table::new(NS);
         let wrong = SyncDaemonSpec {
@@ -208,7 +208,7 @@ fn groups_are_multicast_of_either_family() {
 }
 
 #[test]
-fn one_that_does_not_run_is_not_stopped() {
+fn stopping_a_daemon_that_does_not_run_is_refused() {
     let mut table = Table::new(NS);
     start(&mut table, spec(1)).unwrap();
     let error = stop(&mut table, 2).unwrap_err();
@@ -223,7 +223,7 @@ fn one_that_does_not_run_is_not_stopped() {
 }
 
 #[test]
-fn the_data_path_hears_of_those_that_start_and_stop() {
+fn starts_and_stops_are_passed_to_the_data_path() {
     let mut fixture = Fixture::default();
     let Fixture { table, path } = &mut fixture;
     table.start_sync_daemon(spec(2), &FakeHost, path).unwrap();

@@ -1,4 +1,4 @@
-//! Destinations that were deleted and come back.
+//! Destinations that were deleted and added again.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn the_same_service_gets_its_destination_back_with_its_counters() {
 }
 
 #[test]
-fn a_service_added_anew_gets_it_back_without_its_counters() {
+fn a_new_service_with_the_same_key_gets_it_back_without_its_counters() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, SERVER);
     fixture.path.destinations.insert(id, read(conns(10)));
@@ -58,7 +58,7 @@ fn a_service_added_anew_gets_it_back_without_its_counters() {
     fixture.add(key);
     assert_eq!(fixture.add_destination(&key, SERVER), id);
     assert_eq!(shown(&fixture, &key), 0);
-    // From now on it is this service's.
+    // It belongs to this service from now on.
     fixture.path.destinations.insert(id, read(conns(3)));
     fixture.delete_destination(&key, SERVER);
     assert_eq!(fixture.add_destination(&key, SERVER), id);
@@ -75,7 +75,7 @@ fn flushing_fills_the_trash_too() {
 }
 
 #[test]
-fn other_services_and_other_servers_get_nothing_back() {
+fn other_keys_are_not_restored_from_the_trash() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, SERVER);
     fixture.delete_destination(&key, SERVER);
@@ -105,7 +105,7 @@ fn other_services_and_other_servers_get_nothing_back() {
 }
 
 #[test]
-fn a_mark_service_gets_back_that_of_the_same_mark_in_any_family() {
+fn a_mark_service_gets_back_destinations_of_the_same_mark_in_any_family() {
     let mut fixture = Fixture::default();
     let [inet, inet6] = [Family::Inet, Family::Inet6].map(|family| fwmark(family, 1));
     let other = fwmark(Family::Inet, 2);
@@ -121,7 +121,7 @@ fn a_mark_service_gets_back_that_of_the_same_mark_in_any_family() {
 }
 
 #[test]
-fn the_one_deleted_last_comes_back_first() {
+fn the_last_deleted_one_is_restored_first() {
     let mut fixture = Fixture::default();
     let [inet, inet6] = [Family::Inet, Family::Inet6].map(|family| fwmark(family, 1));
     fixture.add(inet);
@@ -139,7 +139,7 @@ fn the_one_deleted_last_comes_back_first() {
 }
 
 #[test]
-fn what_comes_back_is_checked_except_for_its_address() {
+fn restored_destinations_are_checked_except_for_the_address() {
     let (mut fixture, key) = Fixture::with_service();
     fixture.add_destination(&key, SERVER);
     fixture.delete_destination(&key, SERVER);
@@ -173,7 +173,7 @@ fn what_comes_back_is_checked_except_for_its_address() {
 }
 
 #[test]
-fn what_nothing_uses_goes_after_the_period() {
+fn unused_destinations_expire_after_the_period() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, SERVER);
     fixture.delete_destination(&key, SERVER);
@@ -191,7 +191,7 @@ fn what_nothing_uses_goes_after_the_period() {
 }
 
 #[test]
-fn what_is_in_use_stays() {
+fn destinations_in_use_do_not_expire() {
     let uses = [
         DestinationReading {
             active: 1,
@@ -216,7 +216,7 @@ fn what_is_in_use_stays() {
             let now = Duration::from_secs(3600 * hour);
             assert_eq!(fixture.table.expire_trash(now, &fixture.path), nothing);
         }
-        // The period begins when it is first seen unused.
+        // The period starts when it is first seen unused.
         fixture.path.destinations.remove(&id);
         let now = Duration::from_secs(3600 * 10);
         assert_eq!(fixture.table.expire_trash(now, &fixture.path), nothing);
@@ -230,7 +230,7 @@ fn what_is_in_use_stays() {
 }
 
 #[test]
-fn the_period_begins_anew_with_each_deletion() {
+fn the_period_restarts_with_each_deletion() {
     let (mut fixture, key) = Fixture::with_service();
     let id = fixture.add_destination(&key, SERVER);
     fixture.delete_destination(&key, SERVER);

@@ -1,5 +1,5 @@
-//! What may happen to a table: commands about few services and few servers, so that they meet each
-//! other, and what the connections do meanwhile.
+//! Random steps: commands about few services and few servers, so that they interact, and changes of
+//! the connections' state.
 
 use proptest::{
     collection::vec,
@@ -28,16 +28,16 @@ pub(super) enum Command {
     SetTimeouts(TimeoutsUpdate),
     StartSync(SyncDaemonSpec),
     StopSync(u32),
-    /// Of one of the destinations there are, so many connections are open, and so many more were
+    /// For one of the existing destinations, the number of open connections, and how many more were
     /// made.
     Connections {
         of: Index,
         active: u32,
         more: u64,
     },
-    /// So many seconds pass, then the trash is looked through.
+    /// Waits for so many seconds, then expires the trash.
     Wait(u64),
-    /// From now on there is no room in the data path, or there is.
+    /// Makes the data path full, or gives it space again.
     Room(Option<DataPathFull>),
 }
 
@@ -71,7 +71,7 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 /// Few keys: those that share a bucket, an address or a mark with another, those for all ports, and
-/// the mark that is none.
+/// mark zero.
 fn service_key() -> impl Strategy<Value = ServiceKey> {
     let udp = ServiceKey::Address {
         protocol: 17,
@@ -126,7 +126,7 @@ fn service() -> impl Strategy<Value = ServiceSpec> {
         )
 }
 
-/// Few servers: real ones, and such as no server can be.
+/// Few servers: valid ones and invalid ones.
 fn destination_key() -> impl Strategy<Value = DestinationKey> {
     let often = ["10.0.0.2:80", "[2001:db8::2]:80"];
     let others = ["10.0.0.2:0", "10.0.0.9:80", "[fe80::9]:80"];
@@ -151,7 +151,7 @@ fn destination_key() -> impl Strategy<Value = DestinationKey> {
 }
 
 fn destination() -> impl Strategy<Value = DestinationSpec> {
-    // Between families it has to be a tunnel.
+    // Between families only a tunnel is valid.
     let forwarding = prop_oneof![2 => Just(2), 1 => 0..16_u32].prop_map(ForwardingMethod::from_raw);
     let weight = prop_oneof![6 => 0..4_i32, 1 => any::<i32>()];
     let upper = prop_oneof![6 => 0..5_u32, 1 => any::<u32>()];

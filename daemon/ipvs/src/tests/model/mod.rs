@@ -1,5 +1,5 @@
-//! Any sequence of commands does to the table what it does to a naive IPVS that was written from
-//! the kernel's source: the same errors, and after each step the same listing.
+//! Applies random sequences of commands to the table and to a naive IPVS that was written from the
+//! kernel's source, and compares the errors, and after each step the listing.
 
 mod command;
 mod kernel;
@@ -18,7 +18,7 @@ use crate::{
     SyncDaemon, SyncState,
 };
 
-/// Both, and which destination of the one is which of the other.
+/// Both, with the correspondence of their destinations.
 #[derive(Default)]
 struct Pair {
     ours: Fixture,
@@ -35,7 +35,7 @@ struct ShownService {
     scheduler: Vec<u8>,
     engine: Option<Vec<u8>>,
     flags: u32,
-    /// In ticks and in seconds.
+    /// In jiffies and in seconds.
     timeout: (u32, u32),
     netmask: u32,
     conns: u64,
@@ -53,7 +53,7 @@ struct ShownDestination {
     conns: u64,
 }
 
-/// All that can be seen of a namespace.
+/// The visible state of a namespace.
 #[derive(Debug, PartialEq)]
 struct Shown {
     services: Vec<ShownService>,
@@ -63,7 +63,7 @@ struct Shown {
 }
 
 impl Pair {
-    /// Lets both do it, and compares what came of it.
+    /// Applies a command to both, and compares the results.
     fn step(&mut self, command: &Command) {
         let told = self.ours.path.published.len();
         let (ours, kernels) = self.both(command);
@@ -145,7 +145,7 @@ impl Pair {
         }
     }
 
-    /// A destination that comes back is the same one, and one that is new is new.
+    /// Checks that a restored destination has its former id, and a new one has a new id.
     fn same_destination(&mut self, serial: u64, id: DestinationId) {
         let known = self.ids.values().any(|known| *known == id);
         match self.ids.get(&serial) {
@@ -182,7 +182,7 @@ impl Pair {
         assert_eq!(dropped, expected, "what leaves the trash");
     }
 
-    /// What clients see of ours.
+    /// The visible state of our table.
     fn ours(&self) -> Shown {
         let Fixture { table, path } = &self.ours;
         let destination = |destination: &Destination| {
@@ -228,7 +228,7 @@ impl Pair {
         }
     }
 
-    /// What they would see of the kernel's.
+    /// The visible state of the kernel's.
     fn kernels(&self) -> Shown {
         let kernel = &self.kernel;
         let destination = |destination: &kernel::Destination| {
@@ -281,7 +281,7 @@ fn sync_thread(daemon: &SyncDaemon) -> SyncThread {
 
 proptest! {
     #[test]
-    fn any_sequence_of_commands_does_what_it_does_to_the_kernel(commands in command::sequence()) {
+    fn any_sequence_of_commands_has_the_same_results_as_in_the_kernel(commands in command::sequence()) {
         let mut pair = Pair::default();
         for command in &commands {
             pair.step(command);

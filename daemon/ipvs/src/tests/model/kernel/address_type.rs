@@ -1,4 +1,4 @@
-//! What kind of address one is, as `__ipv6_addr_type` finds it out: word by word.
+//! Classifies an address like `__ipv6_addr_type`: word by word.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -14,8 +14,8 @@ const IP_VS_CONN_F_TUNNEL_TYPE_GUE: u8 = 1;
 const TRASH_PERIOD: u64 = 120;
 
 impl Kernel {
-    /// `ip_vs_genl_set_cmd` as far as destinations go, then `ip_vs_add_dest`. Gives the serial
-    /// number.
+    /// The part of `ip_vs_genl_set_cmd` about destinations, then `ip_vs_add_dest`. Returns the
+    /// serial number.
     pub(in super::super) fn add_destination(
         &mut self,
         key: &ServiceKey,
@@ -134,7 +134,7 @@ impl Kernel {
         })
     }
 
-    /// `ip_vs_dest_trash_expire`. Gives the serial numbers of those that are gone.
+    /// `ip_vs_dest_trash_expire`. Returns the serial numbers of the removed ones.
     pub(in super::super) fn expire_trash(&mut self, seconds: u64) -> Vec<u64> {
         self.now += seconds;
         let (mut kept, mut gone) = (Vec::new(), Vec::new());

@@ -1,8 +1,9 @@
-//! A naive IPVS: what `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1 does, function by function, in
-//! lists that are searched from the front. It is slow, knows no atomicity and shares no code with
-//! the table; only what clients say has the same types.
+//! A naive IPVS: `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1, function by function, with lists
+//! that are searched linearly. It is slow, not atomic, and shares no code with the table except the
+//! types of clients' requests.
 //!
-//! Two things are not the kernel's: memory runs out when the test says so, and a destination
+//! Two things differ from the kernel: memory runs out when the test says so, and a destination has
+//! a serial number, by which the test identifies it.
 //! carries a serial number, by which the test tells one from another.
 
 mod address_type;
@@ -38,7 +39,7 @@ impl Stats {
 /// `struct ip_vs_service`
 #[derive(Clone, Debug)]
 pub(super) struct Service {
-    /// Which one it is, as its address in memory is for the kernel.
+    /// Identifies it, like its address in memory in the kernel.
     pub(super) serial: u64,
     pub(super) key: ServiceKey,
     pub(super) scheduler: Vec<u8>,
@@ -77,7 +78,7 @@ pub(super) struct Kernel {
     pub(super) timeouts: Timeouts,
     pub(super) master: Option<SyncThread>,
     pub(super) backup: Option<SyncThread>,
-    /// The error of whatever needs memory.
+    /// The error of operations that need memory.
     pub(super) no_room: Option<i32>,
     now: u64,
     serial: u64,
@@ -133,8 +134,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Lets one of the destinations there are, those in the trash among them, have so many
-    /// connections open, after so many more. Gives its new state, and that of its service.
+    /// Sets the number of open connections of a destination, which may be in the trash, after
+    /// `more` new ones. Returns its new state, and that of its service.
     pub(super) fn connect(&mut self, of: &Index, active: u32, more: u64) -> Option<Connected> {
         let listed: usize = self.services.iter().map(|one| one.destinations.len()).sum();
         let all = listed + self.trash.len();
@@ -162,12 +163,12 @@ impl Kernel {
     }
 }
 
-/// What became of a destination when connections came and went.
+/// A destination's state after its connections changed.
 pub(super) struct Connected {
     pub(super) serial: u64,
     pub(super) active: u32,
     pub(super) conns: u64,
-    /// Its service, unless it is in the trash, and how many connections that has had.
+    /// Its service, unless it is in the trash, and the number of connections of that service.
     pub(super) service: Option<(ServiceKey, u64)>,
 }
 

@@ -83,7 +83,7 @@ impl Kernel {
     }
 }
 
-/// What adding and editing a service have in common; gives the persistence engine.
+/// The checks that adding and editing a service share; returns the persistence engine.
 fn check_service(user: &ServiceSpec) -> Result<Option<Vec<u8>>, Errno> {
     if user.scheduler != b"none" && !SCHEDULERS.contains(&&user.scheduler[..]) {
         return Err(libc::ENOENT);

@@ -1,4 +1,4 @@
-//! Starting and stopping sync threads, of which the kernel remembers `struct ipvs_sync_daemon_cfg`.
+//! Starting and stopping sync threads, for which the kernel keeps `struct ipvs_sync_daemon_cfg`.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,7 +17,7 @@ pub(in super::super) struct SyncThread {
 }
 
 impl SyncThread {
-    /// What `start_sync_thread` fills in, for an interface with this MTU.
+    /// The values that `start_sync_thread` fills in, for an interface with this MTU.
     pub(in super::super) fn new(user: &SyncDaemonSpec, mtu: u32) -> Self {
         let group = user.group.unwrap_or(Ipv4Addr::new(224, 0, 0, 81).into());
         let headers = if group.is_ipv6() { 40 + 8 } else { 20 + 8 };
