@@ -49,7 +49,7 @@ fn list() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The attributes by which IPVS finds a service.
+/// The attributes by which IPVS identifies a service.
 fn naming(service: &[ServiceAttr]) -> Vec<ServiceAttr> {
     let names = |attribute: &&ServiceAttr| {
         matches!(
@@ -64,7 +64,7 @@ fn naming(service: &[ServiceAttr]) -> Vec<ServiceAttr> {
     service.iter().filter(names).cloned().collect()
 }
 
-/// A service's line, and below it its destinations', from the answers that have them.
+/// The line of a service and those of its destinations, from the answers.
 fn lines(service: &[ServiceAttr], answers: &[IpvsMessage]) -> String {
     let mut lines = service_line(service) + "\n";
     let mut destinations: Vec<_> = answers
@@ -103,7 +103,7 @@ fn family(service: &[ServiceAttr]) -> AddressFamily {
     family.unwrap_or(AddressFamily::Inet)
 }
 
-/// A service's name, its scheduler and what is special about it.
+/// A service's name, its scheduler and its options.
 fn service_line(service: &[ServiceAttr]) -> String {
     let (mut scheduler, mut engine) = (String::new(), String::new());
     let (mut flags, mut timeout, mut mask) = (0, 0, String::new());
@@ -131,7 +131,7 @@ fn service_line(service: &[ServiceAttr]) -> String {
     line
 }
 
-/// How much of a client's address counts, unless all of it does.
+/// The part of a client's address that is used, unless all of it is.
 fn granularity(netmask: u32, family: AddressFamily) -> String {
     match family {
         AddressFamily::Inet6 if netmask != 128 => format!(" mask {netmask}"),
@@ -142,7 +142,7 @@ fn granularity(netmask: u32, family: AddressFamily) -> String {
     }
 }
 
-/// Each scheduler gives the flags a meaning of its own.
+/// Each scheduler defines its own meaning of the flags.
 fn scheduler_flags(flags: u32, scheduler: &str) -> Vec<&'static str> {
     let names = match scheduler {
         "sh" => ["sh-fallback", "sh-port", "flag-3"],
@@ -158,7 +158,7 @@ fn scheduler_flags(flags: u32, scheduler: &str) -> Vec<&'static str> {
     set.map(|(_, name)| name).collect()
 }
 
-/// What is shown of a destination.
+/// The columns of a destination.
 struct Destination {
     family: AddressFamily,
     octets: [u8; 16],
@@ -170,7 +170,7 @@ struct Destination {
 }
 
 impl Destination {
-    /// Of an answer to a dump. A kernel before Linux 3.18 does not say the address's family: it is
+    /// From an answer to a dump. A kernel before Linux 3.18 does not send the address family: it is
     /// the service's.
     fn new(answer: &IpvsMessage, family: AddressFamily) -> Self {
         let mut destination = Self {
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use common::client::take;
 
-    /// The answers in a captured datagram, taken for those to its own sequence number.
+    /// The answers in a captured datagram to its own sequence number.
     fn captured(text: &str) -> Vec<IpvsMessage> {
         let digits = text.lines().filter(|line| !line.starts_with('#'));
         let datagram: Vec<u8> = digits

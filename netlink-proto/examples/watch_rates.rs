@@ -6,9 +6,9 @@
 //! cargo run --example watch_rates
 //! ```
 //!
-//! The rates are those of IPVS itself: averages over the last eight seconds or so, which it brings
-//! up to date every two seconds. The columns are those of `ipvsadm -Ln --rate`: connections, packets
-//! in and out, and bytes in and out, each a second. It needs `CAP_NET_ADMIN`, as all of IPVS does.
+//! The rates are those of IPVS: averages over the last eight seconds or so, updated every two
+//! seconds. The columns are those of `ipvsadm -Ln --rate`: connections, packets in and out, and
+//! bytes in and out, each per second. It needs `CAP_NET_ADMIN`, as all of IPVS does.
 
 mod common;
 
@@ -31,7 +31,7 @@ fn watch() -> Result<(), Failure> {
     loop {
         let mut services = client.dump(IpvsCommand::GetService, vec![])?;
         sort(&mut services);
-        // In one piece, so that a reader sees no half of a table.
+        // In one piece, so that a reader never sees half of a table.
         let mut table = heading();
         for service in &services {
             table += &line(nest(service));
@@ -62,8 +62,8 @@ fn line(service: &[ServiceAttr]) -> String {
     )
 }
 
-/// The statistics of a service, in the wider of the two forms that IPVS sends. A kernel before
-/// Linux 4.1 sends only the other.
+/// The statistics of a service, in the wider of the two forms. A kernel before Linux 4.1 only sends
+/// the other one.
 fn statistics(service: &[ServiceAttr]) -> Stats {
     let wide = service.iter().find_map(|attribute| match attribute {
         ServiceAttr::Stats64(stats) => Some(Stats::from_attrs(stats)),

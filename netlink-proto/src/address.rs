@@ -2,7 +2,7 @@
 
 //! The address of a service or a destination: the kernel's `union nf_inet_addr`.
 //!
-//! The bytes alone do not say of which family they are; another attribute does.
+//! The bytes alone do not determine the family; another attribute does.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,8 +13,8 @@ use crate::{AddressFamily, bytes};
 /// An IPv4 address in the first 4 of 16 bytes, or an IPv6 address in all of them, in network order.
 ///
 /// The kernel always sends 16 bytes. It accepts fewer, and then the rest is zero: some clients send
-/// an IPv4 address as 4 bytes. How many there were is kept for emission, and does not count when
-/// two are compared.
+/// an IPv4 address as 4 bytes. The number of bytes is kept for emission, and ignored in
+/// comparisons.
 #[derive(Clone, Copy, Debug)]
 pub struct Address {
     octets: [u8; 16],
@@ -33,7 +33,8 @@ impl Address {
         }
     }
 
-    /// The payload of an attribute: up to 16 bytes. More are an error, as in the kernel's policy.
+    /// Parses the payload of an attribute: up to 16 bytes. More are an error, as in the kernel's
+    /// policy.
     pub fn from_wire(payload: &[u8]) -> Result<Self, DecodeError> {
         if payload.len() > Self::LEN {
             return Err(DecodeError::from(format!(
@@ -45,7 +46,7 @@ impl Address {
         Ok(Self::first_of(payload))
     }
 
-    /// What `nla_memcpy` makes of the payload of an attribute: longer ones are cut.
+    /// Reads a payload like `nla_memcpy`: longer ones are truncated.
     pub(crate) fn first_of(payload: &[u8]) -> Self {
         Self {
             octets: bytes::zero_filled(payload),
@@ -63,8 +64,8 @@ impl Address {
         self.octets.get(..self.wire_len).unwrap_or(&self.octets)
     }
 
-    /// The address, read as one of `family`. For IPv4 the kernel looks at the first 4 bytes only
-    /// wherever it prints or routes. `None` for any other family.
+    /// The address, read as one of `family`. For IPv4 the kernel only uses the first 4 bytes when
+    /// it prints or routes. `None` for any other family.
     pub fn to_ip(&self, family: AddressFamily) -> Option<IpAddr> {
         match family {
             AddressFamily::Inet => Some(Ipv4Addr::from(bytes::zero_filled(&self.octets)).into()),

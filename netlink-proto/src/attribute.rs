@@ -2,7 +2,7 @@
 
 //! One attribute of a command: `IPVS_CMD_ATTR_*`.
 //!
-//! Not those of the reply to a request for information: see [`InfoAttr`](crate::InfoAttr).
+//! The attributes of the reply to a request for information are in [`InfoAttr`](crate::InfoAttr).
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
@@ -24,7 +24,7 @@ pub enum IpvsAttr {
     TimeoutTcpFin(u32),
     /// UDP timeout, seconds.
     TimeoutUdp(u32),
-    /// One that this crate does not know.
+    /// An unknown attribute.
     Other(DefaultNla),
 }
 

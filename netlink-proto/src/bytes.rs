@@ -2,9 +2,9 @@
 
 //! Numbers and short arrays in the payload of an attribute.
 //!
-//! Reading takes the first bytes and ignores the rest, as the kernel's `nla_get_*` and `nla_memcpy`
-//! do, and never panics. Writing fills a slice of exactly the right length, which is the contract
-//! of `Nla::emit_value`.
+//! Reading takes the first bytes and ignores the rest, like the kernel's `nla_get_*` and
+//! `nla_memcpy`, and never panics. Writing fills a slice of exactly the right length, which is the
+//! contract of `Nla::emit_value`.
 
 use netlink_packet_core::DecodeError;
 
@@ -13,7 +13,7 @@ pub(crate) fn first<const N: usize>(payload: &[u8]) -> Option<[u8; N]> {
     payload.first_chunk::<N>().copied()
 }
 
-/// The first `N` bytes; where there are fewer, zeroes follow (`nla_memcpy`).
+/// The first `N` bytes, padded with zeros (`nla_memcpy`).
 pub(crate) fn zero_filled<const N: usize>(payload: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
     for (to, from) in bytes.iter_mut().zip(payload) {
@@ -22,12 +22,12 @@ pub(crate) fn zero_filled<const N: usize>(payload: &[u8]) -> [u8; N] {
     bytes
 }
 
-/// What comes before the first NUL, or everything.
+/// The bytes before the first NUL, or all of them.
 pub(crate) fn until_nul(payload: &[u8]) -> &[u8] {
     payload.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// The first `N` bytes, of which there must be as many.
+/// The first `N` bytes, or an error if there are fewer.
 pub(crate) fn number<const N: usize>(payload: &[u8]) -> Result<[u8; N], DecodeError> {
     first(payload).ok_or_else(|| DecodeError::invalid_number(N, payload.len()))
 }

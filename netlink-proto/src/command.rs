@@ -5,9 +5,9 @@
 use crate::types::lossless_enum;
 
 lossless_enum! {
-    /// What a message asks for, or answers.
+    /// What a message requests, or answers.
     ///
-    /// A reply carries the command that would create its object: the kernel answers
+    /// A reply has the command that would create its object: the kernel answers
     /// [`GetService`](Self::GetService) with [`NewService`](Self::NewService) and so on.
     IpvsCommand: u8 {
         /// Add a service; also each service of a dump.
@@ -16,7 +16,7 @@ lossless_enum! {
         SetService = 2,
         /// Remove a service.
         DelService = 3,
-        /// Ask for a service, or with `NLM_F_DUMP` for all.
+        /// Get a service, or with `NLM_F_DUMP` all services.
         GetService = 4,
         /// Add a destination; also each destination of a dump.
         NewDest = 5,
@@ -34,13 +34,13 @@ lossless_enum! {
         GetDaemon = 11,
         /// Set the timeouts; also the reply to [`GetConfig`](Self::GetConfig).
         SetConfig = 12,
-        /// Ask for the timeouts.
+        /// Get the timeouts.
         GetConfig = 13,
         /// The reply to [`GetInfo`](Self::GetInfo), never a request.
         SetInfo = 14,
-        /// Ask for the version and the size of the connection table.
+        /// Get the version and the size of the connection table.
         GetInfo = 15,
-        /// Set all counters to zero: of one service, or of all without a service.
+        /// Zero all counters: those of one service, or without a service of all.
         Zero = 16,
         /// Remove all services.
         Flush = 17,

@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The numbers of the family, by the names that `include/uapi/linux/ip_vs.h` gives them.
+//! The numbers of the family, by their names in `include/uapi/linux/ip_vs.h`.
 //!
-//! For building messages by hand (malformed ones for tests, say). Everything else in this crate
-//! speaks in enums. The flags of services and destinations are in [`crate::ServiceFlags`],
-//! [`crate::ForwardMethod`] and their like.
+//! For building messages by hand (malformed ones for tests, for example). The rest of this crate
+//! uses enums. The flags of services and destinations are in [`crate::ServiceFlags`],
+//! [`crate::ForwardMethod`] and similar types.
 //!
-//! Where a number's byte order is not given, it is in native order on the wire.
+//! Numbers are in native byte order on the wire unless stated otherwise.
 
-/// `IPVS_GENL_NAME`: what a client asks the controller for.
+/// `IPVS_GENL_NAME`: the name that a client requests from the controller.
 pub const IPVS_GENL_NAME: &str = "IPVS";
-/// `IPVS_GENL_VERSION`: in the header of every message that the kernel sends.
+/// `IPVS_GENL_VERSION`: in the header of every message from the kernel.
 pub const IPVS_GENL_VERSION: u8 = 1;
 /// `IP_VS_VERSION_CODE`: IPVS 1.2.1, one byte for each part.
 pub const IP_VS_VERSION_CODE: u32 = 0x01_02_01;
 
-/// `IP_VS_SCHEDNAME_MAXLEN`: longest name of a scheduler in bytes, its NUL included.
+/// `IP_VS_SCHEDNAME_MAXLEN`: longest name of a scheduler in bytes, including its NUL.
 pub const IP_VS_SCHEDNAME_MAXLEN: usize = 16;
 /// `IP_VS_PENAME_MAXLEN`: longest name of a persistence engine in bytes, without its NUL.
 pub const IP_VS_PENAME_MAXLEN: usize = 16;
-/// `IP_VS_IFNAME_MAXLEN`: longest name of a network interface in bytes, its NUL included.
+/// `IP_VS_IFNAME_MAXLEN`: longest name of a network interface in bytes, including its NUL.
 pub const IP_VS_IFNAME_MAXLEN: usize = 16;
 
-/// Declares the attribute types of one level, and the highest of them.
+/// Declares the attribute types of one level, and their maximum.
 macro_rules! attribute_types {
     ($max:ident: $($name:ident = $number:literal, $what:literal;)+) => {
         $(
             #[doc = $what]
             pub const $name: u16 = $number;
         )+
-        /// The highest type that the kernel knows at this level; higher ones are skipped.
+        /// The highest type that the kernel defines at this level; higher ones are skipped.
         pub const $max: u16 = attribute_types!(@last $($number)+);
     };
     (@last $last:literal) => { $last };

@@ -2,8 +2,8 @@
 
 //! One attribute of a connection synchronisation daemon: `IPVS_DAEMON_ATTR_*`.
 //!
-//! Which of them a command needs is not checked. Source: `ip_vs_genl_fill_daemon` and
-//! `ip_vs_genl_new_daemon` in `net/netfilter/ipvs/ip_vs_ctl.c`.
+//! Whether all attributes that a command requires are present is not checked. Source:
+//! `ip_vs_genl_fill_daemon` and `ip_vs_genl_new_daemon` in `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -21,18 +21,18 @@ pub enum DaemonAttr {
     McastIfn(Name),
     /// Sync id.
     SyncId(u32),
-    /// Longest UDP payload in bytes; 0 for what the interface's MTU allows.
+    /// Longest UDP payload in bytes; 0 for the maximum that the interface's MTU allows.
     SyncMaxlen(u16),
     /// IPv4 multicast group.
     McastGroup(Ipv4Addr),
     /// IPv6 multicast group.
     McastGroup6(Ipv6Addr),
-    /// First multicast port. In native order on the wire too, unlike all other ports: the kernel
+    /// First multicast port. It is in native order on the wire, unlike all other ports: the kernel
     /// uses `nla_put_u16`.
     McastPort(u16),
     /// Multicast TTL, hops.
     McastTtl(u8),
-    /// One that this crate does not know.
+    /// An unknown attribute.
     Other(DefaultNla),
 }
 

@@ -2,8 +2,8 @@
 
 //! One attribute of a destination (a real server): `IPVS_DEST_ATTR_*`.
 //!
-//! Which of them a command needs is not checked. Source: `ip_vs_genl_fill_dest` and
-//! `ip_vs_genl_parse_dest` in `net/netfilter/ipvs/ip_vs_ctl.c`.
+//! Whether all attributes that a command requires are present is not checked. Source:
+//! `ip_vs_genl_fill_dest` and `ip_vs_genl_parse_dest` in `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
@@ -13,19 +13,20 @@ use crate::{Address, AddressFamily, Nest, StatsAttr, bytes, constants::*, unknow
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DestinationAttr {
-    /// Real server's address. 16 bytes from the kernel; read as 4 bytes for IPv4.
+    /// Real server's address. The kernel sends 16 bytes; for IPv4 the first 4 are used.
     Addr(Address),
     /// Real server's port, in host order here and in network order on the wire.
     Port(u16),
     /// Forwarding method: a [`ForwardMethod`](crate::ForwardMethod) in the low bits. The kernel
     /// ignores the others in a request and sends none.
     FwdMethod(u32),
-    /// Weight: this server's share in relation to the weights of the others. With 0 it gets no new
+    /// Weight: this server's share relative to the weights of the others. With 0 it gets no new
     /// connections.
     Weight(u32),
-    /// Upper threshold, number of connections: no new ones once there are so many; 0 for none.
+    /// Upper threshold, number of connections: with this many it gets no new ones; 0 for no
+    /// threshold.
     UThresh(u32),
-    /// Lower threshold, number of connections: new ones again when there are fewer.
+    /// Lower threshold, number of connections: below this many it gets new ones again.
     LThresh(u32),
     /// Number of active connections. Only in replies.
     ActiveConns(u32),
@@ -35,7 +36,7 @@ pub enum DestinationAttr {
     PersistConns(u32),
     /// Statistics with 32-bit counters. Only in replies.
     Stats(Nest<StatsAttr>),
-    /// Address family of the address: it may differ from the service's where packets are tunnelled.
+    /// Address family of the address: with tunnels it may differ from the service's.
     AddrFamily(AddressFamily),
     /// Statistics with 64-bit counters. Only in replies.
     Stats64(Nest<StatsAttr>),
@@ -45,7 +46,7 @@ pub enum DestinationAttr {
     TunPort(u16),
     /// Flags of the tunnel, `IP_VS_TUNNEL_ENCAP_FLAG_*`.
     TunFlags(u16),
-    /// One that this crate does not know.
+    /// An unknown attribute.
     Other(DefaultNla),
 }
 

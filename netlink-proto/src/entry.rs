@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A service, a destination and a sync daemon as the kernel sends them.
+//! A service, a destination and a sync daemon in the form in which the kernel sends them.
 //!
 //! Each writes the same attributes in the same order as `ip_vs_genl_fill_service`,
 //! `ip_vs_genl_fill_dest` and `ip_vs_genl_fill_daemon` in `net/netfilter/ipvs/ip_vs_ctl.c`, without
@@ -12,10 +12,10 @@ use crate::{
     Address, AddressFamily, Counter, ServiceFlags, Stats, SyncState, constants::*, writer::Writer,
 };
 
-/// What names a service.
+/// The key of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceKey {
-    /// A firewall mark, not 0.
+    /// A firewall mark other than 0.
     Fwmark(u32),
     /// A protocol, an address and a port.
     Address {
@@ -33,9 +33,9 @@ pub enum ServiceKey {
 pub struct ServiceEntry<'a> {
     /// Address family.
     pub af: AddressFamily,
-    /// What names it.
+    /// The key.
     pub key: ServiceKey,
-    /// Name of the scheduler; the kernel says `none` where there is none.
+    /// Name of the scheduler; the kernel sends `none` for a service without one.
     pub sched_name: &'a [u8],
     /// Name of the persistence engine, if there is one.
     pub pe_name: Option<&'a [u8]>,
@@ -152,7 +152,7 @@ pub struct DaemonEntry<'a> {
     pub mcast_port: u16,
     /// Multicast TTL.
     pub mcast_ttl: u8,
-    /// Multicast group. The kernel fills in its default, 224.0.0.81, so there is always one.
+    /// Multicast group. The kernel always sends one; the default is 224.0.0.81.
     pub mcast_group: Option<IpAddr>,
 }
 
@@ -175,7 +175,7 @@ impl DaemonEntry<'_> {
     }
 }
 
-/// Both forms of the statistics: `ip_vs_genl_fill_stats`, then `ip_vs_genl_fill_stats64`.
+/// Writes both forms of the statistics: `ip_vs_genl_fill_stats`, then `ip_vs_genl_fill_stats64`.
 fn write_stats(writer: &mut Writer<'_>, kind: u16, kind64: u16, stats: &Stats) {
     let numbers = [
         (IPVS_STATS_ATTR_CONNS, stats.conns),

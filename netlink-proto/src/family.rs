@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How the controller describes the family to a client that asks for it by name.
+//! The controller's description of the family, for a client that requests it by name.
 //!
-//! Only what the kernel says of IPVS: the messages of the controller themselves are in
+//! This is only the description of IPVS: the messages of the controller themselves are in
 //! `netlink-packet-generic`. Source: `ip_vs_genl_ops` in `net/netfilter/ipvs/ip_vs_ctl.c` and
 //! `ctrl_fill_info` in `net/netlink/genetlink.c`.
 
@@ -13,14 +13,14 @@ use netlink_packet_generic::ctrl::{
 
 use crate::{IpvsCommand, constants::*};
 
-/// What the kernel does with a command.
+/// How the kernel serves a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FamilyOperation {
     /// The command.
     pub command: IpvsCommand,
-    /// It can be asked for without `NLM_F_DUMP`; else the answer is `EOPNOTSUPP`.
+    /// Whether it can be sent without `NLM_F_DUMP`; otherwise the answer is `EOPNOTSUPP`.
     pub can_do: bool,
-    /// It can be asked for with `NLM_F_DUMP`; else the answer is `EOPNOTSUPP`.
+    /// Whether it can be sent with `NLM_F_DUMP`; otherwise the answer is `EOPNOTSUPP`.
     pub can_dump: bool,
 }
 
@@ -38,8 +38,8 @@ impl FamilyOperation {
         }
     }
 
-    /// The flags in `CTRL_ATTR_OP_FLAGS`. Every command needs `CAP_NET_ADMIN` (`GENL_ADMIN_PERM`)
-    /// and has a policy (`GENL_CMD_CAP_HASPOL`).
+    /// The flags in `CTRL_ATTR_OP_FLAGS`. Every command requires `CAP_NET_ADMIN`
+    /// (`GENL_ADMIN_PERM`) and has a policy (`GENL_CMD_CAP_HASPOL`).
     pub const fn flags(self) -> u32 {
         let mut flags = Self::ADMIN_PERM | Self::CAP_HASPOL;
         if self.can_do {
@@ -52,8 +52,8 @@ impl FamilyOperation {
     }
 }
 
-/// The commands that the kernel answers, in the order in which it lists them. Any other gets
-/// `EOPNOTSUPP`.
+/// The commands that the kernel serves, in the order in which it lists them. The answer to any
+/// other is `EOPNOTSUPP`.
 pub const FAMILY_OPERATIONS: [FamilyOperation; 16] = [
     FamilyOperation::new(IpvsCommand::NewService, true, false),
     FamilyOperation::new(IpvsCommand::SetService, true, false),
@@ -73,8 +73,8 @@ pub const FAMILY_OPERATIONS: [FamilyOperation; 16] = [
     FamilyOperation::new(IpvsCommand::Flush, true, false),
 ];
 
-/// The controller's answer to `CTRL_CMD_GETFAMILY` for IPVS under this id, with the attributes of
-/// the kernel in its order.
+/// The controller's answer to `CTRL_CMD_GETFAMILY` for IPVS with this id, with the kernel's
+/// attributes in its order.
 pub fn new_family(family_id: u16) -> GenlCtrl {
     let operations = FAMILY_OPERATIONS.iter().map(|operation| {
         vec![

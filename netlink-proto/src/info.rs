@@ -2,8 +2,8 @@
 
 //! One attribute of the reply to a request for information: `IPVS_INFO_ATTR_*`.
 //!
-//! Their numbers are those of other attributes in all other messages, so the command decides which
-//! are meant: see [`IpvsPayload`](crate::IpvsPayload).
+//! The same numbers stand for other attributes in all other messages, so the command determines the
+//! meaning: see [`IpvsPayload`](crate::IpvsPayload).
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
@@ -13,11 +13,11 @@ use crate::{bytes, constants::*, unknown};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InfoAttr {
-    /// Version of IPVS: major, minor and patch in one byte each, the lowest is the patch.
+    /// Version of IPVS: major, minor and patch in one byte each; the lowest is the patch.
     Version(u32),
     /// Number of buckets of the connection hash table.
     ConnTabSize(u32),
-    /// One that this crate does not know.
+    /// An unknown attribute.
     Other(DefaultNla),
 }
 

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The wire of the kernel's `IPVS` generic netlink family: every command and every attribute,
-//! parsed and emitted, for both ends of the conversation. There is no I/O in here and no state.
+//! The messages of the kernel's `IPVS` generic netlink family: every command and every attribute,
+//! parsed and emitted, for clients and servers. This crate does no I/O and has no state.
 //!
 //! There are two ways to read a message and two to write one:
 //!
 //! - [`IpvsMessage`] is the complete message as a tree of enums ([`IpvsAttr`], [`ServiceAttr`],
-//!   [`DestinationAttr`], [`DaemonAttr`], [`StatsAttr`], [`InfoAttr`]), in the manner of the other
-//!   `netlink-packet-*` crates. It keeps the order of the attributes and those it does not know.
-//!   For clients, tools and tests.
-//! - The views in [`policy`] ([`CommandAttrs`](policy::CommandAttrs) and so on) are what a server
-//!   needs: one pass over the bytes, no allocation, and exactly the kernel's validation, with the
-//!   errno and the text that the kernel gives.
+//!   [`DestinationAttr`], [`DaemonAttr`], [`StatsAttr`], [`InfoAttr`]), like in the other
+//!   `netlink-packet-*` crates. It keeps the order of the attributes, and unknown ones. For
+//!   clients, tools and tests.
+//! - The views in [`policy`] ([`CommandAttrs`](policy::CommandAttrs) and so on) are for servers:
+//!   one pass over the bytes, no allocation, and exactly the kernel's validation, with the kernel's
+//!   errno and text.
 //! - [`Emitable`](netlink_packet_core::Emitable) writes an [`IpvsMessage`] to a slice.
 //! - [`writer::Writer`] appends messages to a `Vec<u8>` without building a tree first;
-//!   [`ServiceEntry`], [`DestinationEntry`] and [`DaemonEntry`] are the replies of the kernel,
-//!   attribute for attribute. For dumps of many thousands of objects.
+//!   [`ServiceEntry`], [`DestinationEntry`] and [`DaemonEntry`] are the kernel's replies, attribute
+//!   for attribute. For dumps of many thousands of objects.
 //!
-//! Numbers are in native byte order on the wire, as everywhere in netlink, but for the ports of
-//! services, destinations and tunnels, and for addresses. Where a type says nothing else, a number
-//! is in host order on this side.
+//! Numbers are in native byte order on the wire, as everywhere in netlink, except for the ports of
+//! services, destinations and tunnels, and for addresses. Unless a type states otherwise, its
+//! numbers are in host order.
 //!
 //! # Example
 //!
-//! The request of `ipvsadm -A -t 192.0.2.1:80 -s rr`, and what a server sees of it:
+//! The request of `ipvsadm -A -t 192.0.2.1:80 -s rr`, and how a server decodes it:
 //!
 //! ```
 //! use std::net::IpAddr;
@@ -61,7 +61,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-/// Has the example of the README compiled and run with the tests.
+/// Compiles and runs the example of the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

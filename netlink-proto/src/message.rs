@@ -2,9 +2,9 @@
 
 //! A message of the family: its command and its attributes, without the two headers.
 //!
-//! `NetlinkMessage<GenlMessage<IpvsMessage>>` is the whole of it; the id that the kernel gave the
-//! family goes into `GenlMessage::set_resolved_family_id`. Acknowledgements and ends of dumps
-//! belong to netlink and are not in here.
+//! `NetlinkMessage<GenlMessage<IpvsMessage>>` is the whole message; the id that the kernel assigned
+//! to the family goes into `GenlMessage::set_resolved_family_id`. Acknowledgements and ends of
+//! dumps are part of netlink and not of this crate.
 
 use netlink_packet_core::{DecodeError, Emitable, ErrorContext, ParseableParametrized};
 use netlink_packet_generic::{GenlFamily, GenlHeader};
@@ -14,9 +14,9 @@ use crate::{InfoAttr, IpvsAttr, IpvsCommand, constants::*, nest::parse_all};
 /// A request or a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpvsMessage {
-    /// What it asks for, or answers.
+    /// What it requests, or answers.
     pub cmd: IpvsCommand,
-    /// Version in the generic netlink header. The kernel sends 1 and does not look at it.
+    /// Version in the generic netlink header. The kernel sends 1 and does not check it.
     pub version: u8,
     /// The attributes.
     pub payload: IpvsPayload,
@@ -24,18 +24,18 @@ pub struct IpvsMessage {
 
 /// The attributes of a message, in their order on the wire.
 ///
-/// [`IpvsCommand::SetInfo`] has numbers of its own for its attributes; parsing chooses by the
-/// command, emission takes what is there.
+/// [`IpvsCommand::SetInfo`] has its own numbers for its attributes; parsing selects the variant by
+/// the command, emission writes the attributes of the variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IpvsPayload {
-    /// Of any command but [`IpvsCommand::SetInfo`].
+    /// Those of any command except [`IpvsCommand::SetInfo`].
     Attributes(Vec<IpvsAttr>),
-    /// Of [`IpvsCommand::SetInfo`].
+    /// Those of [`IpvsCommand::SetInfo`].
     Info(Vec<InfoAttr>),
 }
 
 impl IpvsMessage {
-    /// A message of any command but [`IpvsCommand::SetInfo`].
+    /// A message of any command except [`IpvsCommand::SetInfo`].
     pub fn new(cmd: IpvsCommand, attributes: Vec<IpvsAttr>) -> Self {
         Self {
             cmd,
@@ -56,7 +56,7 @@ impl IpvsMessage {
         }
     }
 
-    /// The attributes of any command but [`IpvsCommand::SetInfo`]; none for that one.
+    /// The attributes of any command except [`IpvsCommand::SetInfo`], for which this is empty.
     pub fn attributes(&self) -> &[IpvsAttr] {
         match &self.payload {
             IpvsPayload::Attributes(attributes) => attributes,

@@ -2,20 +2,21 @@
 
 //! Names of schedulers, persistence engines and network interfaces.
 //!
-//! They are bytes to the kernel, so they are bytes here. That a name is too long is for
-//! [`crate::policy`] to say, or for the kernel.
+//! They are bytes in the kernel, and so they are here. Their length is checked by
+//! [`crate::policy`], or by the kernel.
 
 use std::fmt;
 
 use crate::bytes;
 
-/// A string of bytes without a NUL, which need not be UTF-8. On the wire a NUL follows
+/// A string of bytes without a NUL, which need not be UTF-8. On the wire it is followed by a NUL
 /// (`nla_put_string`).
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Name(Vec<u8>);
 
 impl Name {
-    /// A copy of `name` up to its first NUL, if it has one: what the kernel reads.
+    /// A copy of `name` up to its first NUL, if it has one, which is the part that the kernel
+    /// reads.
     pub fn new(name: impl AsRef<[u8]>) -> Self {
         Self(bytes::until_nul(name.as_ref()).to_vec())
     }
@@ -25,7 +26,7 @@ impl Name {
         &self.0
     }
 
-    /// Bytes on the wire: the name and its NUL.
+    /// The length on the wire: the name and its NUL.
     pub(crate) fn wire_len(&self) -> usize {
         self.0.len() + 1
     }

@@ -14,8 +14,8 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - NLA_HEADER_SIZE;
 /// The attributes of a nest, in their order on the wire.
 ///
 /// The kernel's IPVS sends its nests without `NLA_F_NESTED` (`nla_nest_start_noflag`) and does not
-/// ask for the flag; newer clients set it. A nest made from a `Vec` has no flag, a parsed one
-/// remembers, so that emission gives the same bytes.
+/// require the flag; newer clients set it. A nest made from a `Vec` has no flag; a parsed one keeps
+/// it, so that emission returns the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nest<T> {
     /// The attributes.
@@ -55,7 +55,7 @@ where
             attributes: parse_all(nla.value())?,
             flagged: nla.nested_flag(),
         };
-        // What was not padded or not terminated grows by that when it is emitted.
+        // Attributes that had no padding or NUL become longer when they are emitted.
         if nest.value_len() > MAX_VALUE_LEN {
             return Err(DecodeError::from(
                 "the nest is too long to be emitted again",
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// Parses one attribute after the other until the end of the buffer.
+/// Parses attributes until the end of the buffer.
 pub(crate) fn parse_all<T>(buffer: &[u8]) -> Result<Vec<T>, DecodeError>
 where
     T: for<'b> Parseable<NlaBuffer<&'b [u8]>>,

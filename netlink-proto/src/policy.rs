@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a server sees of a request: the kernel's validation and decoding, in one pass.
+//! The kernel's validation and decoding of requests, for servers, in one pass.
 //!
 //! [`CommandAttrs`], [`ServiceAttrs`], [`DestinationAttrs`] and [`DaemonAttrs`] borrow from the
-//! buffer and allocate nothing. They accept and refuse exactly what the kernel's policies do, which
-//! is more than one may think: a number may be longer than its type, bytes after the last
-//! attribute are ignored, the last of two attributes with the same type counts. Whether an
-//! attribute is missing, or its value makes sense, is not their business.
+//! buffer and allocate nothing. They accept and refuse exactly the same as the kernel's policies,
+//! which are lenient: a number may be longer than its type, bytes after the last attribute are
+//! ignored, and of two attributes with the same type the last one counts. They do not check whether
+//! an attribute is missing, or whether its value is valid.
 //! [`CtrlFamilyAttrs`] and [`CtrlPolicyAttrs`] do the same for two commands of the controller.
 //!
 //! Source: `__nla_validate_parse` and `validate_nla` in `lib/nlattr.c`, the policies at the
@@ -44,13 +44,13 @@ pub enum Validation {
     Strict,
 }
 
-/// Walks attributes in their order as `__nla_validate_parse` does, and calls `found` with the type
-/// (without flags) and the payload of each that `rules` knows and that follows its rule.
+/// Iterates over attributes like `__nla_validate_parse`, and calls `found` with the type (without
+/// flags) and the payload of each attribute that has a rule in `rules` and follows it.
 ///
-/// The rule for type `n` is `rules[n]`; type 0 and those past the end are skipped, or refused where
-/// validation is strict. The walk ends at the first header that is not whole, shorter than itself
-/// or longer than the rest. It returns how many bytes are left there; strict validation refuses
-/// those too. The first violation ends the walk.
+/// The rule for type `n` is `rules[n]`; type 0 and types past the end are skipped, or refused by
+/// strict validation. The iteration ends at the first header that is incomplete, or whose length is
+/// shorter than the header or longer than the rest. It returns the number of remaining bytes;
+/// strict validation refuses those, too. The first violation ends the iteration.
 pub fn walk<'a>(
     buffer: &'a [u8],
     rules: &[Rule],
@@ -95,6 +95,6 @@ pub fn walk<'a>(
 fn next(buffer: &[u8]) -> Option<(u16, &[u8])> {
     let length = usize::from(u16::from_ne_bytes(bytes::first(buffer)?));
     let raw_type = u16::from_ne_bytes(bytes::first(buffer.get(2..)?)?);
-    // A length below the header's gives no range, one past the end no slice.
+    // A length below that of the header gives no range, one past the end no slice.
     Some((raw_type, buffer.get(NLA_HEADER_SIZE..length)?))
 }

@@ -2,8 +2,8 @@
 
 //! One attribute of a service: `IPVS_SVC_ATTR_*`.
 //!
-//! Which of them a command needs is not checked. Source: `ip_vs_genl_fill_service` and
-//! `ip_vs_genl_parse_service` in `net/netfilter/ipvs/ip_vs_ctl.c`.
+//! Whether all attributes that a command requires are present is not checked. Source:
+//! `ip_vs_genl_fill_service` and `ip_vs_genl_parse_service` in `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
 
@@ -15,15 +15,15 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceAttr {
-    /// Address family of the service. Every request that names a service needs it.
+    /// Address family of the service. Every request about a service requires it.
     Af(AddressFamily),
     /// Layer 4 protocol, `IPPROTO_*`.
     Protocol(u16),
-    /// Virtual address. 16 bytes from the kernel; read as 4 bytes for IPv4.
+    /// Virtual address. The kernel sends 16 bytes; for IPv4 the first 4 are used.
     Addr(Address),
     /// Virtual port, in host order here and in network order on the wire.
     Port(u16),
-    /// Firewall mark: the service is named by it instead of protocol, address and port.
+    /// Firewall mark: it identifies the service instead of protocol, address and port.
     Fwmark(u32),
     /// Name of the scheduler; at most 15 bytes. The kernel sends `none` for a service without one.
     SchedName(Name),
@@ -32,9 +32,9 @@ pub enum ServiceAttr {
     /// Persistence timeout, seconds.
     Timeout(u32),
     /// Persistence granularity. For IPv4 an address mask, whose bytes are in network order: they
-    /// are `to_ne_bytes()` of this. For IPv6 the length of a prefix, as a plain number.
+    /// are `to_ne_bytes()` of this. For IPv6 a prefix length, as a plain number.
     ///
-    /// The kernel keeps the bytes as they came (`nla_get_be32` does not swap); so does this.
+    /// The kernel stores the bytes unchanged (`nla_get_be32` does not swap); so does this.
     Netmask(u32),
     /// Statistics with 32-bit counters. Only in replies.
     Stats(Nest<StatsAttr>),
@@ -42,7 +42,7 @@ pub enum ServiceAttr {
     PeName(Name),
     /// Statistics with 64-bit counters. Only in replies.
     Stats64(Nest<StatsAttr>),
-    /// One that this crate does not know.
+    /// An unknown attribute.
     Other(DefaultNla),
 }
 

@@ -2,9 +2,9 @@
 
 //! Statistics of a service or a destination, in the kernel's two forms.
 //!
-//! Every service and every destination is sent with both, one after the other: `*_ATTR_STATS`,
-//! where all but the bytes are 32 bits and wrap, and `*_ATTR_STATS64` (since Linux 4.1). They use
-//! the same attribute types, so it is the length of a payload that tells the width. Source:
+//! Every service and every destination is sent with both forms: `*_ATTR_STATS`, in which all
+//! counters except the bytes have 32 bits and wrap, then `*_ATTR_STATS64` (since Linux 4.1). They
+//! use the same attribute types, so the length of a payload determines the width. Source:
 //! `ip_vs_genl_fill_stats` and `ip_vs_genl_fill_stats64` in `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 use netlink_packet_core::{DecodeError, DefaultNla, ErrorContext, Nla, NlaBuffer, Parseable};
@@ -14,9 +14,9 @@ use crate::{bytes, constants::*, unknown};
 /// A counter or a rate, and its width on the wire. Native byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// In `*_ATTR_STATS`, but for the bytes.
+    /// In `*_ATTR_STATS`, except for the bytes.
     U32(u32),
-    /// In `*_ATTR_STATS64`, and the bytes in either.
+    /// In `*_ATTR_STATS64`, and the bytes in both.
     U64(u64),
 }
 
@@ -29,7 +29,7 @@ impl Counter {
         }
     }
 
-    /// The low 32 bits: what the kernel's `(u32)` cast leaves.
+    /// The low 32 bits, like the kernel's `(u32)` cast.
     pub(crate) fn low(number: u64) -> u32 {
         u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX)
     }
@@ -71,20 +71,20 @@ pub enum StatsAttr {
     InBytes(Counter),
     /// Outgoing bytes.
     OutBytes(Counter),
-    /// Connections a second, averaged.
+    /// Connections per second, averaged.
     Cps(Counter),
-    /// Incoming packets a second, averaged.
+    /// Incoming packets per second, averaged.
     InPps(Counter),
-    /// Outgoing packets a second, averaged.
+    /// Outgoing packets per second, averaged.
     OutPps(Counter),
-    /// Incoming bytes a second, averaged.
+    /// Incoming bytes per second, averaged.
     InBps(Counter),
-    /// Outgoing bytes a second, averaged.
+    /// Outgoing bytes per second, averaged.
     OutBps(Counter),
-    /// Empty: what comes before a 64-bit number where the architecture wants those aligned. On
-    /// x86-64 and arm64 the kernel sends none.
+    /// Empty padding before a 64-bit number, on architectures that require alignment. On x86-64 and
+    /// arm64 the kernel sends none.
     Pad,
-    /// One that this crate does not know.
+    /// An unknown attribute.
     Other(DefaultNla),
 }
 
@@ -178,20 +178,20 @@ pub struct Stats {
     pub inbytes: u64,
     /// Outgoing bytes.
     pub outbytes: u64,
-    /// Connections a second.
+    /// Connections per second.
     pub cps: u64,
-    /// Incoming packets a second.
+    /// Incoming packets per second.
     pub inpps: u64,
-    /// Outgoing packets a second.
+    /// Outgoing packets per second.
     pub outpps: u64,
-    /// Incoming bytes a second.
+    /// Incoming bytes per second.
     pub inbps: u64,
-    /// Outgoing bytes a second.
+    /// Outgoing bytes per second.
     pub outbps: u64,
 }
 
 impl Stats {
-    /// The payload of `*_ATTR_STATS`, in the kernel's order. What does not fit 32 bits is cut.
+    /// The payload of `*_ATTR_STATS`, in the kernel's order. Numbers are truncated to 32 bits.
     pub fn to_attrs32(&self) -> Vec<StatsAttr> {
         self.to_attrs(|number| Counter::U32(Counter::low(number)))
     }
@@ -216,7 +216,7 @@ impl Stats {
         ]
     }
 
-    /// The numbers of a parsed nest of either form. Those that are not in it are zero.
+    /// The numbers of a parsed nest of either form. Missing ones are zero.
     pub fn from_attrs(attributes: &[StatsAttr]) -> Self {
         let mut stats = Self::default();
         for attribute in attributes {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the numbers in the attributes mean.
+//! Types for the numbers in attributes.
 //!
-//! Every one of these can be made from any number and gives that number back: a value that the
-//! kernel would refuse is for the kernel, or a server in its place, to refuse.
+//! Each of them can be made from any number and converts back to it: refusing invalid values is
+//! left to the kernel, or to a server in its place.
 
 use crate::bytes;
 
-/// Makes an enum of numbers that names the known ones and keeps the others.
+/// Defines an enum with names for the known numbers that keeps the others.
 macro_rules! lossless_enum {
     (
         $(#[$outer:meta])*
@@ -60,7 +60,7 @@ lossless_enum! {
     ForwardMethod: u32 {
         /// Masquerading, `ipvsadm -m`.
         Masq = 0,
-        /// This machine.
+        /// The server is this machine.
         Local = 1,
         /// Tunnelling, `ipvsadm -i`.
         Tunnel = 2,
@@ -94,13 +94,13 @@ lossless_enum! {
 }
 
 lossless_enum! {
-    /// Which end of the connection synchronisation a daemon is: `IP_VS_STATE_*`.
+    /// The state of a sync daemon: `IP_VS_STATE_*`.
     SyncState: u32 {
         /// Stopped.
         None = 0,
-        /// Sends.
+        /// Sends connections.
         Master = 1,
-        /// Receives.
+        /// Receives connections.
         Backup = 2,
     }
 }
@@ -112,16 +112,16 @@ lossless_enum! {
 pub struct ServiceFlags {
     /// The flags: the constants of this type.
     pub flags: u32,
-    /// Those of the flags that are to be set or cleared.
+    /// The flags to set or clear.
     pub mask: u32,
 }
 
 impl ServiceFlags {
-    /// `IP_VS_SVC_F_PERSISTENT`: connections of one client stay on one server.
+    /// `IP_VS_SVC_F_PERSISTENT`: connections of one client go to the same server.
     pub const PERSISTENT: u32 = 0x01;
     /// `IP_VS_SVC_F_HASHED`: the service is in the table; the kernel sets it.
     pub const HASHED: u32 = 0x02;
-    /// `IP_VS_SVC_F_ONEPACKET`: schedule every packet by itself.
+    /// `IP_VS_SVC_F_ONEPACKET`: schedule every packet independently.
     pub const ONE_PACKET: u32 = 0x04;
     /// `IP_VS_SVC_F_SCHED1`, for sh and mh: fall back to another server.
     pub const SCHED1: u32 = 0x08;
@@ -133,7 +133,7 @@ impl ServiceFlags {
     /// Length on the wire.
     pub const LEN: usize = 8;
 
-    /// What `nla_memcpy` makes of the payload of an attribute: shorter ones are filled with zeroes.
+    /// Reads a payload like `nla_memcpy`: shorter ones are padded with zeros.
     pub(crate) fn first_of(payload: &[u8]) -> Self {
         Self {
             flags: u32::from_ne_bytes(bytes::zero_filled(payload)),
@@ -141,7 +141,7 @@ impl ServiceFlags {
         }
     }
 
-    /// As on the wire.
+    /// The bytes on the wire.
     pub(crate) fn to_wire(self) -> [u8; Self::LEN] {
         let mut wire = [0; Self::LEN];
         let (flags, mask) = wire.split_at_mut(4);
@@ -150,7 +150,7 @@ impl ServiceFlags {
         wire
     }
 
-    /// What a service's flags become: `old` with those of `mask` replaced.
+    /// The new flags of a service: `old` with those in `mask` replaced.
     pub const fn apply(self, old: u32) -> u32 {
         (old & !self.mask) | (self.flags & self.mask)
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Appends messages and attributes to a buffer, as the kernel's `nla_put_*` do.
+//! Appends messages and attributes to a buffer, like the kernel's `nla_put_*`.
 //!
-//! Lengths are filled in when a nest or a message ends, so nothing is measured first and nothing is
-//! allocated but the buffer. It does not check what is put together.
+//! Lengths are filled in when a nest or a message ends, so nothing is measured first and only the
+//! buffer is allocated. It does not check whether the attributes make sense together.
 
 use netlink_packet_core::{Emitable, NLA_ALIGNTO, NLA_HEADER_SIZE, NetlinkHeader};
 use netlink_packet_generic::{GenlHeader, constants::GENL_HDRLEN};
@@ -15,21 +15,22 @@ const NLMSG_HDRLEN: usize = 16;
 
 /// Appends to a buffer.
 ///
-/// An attribute's length has 16 bits. One that would be longer is not written at all, nor is a nest
-/// that grew too long; a message is not limited. Everything that this crate writes is far shorter.
+/// An attribute's length has 16 bits. A longer one is not written at all, and neither is a nest
+/// that becomes too long; the length of a message is not limited. Everything that this crate writes
+/// is far shorter.
 #[derive(Debug)]
 pub struct Writer<'a> {
     buffer: &'a mut Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    /// Appends to what is in `buffer`.
+    /// Appends to the contents of `buffer`.
     pub fn new(buffer: &'a mut Vec<u8>) -> Self {
         Self { buffer }
     }
 
-    /// A message: both headers, what `body` puts, and the length over all of it. The length in
-    /// `header` does not matter.
+    /// Writes a message: both headers and the body, with the total length. The length in `header`
+    /// is ignored.
     pub fn message(
         &mut self,
         mut header: NetlinkHeader,
@@ -87,7 +88,7 @@ impl<'a> Writer<'a> {
         self.put(kind, &value.to_ne_bytes());
     }
 
-    /// `nla_put_u64_64bit` where no padding is needed: native byte order.
+    /// `nla_put_u64_64bit` on architectures without padding: native byte order.
     pub fn put_u64(&mut self, kind: u16, value: u64) {
         self.put(kind, &value.to_ne_bytes());
     }
@@ -97,7 +98,7 @@ impl<'a> Writer<'a> {
         self.put_parts(kind, bytes::until_nul(value), &[0]);
     }
 
-    /// An attribute with the attributes that `body` puts; without `NLA_F_NESTED`, as IPVS does,
+    /// An attribute with the attributes that `body` writes; without `NLA_F_NESTED`, like IPVS,
     /// unless `kind` has it (`nla_nest_start_noflag`, `nla_nest_end`).
     pub fn nest(&mut self, kind: u16, body: impl FnOnce(&mut Self)) {
         let start = self.buffer.len();
@@ -113,7 +114,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Anything that can emit itself: an attribute of this crate, say. Measured first.
+    /// Any type that can emit itself, such as an attribute of this crate. It is measured first.
     pub fn emit(&mut self, what: &impl Emitable) {
         let start = self.buffer.len();
         self.buffer.resize(start + what.buffer_len(), 0);

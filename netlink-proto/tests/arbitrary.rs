@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! No bytes make anything here panic, and what parses says the same when it is emitted again.
+//! No input bytes cause a panic, and parsed messages are the same when they are emitted again.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -20,8 +20,8 @@ use netlink_packet_ipvs::{
 };
 use proptest::{collection::vec, prelude::*};
 
-/// Mostly well-formed attributes, so that more than the first is looked at; nests among them; now
-/// and then a length that lies, or bytes at the end.
+/// Mostly well-formed attributes, so that more than the first is parsed; including nests, and
+/// sometimes a wrong length, or bytes at the end.
 fn attributes() -> impl Strategy<Value = Vec<u8>> {
     let leaf = vec(any::<u8>(), 0..24);
     let stream = leaf.prop_recursive(3, 64, 6, |inner| {
@@ -50,7 +50,7 @@ fn emitted(what: &impl Emitable) -> Vec<u8> {
     bytes
 }
 
-/// What parses is stable: it is emitted as it was before.
+/// Emitting and parsing again gives the same attributes.
 fn stable<A>(bytes: &[u8])
 where
     A: Emitable + std::fmt::Debug + for<'a> Parseable<NlaBuffer<&'a [u8]>>,
@@ -66,7 +66,7 @@ where
     }
 }
 
-/// An error is about something in the buffer.
+/// An error refers to a position in the buffer.
 fn plausible<T>(bytes: &[u8], result: Result<T, PolicyError>) {
     if let Err(error) = result {
         assert!(error.offset < bytes.len(), "{error:?}");
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn what_parses_is_stable(bytes in attributes()) {
+    fn parsed_attributes_are_stable(bytes in attributes()) {
         stable::<IpvsAttr>(&bytes);
         stable::<ServiceAttr>(&bytes);
         stable::<DestinationAttr>(&bytes);
@@ -141,7 +141,7 @@ proptest! {
             ) {
                 continue;
             }
-            // The last of each kind counts.
+            // The last attribute of each type counts.
             let same = |other: &&ServiceAttr| discriminant(*other) == discriminant(attribute);
             prop_assert_eq!(viewed.iter().find(same), tree.iter().rev().find(same));
         }

@@ -109,7 +109,7 @@ fn parsed_and_emitted_again() {
     }
 }
 
-/// The requests, the ones in error messages too, are what a server would get.
+/// The requests, including those in error messages, are what a server would receive.
 #[test]
 fn requests_pass_the_policy() {
     let mut seen = 0;
@@ -156,7 +156,7 @@ fn requests_pass_the_policy() {
     assert!(seen >= 15, "only {seen} requests");
 }
 
-/// The view says what the tree says.
+/// Compares the view with the tree.
 fn agrees(view: &ServiceAttrs<'_>, nest: &Nest<ServiceAttr>, name: &str) {
     let mut attributes = Vec::new();
     attributes.extend(view.af.map(ServiceAttr::Af));
@@ -178,7 +178,7 @@ fn agrees(view: &ServiceAttrs<'_>, nest: &Nest<ServiceAttr>, name: &str) {
     }
 }
 
-/// The kernel's replies come out the same from the entries, in order and padding.
+/// The kernel's replies are reproduced from the entries, in order and padding.
 #[test]
 fn replies_written_again() {
     let mut written = BTreeMap::<&str, usize>::new();
@@ -199,7 +199,7 @@ fn replies_written_again() {
                 version: 1,
             };
             let what = match (attributes.service, attributes.dest, attributes.daemon) {
-                // The reply to GET_INFO has the same numbers for something else.
+                // The reply to GET_INFO uses the same numbers for other attributes.
                 _ if parsed.cmd == IpvsCommand::SetInfo => continue,
                 (Some(service), ..) => {
                     write(&mut again, original, genl, |w| {
@@ -311,7 +311,7 @@ fn daemon_entry(nest: &[u8]) -> DaemonEntry<'_> {
 }
 
 #[test]
-fn the_family_is_described_as_the_kernel_does() {
+fn the_family_is_described_like_by_the_kernel() {
     let captures = captures();
     let reply = &captures["getfamily.reply"][0];
     let NetlinkPayload::InnerMessage(parsed) = Ctrl::deserialize(reply).unwrap().payload else {

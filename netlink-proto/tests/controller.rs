@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The policy code against a real kernel: `data/controller.txt` holds 400 odd requests to the
-//! controller and what a kernel answered, errno, offset and text. GETFAMILY validates liberally,
-//! GETPOLICY strictly. `data/controller.py` says how it was made.
+//! The policy code compared with a real kernel: `data/controller.txt` has about 400 requests to the
+//! controller and the kernel's answers, with errno, offset and text. GETFAMILY validates liberally,
+//! GETPOLICY strictly. `data/controller.py` created it.
 
 #![cfg(target_endian = "little")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -59,7 +59,7 @@ fn refused(error: PolicyError) -> (i32, Option<usize>, Option<&'static str>) {
     (error.errno(), offset, error.message())
 }
 
-/// What the controller finds, once the attributes are accepted.
+/// The controller's result, once the attributes are accepted.
 fn lookup(family: &CtrlFamilyAttrs<'_>) -> i32 {
     match (family.family_name, family.family_id) {
         (Some(b"nlctrl"), _) | (None, Some(GENL_ID_CTRL)) => 0,
@@ -69,7 +69,7 @@ fn lookup(family: &CtrlFamilyAttrs<'_>) -> i32 {
 }
 
 #[test]
-fn the_kernel_says_the_same() {
+fn the_kernel_gives_the_same_answers() {
     let answers = answers();
     assert_eq!(answers.len(), 400);
     for answer in answers {
@@ -84,7 +84,7 @@ fn the_kernel_says_the_same() {
                 assert_eq!(ours, kernel, "{shown}");
             }
             CTRL_CMD_GETPOLICY => match CtrlPolicyAttrs::decode(&answer.attributes) {
-                // What it then finds or not is told without a text.
+                // A failed look-up has no text.
                 Ok(_) => assert_eq!(answer.text, None, "{shown}"),
                 Err(error) => assert_eq!(refused(error), kernel, "{shown}"),
             },

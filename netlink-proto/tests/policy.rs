@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The kernel's rules for attributes, rule by rule. `tests/controller.rs` holds the walker against
-//! the answers of a real kernel; this is for the rules that only IPVS uses, and for its tables.
+//! The kernel's rules for attributes, rule by rule. `tests/controller.rs` compares the walker with
+//! the answers of a real kernel; this file tests the rules that only IPVS uses, and its tables.
 
 #![cfg(target_endian = "little")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -97,7 +97,7 @@ fn each_rule() {
             *liberal,
             "{rule:?} {payload:?}"
         );
-        // The flag is looked at after the length of a number and before all else.
+        // The flag is checked after the length of a number and before everything else.
         let flagged = match (rule, strict) {
             (_, Some(WrongLength | Unsupported)) => *strict,
             _ => Some(NestedUnexpected),
@@ -151,7 +151,7 @@ fn each_error_has_the_kernels_errno_and_words() {
 
 type Seen<'a> = Vec<(u16, &'a [u8])>;
 
-/// What the walk sees of a buffer: types and payloads, and how it ends.
+/// The result of walking a buffer: types and payloads, and how it ends.
 fn walked(buffer: &[u8], validation: Validation) -> (Seen<'_>, Result<usize, PolicyError>) {
     let mut seen = Vec::new();
     let rules = [Rule::Unspec(0), Rule::Binary(8), Rule::U16];
@@ -167,7 +167,7 @@ fn the_walk_ends_where_the_kernels_does() {
     let ok: [(u16, &[u8]); 2] = [(1, b"abc"), (2, b"de")];
     let both = [one.clone(), two.clone()].concat();
     assert_eq!(walked(&both, Strict), (ok.to_vec(), Ok(0)));
-    // The padding of the last may be missing; the walk looks at whole attributes only.
+    // The padding of the last attribute may be missing; the walk only needs whole attributes.
     assert_eq!(walked(&both[..14], Strict), (ok.to_vec(), Ok(0)));
     let first = &ok[..1];
     for (end, leftover) in [
@@ -218,7 +218,7 @@ fn unknown_types_are_skipped_or_refused() {
         };
         assert_eq!(walked(&bytes, Strict).1, Err(error), "{unknown}");
     }
-    // Flags are no part of the type.
+    // Flags are not part of the type.
     let bytes = attribute(0xc000 | 2, b"yz");
     assert_eq!(walked(&bytes, Liberal).0, [(2, &b"yz"[..])]);
 }
@@ -243,7 +243,7 @@ fn the_first_violation_counts() {
     assert_eq!(walked(&bytes, Liberal).1, Err(error));
 }
 
-/// Every entry of the kernel's four policies: too short, or too long, is noticed by type.
+/// Every entry of the kernel's four policies: too short or too long payloads are detected by type.
 #[test]
 fn each_table() {
     type Decode = fn(&[u8]) -> Result<(), PolicyError>;
@@ -293,7 +293,7 @@ fn each_table() {
                 }
             }
         }
-        // Nothing is known past the last.
+        // No type is defined past the last one.
         let past = u16::try_from(rules.len() + 1).unwrap();
         assert_eq!(decode(&attribute(past, b"")), Ok(()), "{name}");
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Every attribute of every nest, against its bytes: emitted, parsed, and both the same.
+//! Every attribute of every nest, compared with its bytes: emitted and parsed.
 
 #![cfg(target_endian = "little")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -18,7 +18,8 @@ use netlink_packet_ipvs::{
     StatsAttr, SyncState, TunnelType,
 };
 
-/// The attribute has this type and payload on the wire, and comes back from them.
+/// Checks the attribute's type and payload on the wire, and that they are parsed to the same
+/// attribute.
 #[track_caller]
 fn check<A>(attribute: A, kind: u16, payload: &[u8])
 where
@@ -228,7 +229,7 @@ fn information() {
     check(InfoAttr::Other(unknown()), 99, &[1, 2, 3]);
 }
 
-/// Netlink has none that are both, and such a one would be emitted as another.
+/// Netlink has no attributes with both flags, and such a one would be emitted differently.
 #[test]
 fn an_unknown_attribute_keeps_its_flag_and_has_one_at_most() {
     let attribute = |flags: u16| {
@@ -247,7 +248,7 @@ fn an_unknown_attribute_keeps_its_flag_and_has_one_at_most() {
     assert!(both.is_err(), "{both:?}");
 }
 
-/// The same bytes mean other things in the reply to GET_INFO.
+/// The same bytes have another meaning in the reply to GET_INFO.
 #[test]
 fn the_command_decides_what_attributes_mean() {
     let info = IpvsMessage::info(0x01_02_01, 4096);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Values: what they mean, and which cannot be.
+//! Values: their meaning, and invalid ones.
 
 #![cfg(target_endian = "little")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -18,7 +18,7 @@ fn v6() -> Address {
     "2001:db8::1".parse::<std::net::IpAddr>().unwrap().into()
 }
 
-/// Some clients send an IPv4 address as 4 bytes, and are answered with 16.
+/// Some clients send an IPv4 address as 4 bytes; the answer has 16.
 #[test]
 fn a_short_address_is_filled_with_zeroes_and_kept_short() {
     let wire = [8, 0, 3, 0, 192, 0, 2, 1];
@@ -33,7 +33,7 @@ fn a_short_address_is_filled_with_zeroes_and_kept_short() {
 }
 
 #[test]
-fn what_no_attribute_can_be_is_an_error() {
+fn invalid_attributes_are_errors() {
     let parse = |wire: &[u8]| {
         let nla = NlaBuffer::new_checked(wire).unwrap();
         ServiceAttr::parse(&nla).map_err(|error| error.to_string())
@@ -45,11 +45,11 @@ fn what_no_attribute_can_be_is_an_error() {
             .unwrap_err()
             .contains("IPVS_SVC_ATTR 4")
     );
-    // A nest that would not fit once its last attribute is padded.
+    // A nest that would be too long once its last attribute is padded.
     let mut longest = [255, 255, 1, 0, 251, 255, 99, 0].to_vec();
     longest.resize(65535, 1);
     assert!(IpvsAttr::parse(&NlaBuffer::new_checked(&longest[..]).unwrap()).is_err());
-    // A nest that holds less than it says.
+    // A nest that is shorter than its length.
     assert!(parse(&[8, 0, 10, 0, 9, 0, 1, 0]).is_err());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the views read: which field from which attribute, in which byte order.
+//! The fields of the views: from which attribute, and in which byte order.
 
 #![cfg(target_endian = "little")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -133,7 +133,7 @@ fn the_controllers_two_commands() {
         (view.family_id, view.family_name),
         (Some(16), Some(&b"IPVS"[..]))
     );
-    // GETFAMILY ends at type 2 and skips others; GETPOLICY knows type 10 and refuses 3.
+    // GETFAMILY ends at type 2 and skips others; GETPOLICY defines type 10 and refuses 3.
     let with_three = [both.clone(), attribute(3, &[1; 4])].concat();
     assert_eq!(CtrlFamilyAttrs::decode(&with_three), Ok(view));
     let strict = CtrlFamilyAttrs::decode_with(&with_three, Strict).unwrap_err();
@@ -155,6 +155,6 @@ fn an_error_in_a_nest_is_found_in_the_message() {
         (8, 20)
     );
     assert_eq!(message[20..22], [4, 0]);
-    // Of something else it says nothing.
+    // For another buffer, the error is unchanged.
     assert_eq!(error.within(&[], daemon), error);
 }

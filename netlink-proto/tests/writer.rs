@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The writer: padding, lengths, and what does not fit.
+//! The writer: padding, lengths, and attributes that are too long.
 
 #![cfg(target_endian = "little")]
 
@@ -41,7 +41,7 @@ fn numbers_and_strings() {
 }
 
 #[test]
-fn a_message_follows_what_was_there() {
+fn a_message_is_appended_to_the_buffer() {
     let mut header = NetlinkHeader::default();
     header.message_type = 0x20;
     header.flags = 2;
@@ -61,7 +61,7 @@ fn a_message_follows_what_was_there() {
 }
 
 #[test]
-fn what_does_not_fit_is_left_out() {
+fn attributes_that_are_too_long_are_left_out() {
     let longest = vec![1; usize::from(u16::MAX) - 4];
     assert_eq!(written(|w| w.put(1, &longest)).len(), 65536);
     assert_eq!(written(|w| w.put(1, &[&longest[..], &[1]].concat())), []);

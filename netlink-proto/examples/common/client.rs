@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Sends requests to generic netlink and takes the answers, one request at a time.
+//! Sends requests to generic netlink and receives the answers, one request at a time.
 
 use std::{
     fmt::Debug,
@@ -26,7 +26,7 @@ use super::Failure;
 /// The kernel's datagrams have at most 32 KiB.
 const LONGEST_DATAGRAM: usize = 64 * 1024;
 
-/// A socket, and what the family's id is on this machine.
+/// A socket, and the family's id on this machine.
 pub(crate) struct Client {
     socket: OwnedFd,
     family: u16,
@@ -34,7 +34,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Opens a socket and asks the controller for IPVS, which makes the kernel load it if it can.
+    /// Opens a socket and asks the controller for IPVS, which makes the kernel load the module if
+    /// possible.
     pub(crate) fn open() -> Result<Self, Failure> {
         let socket = socket(
             AddressFamily::Netlink,
@@ -43,8 +44,8 @@ impl Client {
             SockProtocol::NetlinkGeneric,
         )
         .map_err(|errno| Failure::System("cannot open a netlink socket", errno))?;
-        // The kernel chooses the address. The socket is not connected: sockvs can answer only
-        // those that are not.
+        // The kernel chooses the address. The socket is not connected: sockvs can only answer
+        // unconnected sockets.
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))
             .map_err(|errno| Failure::System("cannot bind a netlink socket", errno))?;
         let mut client = Self {
@@ -56,7 +57,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Asks for a list.
+    /// Requests a dump.
     pub(crate) fn dump(
         &mut self,
         command: IpvsCommand,
@@ -84,7 +85,7 @@ impl Client {
     }
 
     /// Sends a request, and collects the answers up to the acknowledgement (`NLM_F_ACK`) or the end
-    /// of the list (`NLM_F_DUMP`): one of the two must be among the flags.
+    /// of the dump (`NLM_F_DUMP`): one of the two must be among the flags.
     pub(crate) fn ask<F>(&mut self, payload: F, flags: u16) -> Result<Vec<F>, Failure>
     where
         F: GenlFamily + Emitable + ParseableParametrized<[u8], GenlHeader> + Debug,
@@ -104,8 +105,8 @@ impl Client {
 
         let mut answers = Vec::new();
         let mut buffer = vec![0; LONGEST_DATAGRAM];
-        // With MSG_TRUNC it says how long the datagram was, even if the buffer was too short. Who
-        // sent it is not looked at: sockvs answers from a port of its own, and the kernel lets no
+        // With MSG_TRUNC, it returns the length of the datagram even if the buffer was too short.
+        // The sender is not checked: sockvs answers from its own port, and the kernel lets no
         // program without privileges send here.
         let receive = |buffer: &mut [u8]| {
             recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_TRUNC)
@@ -123,8 +124,8 @@ impl Client {
     }
 }
 
-/// Takes the messages of a datagram that answer the request with this number. Tells whether the
-/// last of them was among them.
+/// Parses the messages of a datagram that answer the request with this sequence number. Returns
+/// whether the last answer was among them.
 pub(crate) fn take<F>(datagram: &[u8], sequence: u32, answers: &mut Vec<F>) -> Result<bool, Failure>
 where
     F: ParseableParametrized<[u8], GenlHeader> + Debug,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What can go wrong, in one line, and what to do about it, in another.
+//! The errors of the examples: one line with the error, and one with what to do about it.
 
 use std::{fmt, io, process::ExitCode};
 
@@ -10,25 +10,25 @@ use nix::errno::Errno;
 /// Why an example ends.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The controller knows no family of the name.
+    /// The controller has no family of this name.
     NoFamily,
-    /// A system call failed: what was tried, and why it failed.
+    /// A system call failed: the operation, and the error.
     System(&'static str, Errno),
     /// The kernel, or sockvs, refused a request.
     Refused(Errno),
-    /// An answer makes no sense.
+    /// An answer is invalid.
     Answer(String),
     /// The output cannot be written.
     Output(io::Error),
 }
 
 impl Failure {
-    /// A refusal by its code in the message: a negative errno.
+    /// A refusal with the code in the message: a negative errno.
     pub(crate) fn refused(code: i32) -> Self {
         Self::Refused(Errno::from_raw(code.saturating_neg()))
     }
 
-    /// What a failure means where the controller was asked for the family.
+    /// The meaning of a failure of the request to the controller.
     pub(crate) fn of_controller(self) -> Self {
         match self {
             Self::Refused(Errno::ENOENT) => Self::NoFamily,
@@ -74,8 +74,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Says what went wrong, and makes the exit status of it. That the reader of a pipe has had enough
-/// (`| head`) is no failure.
+/// Prints the error, and returns the exit status. That the reader of a pipe has closed it (`|
+/// head`) is no error.
 pub(crate) fn exit_code(example: &str, result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

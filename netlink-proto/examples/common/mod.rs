@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the examples share: a client of the family, its failures, and how a service is called.
+//! What the examples share: a client of the family, its errors, and the names of services.
 
 pub(crate) mod client;
 mod failure;

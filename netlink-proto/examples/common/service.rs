@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 
 use netlink_packet_ipvs::{AddressFamily, IpvsAttr, IpvsMessage, ServiceAttr};
 
-/// What names a service, in the order in which ipvsadm sorts: firewall mark (0 where there is an
-/// address), address family, protocol, address and port.
+/// The key of a service, in the order in which ipvsadm sorts: firewall mark (0 for an address),
+/// address family, protocol, address and port.
 type Key = (u32, u16, u16, [u8; 16], u16);
 
-/// The attributes of the service in an answer; none if there is no service in it.
+/// The attributes of the service in an answer; empty if there is no service in it.
 pub(crate) fn nest(answer: &IpvsMessage) -> &[ServiceAttr] {
     answer
         .attributes()
@@ -22,12 +22,12 @@ pub(crate) fn nest(answer: &IpvsMessage) -> &[ServiceAttr] {
         .unwrap_or_default()
 }
 
-/// Sorts services as ipvsadm does: the kernel sends them in the order of a hash.
+/// Sorts services like ipvsadm: the kernel sends them in the order of a hash.
 pub(crate) fn sort(services: &mut [IpvsMessage]) {
     services.sort_by_cached_key(|service| key(nest(service)));
 }
 
-/// What ipvsadm calls a service: `TCP  192.0.2.1:80`, or `FWM  7` for a firewall mark.
+/// A service's name in ipvsadm: `TCP  192.0.2.1:80`, or `FWM  7` for a firewall mark.
 pub(crate) fn name(service: &[ServiceAttr]) -> String {
     let (fwmark, family, protocol, octets, port) = key(service);
     let family = AddressFamily::from(family);

@@ -16,8 +16,8 @@ const RULES: [Rule; IPVS_CMD_ATTR_MAX as usize + 1] = {
     rules
 };
 
-/// The attributes of a request, after the generic netlink header. Nests are not looked into: the
-/// kernel parses each when it needs it, and many commands never do.
+/// The attributes of a request, after the generic netlink header. Nests are not parsed: the kernel
+/// parses each when it needs it, and many commands never do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommandAttrs<'a> {
     /// Payload of the service's nest, for [`ServiceAttrs`](super::ServiceAttrs).
@@ -32,12 +32,12 @@ pub struct CommandAttrs<'a> {
     pub timeout_tcp_fin: Option<u32>,
     /// UDP timeout, seconds.
     pub timeout_udp: Option<u32>,
-    /// How many bytes after the last attribute were ignored.
+    /// The number of bytes after the last attribute, which were ignored.
     pub leftover: usize,
 }
 
 impl<'a> CommandAttrs<'a> {
-    /// Decodes and validates liberally, as all of the family's commands do.
+    /// Decodes and validates liberally, as for all of the family's commands.
     pub fn decode(attributes: &'a [u8]) -> Result<Self, PolicyError> {
         let mut view = Self::default();
         view.leftover = walk(attributes, &RULES, Validation::Liberal, |kind, payload| {
@@ -55,7 +55,7 @@ impl<'a> CommandAttrs<'a> {
         Ok(view)
     }
 
-    /// What the kernel says in an extended acknowledgement although it accepts the attributes.
+    /// The kernel's warning in an extended acknowledgement although it accepts the attributes.
     pub fn warning(&self) -> Option<&'static str> {
         (self.leftover > 0).then_some(LEFTOVER)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The requests to the controller (`nlctrl`) that name a family: how a client finds IPVS.
+//! The requests to the controller (`nlctrl`) that name a family, by which a client finds IPVS.
 //!
 //! Its replies are in [`crate::new_family`]; the whole controller is in `netlink-packet-generic`.
 
@@ -23,21 +23,21 @@ const POLICY_RULES: [Rule; CTRL_ATTR_OP as usize + 1] = {
     rules
 };
 
-/// The attributes of `CTRL_CMD_GETFAMILY`: `ctrl_policy_family`. Where both are there, the name
-/// counts.
+/// The attributes of `CTRL_CMD_GETFAMILY`: `ctrl_policy_family`. If both are present, the name
+/// takes precedence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CtrlFamilyAttrs<'a> {
     /// Id of the family.
     pub family_id: Option<u16>,
     /// Name of the family, up to its NUL; at most 15 bytes.
     pub family_name: Option<&'a [u8]>,
-    /// How many bytes after the last attribute were ignored.
+    /// The number of bytes after the last attribute, which were ignored.
     pub leftover: usize,
 }
 
 impl<'a> CtrlFamilyAttrs<'a> {
-    /// Decodes as the kernel does: liberally, since the command has `GENL_DONT_VALIDATE_STRICT`. In
-    /// a dump the kernel does not look at the attributes at all.
+    /// Decodes like the kernel: liberally, since the command has `GENL_DONT_VALIDATE_STRICT`. For a
+    /// dump the kernel ignores the attributes.
     pub fn decode(attributes: &'a [u8]) -> Result<Self, PolicyError> {
         Self::decode_with(attributes, Validation::Liberal)
     }
@@ -58,26 +58,26 @@ impl<'a> CtrlFamilyAttrs<'a> {
         Ok(view)
     }
 
-    /// What the kernel says in an extended acknowledgement although it accepts the attributes.
+    /// The kernel's warning in an extended acknowledgement although it accepts the attributes.
     pub fn warning(&self) -> Option<&'static str> {
         (self.leftover > 0).then_some(LEFTOVER)
     }
 }
 
-/// The attributes of a `CTRL_CMD_GETPOLICY` dump: `ctrl_policy_policy`. Where both are there, the
-/// id counts.
+/// The attributes of a `CTRL_CMD_GETPOLICY` dump: `ctrl_policy_policy`. If both are present, the id
+/// takes precedence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CtrlPolicyAttrs<'a> {
     /// Id of the family.
     pub family_id: Option<u16>,
     /// Name of the family, up to its NUL; at most 15 bytes.
     pub family_name: Option<&'a [u8]>,
-    /// The command to tell about; all without it.
+    /// The command whose policy is requested; `None` for all commands.
     pub op: Option<u32>,
 }
 
 impl<'a> CtrlPolicyAttrs<'a> {
-    /// Decodes as the kernel does: strictly.
+    /// Decodes like the kernel: strictly.
     pub fn decode(attributes: &'a [u8]) -> Result<Self, PolicyError> {
         let mut view = Self::default();
         walk(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The attributes of a sync daemon: `ip_vs_daemon_policy`, and what `ip_vs_genl_new_daemon` reads.
+//! The attributes of a sync daemon: `ip_vs_daemon_policy`, and those that `ip_vs_genl_new_daemon`
+//! reads.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -35,16 +36,16 @@ pub struct DaemonAttrs<'a> {
     pub mcast_group: Option<Ipv4Addr>,
     /// IPv6 multicast group.
     pub mcast_group6: Option<Ipv6Addr>,
-    /// Multicast port; in native order on the wire too, unlike all other ports.
+    /// Multicast port; in native order on the wire, unlike all other ports.
     pub mcast_port: Option<u16>,
     /// Multicast TTL.
     pub mcast_ttl: Option<u8>,
-    /// How many bytes after the last attribute were ignored.
+    /// The number of bytes after the last attribute, which were ignored.
     pub leftover: usize,
 }
 
 impl<'a> DaemonAttrs<'a> {
-    /// Decodes the payload of the nest. IPVS answers `EINVAL` for any error in here, but with the
+    /// Decodes the payload of the nest. IPVS answers `EINVAL` for any error here, but with the
     /// extended acknowledgement of this error: see [`PolicyError::within`].
     pub fn decode(attributes: &'a [u8]) -> Result<Self, PolicyError> {
         let mut view = Self::default();
@@ -71,8 +72,8 @@ impl<'a> DaemonAttrs<'a> {
         Ok(view)
     }
 
-    /// What the kernel says in an extended acknowledgement although it accepts the attributes: of
-    /// all nests, only a sync daemon's is parsed with one at hand.
+    /// The kernel's warning in an extended acknowledgement although it accepts the attributes: a
+    /// sync daemon's nest is the only one that is parsed with an extended acknowledgement.
     pub fn warning(&self) -> Option<&'static str> {
         (self.leftover > 0).then_some(LEFTOVER)
     }

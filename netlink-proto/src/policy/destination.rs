@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The attributes of a destination: `ip_vs_dest_policy`, and what `ip_vs_genl_parse_dest` reads.
+//! The attributes of a destination: `ip_vs_dest_policy`, and those that `ip_vs_genl_parse_dest`
+//! reads.
 
 use super::{PolicyError, Rule, Validation, walk};
 use crate::{Address, AddressFamily, bytes, constants::*};
@@ -25,17 +26,17 @@ const RULES: [Rule; IPVS_DEST_ATTR_MAX as usize + 1] = {
     rules
 };
 
-/// The destination of a request. Connection counts and statistics are validated; the kernel takes
-/// none. The counts are kept so that replies can be read with this too.
+/// The destination of a request. Connection counts and statistics are validated, but the kernel
+/// ignores them. The counts are decoded so that this can read replies, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DestinationAttrs {
-    /// Real server's address; filled with zeroes where it was shorter than 16 bytes.
+    /// Real server's address; padded with zeros if it was shorter than 16 bytes.
     pub addr: Option<Address>,
     /// Real server's port, in host order here.
     pub port: Option<u16>,
     /// Forwarding method, all bits: see [`ForwardMethod::from_masked`](crate::ForwardMethod).
     pub fwd_method: Option<u32>,
-    /// Weight. The kernel keeps it as an `int` and refuses what is negative as one.
+    /// Weight. The kernel stores it as an `int` and refuses negative ones.
     pub weight: Option<u32>,
     /// Upper connection threshold.
     pub u_thresh: Option<u32>,
@@ -47,7 +48,7 @@ pub struct DestinationAttrs {
     pub inact_conns: Option<u32>,
     /// Persistence templates.
     pub persist_conns: Option<u32>,
-    /// Address family of the address; without it, or with 0, the service's.
+    /// Address family of the address; if missing or 0, the service's.
     pub addr_family: Option<AddressFamily>,
     /// Type of tunnel: see [`TunnelType`](crate::TunnelType).
     pub tun_type: Option<u8>,
@@ -58,7 +59,7 @@ pub struct DestinationAttrs {
 }
 
 impl DestinationAttrs {
-    /// Decodes the payload of the nest. IPVS answers `EINVAL` for any error in here.
+    /// Decodes the payload of the nest. IPVS answers `EINVAL` for any error here.
     pub fn decode(attributes: &[u8]) -> Result<Self, PolicyError> {
         let mut view = Self::default();
         walk(

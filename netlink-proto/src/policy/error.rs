@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Why the kernel refuses a request before it looks at its meaning.
+//! The errors of the kernel's policy validation of a request.
 //!
-//! Everything that an `NLMSG_ERROR` with extended acknowledgement needs is in here; building one is
-//! for the server.
+//! An error has everything that an `NLMSG_ERROR` with extended acknowledgement needs; building the
+//! message is the server's task.
 
 use std::fmt;
 
@@ -12,49 +12,49 @@ use super::Rule;
 const EINVAL: i32 = 22;
 const ERANGE: i32 = 34;
 
-/// An attribute breaks its rule.
+/// An attribute that violates its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     /// Type of the attribute, without flags; 0 with [`PolicyErrorKind::Leftover`].
     pub attribute: u16,
-    /// Where the attribute's header begins, or the left-over bytes do: bytes from the start of the
-    /// buffer that was decoded. See [`Self::within`] and [`Self::attribute_offset`].
+    /// The position of the attribute's header, or of the left-over bytes: bytes from the start of
+    /// the buffer that was decoded. See [`Self::within`] and [`Self::attribute_offset`].
     pub offset: usize,
-    /// What is wrong with it.
+    /// The violation.
     pub kind: PolicyErrorKind,
-    /// The rule, where the kernel reports it (`NLMSGERR_ATTR_POLICY`).
+    /// The rule, if the kernel reports it (`NLMSGERR_ATTR_POLICY`).
     pub rule: Option<Rule>,
 }
 
-/// What is wrong with an attribute.
+/// The kinds of violations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyErrorKind {
-    /// Shorter than its type needs.
+    /// Shorter than its type requires.
     TooShort,
     /// Longer than its rule allows.
     TooLong,
-    /// A string without a NUL where one must be.
+    /// A string that lacks its NUL.
     NotTerminated,
-    /// A number with more or fewer bytes than its type has. Strict validation only.
+    /// A number whose length differs from that of its type. Strict validation only.
     WrongLength,
-    /// A type that the family does not know. Strict validation only.
+    /// A type that the family does not define. Strict validation only.
     UnknownType,
-    /// A type that the family knows, but not in this command. Strict validation only.
+    /// A type that the family defines, but not for this command. Strict validation only.
     Unsupported,
     /// A nest without `NLA_F_NESTED`. Strict validation only.
     NestedMissing,
-    /// `NLA_F_NESTED` on something else. Strict validation only.
+    /// `NLA_F_NESTED` on an attribute that is not a nest. Strict validation only.
     NestedUnexpected,
     /// Bytes after the last attribute. Strict validation only.
     Leftover,
 }
 
-/// The text that goes with [`PolicyErrorKind::Leftover`]. The kernel also puts it into the extended
+/// The text of [`PolicyErrorKind::Leftover`]. The kernel also writes it to the extended
 /// acknowledgement of a request that it accepted liberally.
 pub(crate) const LEFTOVER: &str = "bytes leftover after parsing attributes";
 
 impl PolicyErrorKind {
-    /// The errno, positive: `ERANGE` or `EINVAL`.
+    /// The positive errno: `ERANGE` or `EINVAL`.
     pub const fn errno(self) -> i32 {
         match self {
             Self::TooShort | Self::TooLong => ERANGE,
@@ -68,7 +68,7 @@ impl PolicyErrorKind {
         }
     }
 
-    /// The kernel's words, for `NLMSGERR_ATTR_MSG`.
+    /// The kernel's text for `NLMSGERR_ATTR_MSG`.
     pub const fn message(self) -> &'static str {
         match self {
             Self::TooShort | Self::TooLong | Self::NotTerminated => {
@@ -90,22 +90,22 @@ impl PolicyErrorKind {
 }
 
 impl PolicyError {
-    /// The errno, positive: `ERANGE` or `EINVAL`.
+    /// The positive errno: `ERANGE` or `EINVAL`.
     ///
-    /// This is the answer for the attributes of a command. Where a nest cannot be parsed, IPVS
-    /// itself answers `EINVAL` for any reason; and a dump of destinations that cannot be parsed, at
-    /// either level, is an empty dump.
+    /// This is the answer for the attributes of a command. If a nest cannot be parsed, IPVS answers
+    /// `EINVAL` for any reason; if the attributes of a dump of destinations cannot be parsed, at
+    /// either level, the dump is empty.
     pub const fn errno(&self) -> i32 {
         self.kind.errno()
     }
 
-    /// The kernel's words for `NLMSGERR_ATTR_MSG`. Always there; an `Option` since extended
-    /// acknowledgements without a text exist.
+    /// The kernel's text for `NLMSGERR_ATTR_MSG`. It is always `Some`; the type is an `Option`
+    /// since extended acknowledgements without a text exist.
     pub const fn message(&self) -> Option<&'static str> {
         Some(self.kind.message())
     }
 
-    /// [`Self::offset`] where the kernel reports one (`NLMSGERR_ATTR_OFFS`). That attribute counts
+    /// [`Self::offset`] if the kernel reports one (`NLMSGERR_ATTR_OFFS`). That attribute counts
     /// from the netlink header: see [`Self::within`], and add 20 for the two headers.
     pub const fn attribute_offset(&self) -> Option<usize> {
         match self.kind {
@@ -114,8 +114,9 @@ impl PolicyError {
         }
     }
 
-    /// The same error with the offset counted from the start of `outer`, for one from decoding
-    /// `inner`, which is a part of it: the payload of a nest. If it is no part, nothing changes.
+    /// The same error with the offset counted from the start of `outer`, for an error from decoding
+    /// `inner`, which is the payload of a nest in `outer`. If it is not within `outer`, nothing
+    /// changes.
     pub fn within(mut self, outer: &[u8], inner: &[u8]) -> Self {
         let (outer, inner) = (outer.as_ptr_range(), inner.as_ptr_range());
         if outer.start <= inner.start && inner.end <= outer.end {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What one attribute's payload must be like: an entry of the kernel's `struct nla_policy`.
+//! The rule for one attribute's payload: an entry of the kernel's `struct nla_policy`.
 //!
-//! Only the kinds of entries that the policies of this crate use. Values are never looked at.
+//! Only the kinds of entries that the policies of this crate use exist. Values are not checked.
 
 use netlink_packet_core::NLA_HEADER_SIZE;
 
@@ -11,8 +11,8 @@ use super::{PolicyErrorKind, Validation};
 /// An entry of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// `NLA_UNSPEC`: at least so many bytes. With 0, what the kernel has for an attribute that its
-    /// policy does not name: no rule at all, or refused by strict validation.
+    /// `NLA_UNSPEC`: at least this many bytes. 0 is the kernel's entry for an attribute that its
+    /// policy does not define: no rule at all, or refused by strict validation.
     Unspec(u16),
     /// `NLA_U8`
     U8,
@@ -20,12 +20,11 @@ pub enum Rule {
     U16,
     /// `NLA_U32`
     U32,
-    /// `NLA_NUL_STRING`: with a NUL, and at most so many bytes if the last is not counted when it
-    /// is a NUL.
+    /// `NLA_NUL_STRING`: with a NUL, and at most this many bytes, not counting a NUL at the end.
     NulString(u16),
-    /// `NLA_BINARY`: at most so many bytes.
+    /// `NLA_BINARY`: at most this many bytes.
     Binary(u16),
-    /// `NLA_NESTED`: nothing, or something that could be an attribute.
+    /// `NLA_NESTED`: empty, or long enough for an attribute.
     Nested,
 }
 
@@ -75,7 +74,7 @@ impl Rule {
     }
 }
 
-/// The NUL must be within the first `most + 1` bytes, but what follows it counts as well.
+/// The NUL must be within the first `most + 1` bytes, but bytes after it count for the length.
 fn check_string(payload: &[u8], most: usize) -> Result<(), PolicyErrorKind> {
     if !payload.iter().take(most + 1).any(|byte| *byte == 0) {
         return Err(PolicyErrorKind::NotTerminated);

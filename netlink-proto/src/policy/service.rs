@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The attributes of a service: `ip_vs_svc_policy`, and what `ip_vs_genl_parse_service` reads.
+//! The attributes of a service: `ip_vs_svc_policy`, and those that `ip_vs_genl_parse_service`
+//! reads.
 
 use super::{PolicyError, Rule, Validation, walk};
 use crate::{Address, AddressFamily, ServiceFlags, bytes, constants::*};
@@ -22,14 +23,14 @@ const RULES: [Rule; IPVS_SVC_ATTR_MAX as usize + 1] = {
     rules
 };
 
-/// The service of a request. Statistics are validated and not read: the kernel takes none.
+/// The service of a request. Statistics are validated but not read: the kernel ignores them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceAttrs<'a> {
     /// Address family.
     pub af: Option<AddressFamily>,
     /// Layer 4 protocol, `IPPROTO_*`.
     pub protocol: Option<u16>,
-    /// Virtual address; filled with zeroes where it was shorter than 16 bytes.
+    /// Virtual address; padded with zeros if it was shorter than 16 bytes.
     pub addr: Option<Address>,
     /// Virtual port, in host order here.
     pub port: Option<u16>,
@@ -39,7 +40,7 @@ pub struct ServiceAttrs<'a> {
     pub sched_name: Option<&'a [u8]>,
     /// Name of the persistence engine, up to its NUL; at most 16 bytes.
     pub pe_name: Option<&'a [u8]>,
-    /// Flags; filled with zeroes where they were shorter than 8 bytes.
+    /// Flags; padded with zeros if they were shorter than 8 bytes.
     pub flags: Option<ServiceFlags>,
     /// Persistence timeout, seconds.
     pub timeout: Option<u32>,
@@ -48,7 +49,7 @@ pub struct ServiceAttrs<'a> {
 }
 
 impl<'a> ServiceAttrs<'a> {
-    /// Decodes the payload of the nest. IPVS answers `EINVAL` for any error in here.
+    /// Decodes the payload of the nest. IPVS answers `EINVAL` for any error here.
     pub fn decode(attributes: &'a [u8]) -> Result<Self, PolicyError> {
         let mut view = Self::default();
         walk(
