@@ -13,11 +13,11 @@ use aya_build::{Package, Toolchain};
 
 const DISTRIBUTION: &str = "debian";
 
-/// What the compiler of the programs is told beyond what `aya-build` tells it: that it may use
-/// unstable features, and that instruction set v3 is wanted (Linux 5.12), whose atomic additions
-/// return the old value. It has to be the whole instruction set, asked for in the compiler: with
-/// its parts switched on in the linker, comparisons of 32 bits with constants come out wrong. Build
-/// scripts and macros run here, so they are built for this machine.
+/// Settings for the compiler of the programs in addition to those of `aya-build`: unstable features
+/// are allowed, and instruction set v3 is used (Linux 5.12), whose atomic additions return the old
+/// value. It must be enabled in the compiler as a whole: with parts of it enabled in the linker,
+/// 32-bit comparisons with constants are compiled wrongly. Build scripts and macros run on this
+/// machine, so they are compiled for it.
 const ENVIRONMENT: [(&str, &str); 5] = [
     ("RUSTC_BOOTSTRAP", "1"),
     ("CARGO_TERM_QUIET", "true"),

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_array_has_no_room_for_overflows() {
+    fn connections_beyond_the_array_overflow() {
         let usual = requested((1 << 20) + (1 << 16));
         assert_eq!((usual.entries(), usual.overflow), (1 << 16, 1 << 20));
         assert_eq!(usual.flows, 1 << 19);

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_has_the_length_it_says() {
+    fn a_requests_length_field_is_right() {
         let request = request(&LiveConnection::default());
         assert_eq!(request.len(), usize::try_from(LENGTH).unwrap());
     }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_more_indexes_than_the_limit_says() {
+    fn indexes_are_limited() {
         let mut ids = IdAllocator::new(at_most(2));
         let taken = [
             ids.alloc(Owner::Host),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn indexes_are_used_again_before_new_ones_are_made() {
+    fn freed_indexes_are_reused_before_new_ones() {
         let mut ids = IdAllocator::new(at_most(9));
         assert_eq!(
             (ids.alloc(Owner::Host), ids.alloc(Owner::Host)),
@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn only_unused_indexes_are_given_out() {
+    fn only_unused_indexes_are_allocated() {
         let mut ids = IdAllocator::with_used(at_most(9), 4, |index| index == 1);
         let taken: Vec<_> = (0..4).map(|_| ids.alloc(Owner::Host).unwrap()).collect();
         assert_eq!(taken, [0, 2, 3, 4]);
     }
 
     #[test]
-    fn an_index_goes_back_to_whom_it_belongs() {
+    fn a_freed_index_is_subtracted_from_its_owner() {
         let user = Owner::User(7);
         let mut ids = IdAllocator::with_used(at_most(8), 2, |_| true);
         ids.set_owner(1, user);

@@ -93,7 +93,7 @@ pub enum Error {
         says: String,
     },
     /// The programs that read open connections cannot be used.
-    #[error("open connections cannot be looked at: {0}")]
+    #[error("open connections cannot be read: {0}")]
     Looking(String),
     /// A link or a map cannot be pinned or opened.
     #[error("cannot use {}", path.display())]

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn four_fifths_are_scarce_and_all_is_full() {
-        let logged = |used, most| {
+        let level = |used, most| {
             Level::of(&Usage {
                 of: "",
                 used,
@@ -137,8 +137,8 @@ mod tests {
                 others: 0,
             })
         };
-        assert!(logged(79, 100) == Level::Nothing && logged(80, 100) == Level::Scarce);
-        assert!(logged(99, 100) == Level::Scarce && logged(100, 100) == Level::Full);
-        assert!(logged(0, 0) == Level::Nothing);
+        assert!(level(79, 100) == Level::Nothing && level(80, 100) == Level::Scarce);
+        assert!(level(99, 100) == Level::Scarce && level(100, 100) == Level::Full);
+        assert!(level(0, 0) == Level::Nothing);
     }
 }

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_lasts_as_long_as_in_the_kernel() {
+    fn timeouts_of_states_are_the_kernels() {
         let timeouts = Timeouts::default();
         for (protocol, state, name, timeout) in [
             (6, 1, "ESTABLISHED", 900),

@@ -325,7 +325,7 @@ async fn reap(mut reaper: Reaper, usage: Arc<MapUsage>) {
         let usage = Arc::clone(&usage);
         let reaped = tokio::task::spawn_blocking(move || {
             if let Err(error) = usage.watch() {
-                tracing::warn!(%error, "it cannot be told how much room is left in the maps");
+                tracing::warn!(%error, "cannot read how much room is left in the maps");
             }
             let result = reaper.reap();
             (reaper, result)

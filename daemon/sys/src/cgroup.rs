@@ -93,7 +93,7 @@ mod tests {
     use super::unescape;
 
     #[test]
-    fn blanks_in_mount_points_are_read() {
+    fn escaped_blanks_in_mount_points_are_decoded() {
         assert_eq!(unescape(r"/a\040b\134c"), r"/a b\c");
         assert_eq!(unescape(r"/sys/fs/cgroup"), "/sys/fs/cgroup");
         assert_eq!(unescape(r"/odd\0"), r"/odd\0");

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_ends_a_datagram() {
+    fn invalid_data_ends_a_datagram() {
         let mut datagram = 18_u32.to_ne_bytes().to_vec();
         datagram.extend([7, 0, 0, 0]);
         datagram.resize(20, 0);

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_one_does_not_keep_that_of_another_back() {
+    fn a_line_about_one_key_does_not_suppress_that_of_another() {
         let limits = RateLimits::new(PERIOD);
         assert!(limits.admit(1).is_some() && limits.admit(1).is_none());
         assert!(limits.admit(2).is_some());

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_nobody_listens_at_is_removed() {
+    fn only_sockets_without_a_listener_are_removed() {
         let folder = std::env::temp_dir().join(format!("sockvs-clear-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
         let (socket, file) = (folder.join("socket"), folder.join("file"));

@@ -44,7 +44,7 @@ mod tests {
     use super::is_calm;
 
     #[test]
-    fn the_choice_tells() {
+    fn the_preemption_mode_in_parentheses_counts() {
         let version = "#1 SMP PREEMPT_DYNAMIC Debian 6.12";
         assert!(is_calm(version, Some("none (voluntary) full \n")));
         assert!(is_calm(version, Some("(none) voluntary full\n")));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn in_doubt_programs_are_interrupted() {
+    fn without_a_mode_kernels_count_as_preemptible() {
         assert!(!is_calm("#1 SMP PREEMPT_DYNAMIC Debian 6.12", None));
         assert!(!is_calm("#1 SMP PREEMPT Debian", None));
         assert!(!is_calm("", None));

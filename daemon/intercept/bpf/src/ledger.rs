@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_struck_out_is_found() {
+    fn entries_that_were_not_removed_are_found() {
         let ledger = Arc::new(Ledger::new().unwrap());
         let _kept = ledger.enter(&record(1, 0));
         drop(ledger.enter(&record(2, 0)));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_guard_claims_is_not_answered_by_the_daemon_and_its_slot_is_used_again() {
+    fn a_claimed_request_is_not_answered_by_the_daemon_and_its_slot_is_reused() {
         let ledger = Arc::new(Ledger::new().unwrap());
         let (early, late) = (ledger.enter(&record(1, 10)), ledger.enter(&record(2, 20)));
         assert_eq!(claimed(&ledger, 15), [1]);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_horizon_says_whose_a_request_is() {
+    fn the_horizon_decides_who_answers_a_request() {
         let ledger = Arc::new(Ledger::new().unwrap());
         let guard = Shared::of(ledger.share().unwrap()).unwrap();
         assert!(!ledger.is_guards(5));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_written_down() {
+    fn the_number_of_entries_is_limited() {
         let ledger = Arc::new(Ledger::new().unwrap());
         let entries: Vec<_> = (0..SLOTS).map(|_| ledger.enter(&record(1, 0))).collect();
         let more = ledger.enter(&record(2, 0));

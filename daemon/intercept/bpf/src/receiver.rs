@@ -145,7 +145,7 @@ impl Receiver {
         pulse.last = now;
         self.ledger.beat(now);
         if let Err(error) = pulse.map.set(0, now, 0) {
-            tracing::error!(%error, "the netlink hook hears nothing of this daemon");
+            tracing::error!(%error, "cannot write the heartbeat of the netlink hook");
         }
         if silent > SILENCE {
             tracing::warn!(

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_says_who_sent_what() {
+    fn a_record_has_the_sender_and_the_datagram() {
         let bytes = record(
             3,
             TAKEN_MAY_ADMINISTER | TAKEN_EXT_ACK,
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_record_that_is_abridged_the_first_message_s_header_is_left() {
+    fn an_abridged_record_keeps_the_first_message_header() {
         let bytes = record(20, 0, b"a header of sixteen!");
         let abridged = abridge(&bytes).unwrap();
         let (request, datagram) = decode(&abridged).unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_no_record() {
+    fn truncated_records_are_refused() {
         for bytes in [
             record(3, 0, b"ab"),
             record(u32::MAX, 0, b"ab"),

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn root_may_administer_its_own_network() {
+    fn root_has_net_admin_in_its_own_namespace() {
         let owner = owner_of_own();
         let mut standing = Credentials::of(process::own_pid()).unwrap();
         assert!(standing.net_admin(&owner));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_of_a_namespace_that_is_not_above_may_not() {
+    fn a_process_in_an_unrelated_user_namespace_lacks_net_admin() {
         let owner = owner_of_own();
         let elsewhere = Credentials {
             user: 0,

@@ -172,9 +172,9 @@ fn supervise(
             return 1;
         }
     };
-    let told = send(&mut to_command, 0);
+    let sent = send(&mut to_command, 0);
     drop((from_command, to_command));
-    if told.is_ok() {
+    if sent.is_ok() {
         return i32::from(supervisor::run(listener, daemon_socket).is_err());
     }
     0

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_survives_the_way() {
+    fn a_request_is_decoded_as_it_was_encoded() {
         for kind in [Kind::Netlink, Kind::Option, Kind::File] {
             let request = Request {
                 id: u64::MAX - 1,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_survives_the_way_through_the_relay() {
+    fn a_request_is_decoded_as_the_relay_encoded_it() {
         let request = Request {
             id: 5,
             tid: 77,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_of_another_version_or_shape_is_none() {
+    fn requests_of_another_version_or_length_are_refused() {
         let request = |tid| Request {
             id: 1,
             tid,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_survives_the_way() {
+    fn a_call_is_decoded_as_it_was_encoded() {
         for (direction, argument) in [
             (Direction::Set, Some(b"argument".to_vec())),
             (Direction::Get, Some(Vec::new())),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_survives_the_way() {
+    fn a_value_is_decoded_as_it_was_encoded() {
         let value = Value {
             bytes: b"value".to_vec(),
             length: 64,
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_survive_the_way() {
+    fn answers_are_decoded_as_they_were_encoded() {
         for state in [State::Taken, State::Refused(libc::EPERM), State::Done] {
             let answer = Answer { id: 3, state };
             let packet = answer.encode(&[]);

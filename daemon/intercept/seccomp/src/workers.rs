@@ -243,7 +243,7 @@ mod tests {
     };
 
     #[test]
-    fn a_process_that_keeps_threads_busy_for_long_gets_no_more_and_others_do() {
+    fn a_process_with_too_many_stuck_threads_gets_no_more_but_others_do() {
         let long_ago = Instant::now().checked_sub(2 * STUCK);
         let mut state = with_busy(MOST_STUCK_OF_ONE, ONE, long_ago);
         assert!(state.is_crowded(ONE));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn root_has_threads_left_when_others_have_taken_theirs() {
+    fn root_has_threads_left_when_other_users_have_used_theirs() {
         let mut state = with_busy(MOST_BUSY_OF_OTHERS, ONE, Some(Instant::now()));
         let another = Whose { process: 11, ..ONE };
         assert!(state.is_crowded(another));

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_survives_the_way() {
+    fn a_request_is_decoded_as_it_was_encoded() {
         for request in [
             Request::Status,
             Request::Connections,
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_none() {
+    fn invalid_lines_are_not_requests() {
         for line in [
             "",
             "file",

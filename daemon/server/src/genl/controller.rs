@@ -47,23 +47,23 @@ pub(super) fn answer(generic: &Generic<'_>, header: ReplyHeader) -> Result<Outco
 /// The description of the family. Only the reply header differs between clients. Clients request it
 /// before each command, so it is encoded once.
 fn description(header: ReplyHeader) -> Vec<u8> {
-    static FOR_NOBODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    static ENCODED: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let family = new_family(FAMILY_ID);
         let genl = GenlHeader {
             cmd: family.command(),
             version: family.version(),
         };
-        let nobody = ReplyHeader {
+        let unaddressed = ReplyHeader {
             port: 0,
             sequence: 0,
         };
         let mut bytes = Vec::new();
-        Writer::new(&mut bytes).message(nobody.header(GENL_ID_CTRL, 0), genl, |writer| {
+        Writer::new(&mut bytes).message(unaddressed.header(GENL_ID_CTRL, 0), genl, |writer| {
             writer.emit(&family);
         });
         bytes
     });
-    let mut bytes = FOR_NOBODY.clone();
+    let mut bytes = ENCODED.clone();
     header.address(&mut bytes);
     bytes
 }

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_ends_the_datagram() {
+    fn invalid_data_ends_the_datagram() {
         for datagram in [
             message(15, 30, &[]),
             message(17, 30, &[]),

@@ -240,11 +240,11 @@ fn invalid_calls_are_refused_with_the_kernels_errors() {
     }
     // The length of the name does not matter if no scheduler is requested.
     assert_eq!(kernel.set(4, &service(&[b'r'; 16])), Ok(()));
-    let mut nobody = which(6, 0);
-    nobody.resize(104, 0);
-    assert_eq!(kernel.get(3, &nobody), Err(libc::ESRCH));
-    assert_eq!(kernel.get(4, &nobody[..24]), Err(libc::ESRCH));
-    assert_eq!(kernel.get(5, &nobody), Err(libc::EINVAL));
+    let mut missing = which(6, 0);
+    missing.resize(104, 0);
+    assert_eq!(kernel.get(3, &missing), Err(libc::ESRCH));
+    assert_eq!(kernel.get(4, &missing[..24]), Err(libc::ESRCH));
+    assert_eq!(kernel.get(5, &missing), Err(libc::EINVAL));
 }
 
 #[test]

@@ -267,8 +267,8 @@ fn clients_are_served(socket: &Path) -> Option<&'static str> {
 }
 
 fn show_connections(socket: &Path, json: bool) -> Result<(), String> {
-    let told = ask_connections(socket).map_err(|error| error.to_string())?;
-    let shown = connections::find_clients(told);
+    let entries = ask_connections(socket).map_err(|error| error.to_string())?;
+    let shown = connections::find_clients(entries);
     if json {
         let text = serde_json::to_string_pretty(&shown).map_err(|error| error.to_string())?;
         println!("{text}");

@@ -84,7 +84,7 @@ pub fn table(connections: &[Shown]) -> String {
     .map(str::to_owned);
     let rows = connections.iter().map(|shown| {
         let processes: Vec<_> = shown.processes.iter().map(Process::to_string).collect();
-        let or_nobody = |text: String| {
+        let or_dash = |text: String| {
             if text.is_empty() {
                 "-".to_owned()
             } else {
@@ -98,8 +98,8 @@ pub fn table(connections: &[Shown]) -> String {
             shown.connection.server.to_string(),
             shown.connection.state.clone(),
             shown.connection.namespace.to_string(),
-            or_nobody(processes.join(",")),
-            or_nobody(shown.cgroup.clone().unwrap_or_default()),
+            or_dash(processes.join(",")),
+            or_dash(shown.cgroup.clone().unwrap_or_default()),
         ]
     });
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No process listens.
-    #[error("sockvsd is not running (nobody listens at {}); start it: sockvsd", .0.display())]
+    #[error("sockvsd is not running (no process listens at {}); start it: sockvsd", .0.display())]
     NotRunning(PathBuf),
     /// The user has no permission.
     #[error("only root may ask sockvsd (at {})", .0.display())]

@@ -20,7 +20,7 @@ const CALM_SUPERVISOR: (u32, u32) = (5, 19);
 pub(super) fn kernel() -> Check {
     let name = "kernel";
     let Some((version, release)) = kernel_version() else {
-        return Check::note(name, "its version cannot be told", "go by the other checks");
+        return Check::note(name, "its version is unknown", "go by the other checks");
     };
     if version < OLDEST_KERNEL {
         return Check::missing(name, release, "sockvs needs Linux 5.18 or later");

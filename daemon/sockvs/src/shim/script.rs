@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shim_is_known_by_its_text() {
+    fn a_shim_is_recognised_by_its_text() {
         for program in ["/usr/sbin/ipvsadm", "/opt/it's here/ipvs adm"] {
             let script = Script {
                 sockvs: "/usr/local/bin/sockvs".to_owned(),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn other_scripts_are_no_shims() {
+    fn other_scripts_are_not_shims() {
         for text in ["", "#!/bin/sh\nexec sockvs exec -- ipvsadm\n", HEAD] {
             assert_eq!(program_of(text), None, "{text:?}");
         }

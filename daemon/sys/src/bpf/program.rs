@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_log_is_what_it_says_last() {
+    fn the_end_of_a_log_is_its_last_lines() {
         let log = b"a\nb\nc\nd\ne\nf\ninvalid access\nprocessed 3 insns\n\0\0\0";
         assert_eq!(last_lines(log), "b | c | d | e | f | invalid access");
         assert_eq!(last_lines(b"\0\0"), "");

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_namespace_is_told() {
+    async fn the_end_of_a_namespace_is_reported() {
         let Some(netns) = made() else { return };
         let watcher = NetnsWatcher::listen(OWN).unwrap();
         let namespace = Namespace(77);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_nowhere_is_no_more() {
+    async fn namespaces_that_cannot_be_found_count_as_ended() {
         let watcher = NetnsWatcher::listen(OWN).unwrap();
         if sees_all_processes() {
             assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_of_a_number_is_the_one_that_ended() {
+    async fn of_namespaces_with_one_id_the_first_has_ended() {
         let watcher = NetnsWatcher::listen(OWN).unwrap();
         for cookie in [5, 6] {
             let mut known = watcher.known();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn users_who_have_gone_are_forgotten() {
+    fn users_without_connections_are_removed() {
         let admission = Admission::default();
         (1..1000).for_each(|uid| drop(admission.admit(uid).unwrap()));
         assert!(admission.0.lock().unwrap().is_empty());

@@ -97,7 +97,7 @@ fn asking_for_the_family_is_ours() {
 }
 
 #[test]
-fn a_datagram_is_cut_into_runs() {
+fn a_datagram_is_divided_into_sequences() {
     let ours = message(FAMILY_ID, REQUEST, 1, &[4, 1, 0, 0]);
     let foreign = message(0x18, REQUEST, 2, &[1, 1, 0, 0, 9]);
     let (a, b) = (ours.len(), foreign.len());

@@ -27,10 +27,13 @@ fn pid(id: u32) -> Pid {
 
 #[test]
 fn the_exit_status_is_that_of_the_command() {
-    let nobody = nowhere();
-    assert_eq!(run(&nobody, &["sh", "-c", "exit 7"]).status.code(), Some(7));
+    let no_daemon = nowhere();
+    assert_eq!(
+        run(&no_daemon, &["sh", "-c", "exit 7"]).status.code(),
+        Some(7)
+    );
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL] {
-        let child = spawn(&nobody, &["sleep", "100"]);
+        let child = spawn(&no_daemon, &["sleep", "100"]);
         wait_until("the command runs", || {
             fs::read_to_string(format!("/proc/{}/comm", child.id()))
                 .is_ok_and(|name| name == "sleep\n")
@@ -38,14 +41,14 @@ fn the_exit_status_is_that_of_the_command() {
         kill(pid(child.id()), signal).expect("kill");
         assert_eq!(finish(child).status.signal(), Some(signal as i32));
     }
-    let output = run(&nobody, &["/nonexistent/command"]);
+    let output = run(&no_daemon, &["/nonexistent/command"]);
     assert_eq!(output.status.code(), Some(127));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(
         text,
         "/nonexistent/command: No such file or directory (os error 2)\n"
     );
-    assert_eq!(run(&nobody, &["/etc/passwd"]).status.code(), Some(126));
+    assert_eq!(run(&no_daemon, &["/etc/passwd"]).status.code(), Some(126));
 }
 
 #[test]

@@ -65,13 +65,16 @@ struct Shown {
 impl Pair {
     /// Applies a command to both, and compares the results.
     fn step(&mut self, command: &Command) {
-        let told = self.ours.path.published.len();
+        let published_before = self.ours.path.published.len();
         let (ours, kernels) = self.both(command);
         let ours = ours.map_err(|error| error.errno());
         assert_eq!(ours, kernels, "{command:?}");
         if ours.is_err() {
-            let told_now = self.ours.path.published.len();
-            assert_eq!(told, told_now, "{command:?} is not published");
+            let published_now = self.ours.path.published.len();
+            assert_eq!(
+                published_before, published_now,
+                "{command:?} is not published"
+            );
         }
     }
 
