@@ -1,10 +1,9 @@
 //! Builds the eBPF programs, whose objects this crate embeds.
 //!
-//! That takes a compiler that may use unstable features and has the sources of `core` beside it:
-//! the distribution's compiler with its own source package, linked into rustup under the name
-//! `debian`, or else a nightly toolchain with the `rust-src` component. Without rustup the compiler
-//! at hand must be the former. `scripts/setup` provides one or the other, and a linker to go with
-//! it.
+//! This requires a compiler that allows unstable features and has the sources of `core`: the
+//! distribution's compiler with its own source package, linked into rustup under the name `debian`,
+//! or else a nightly toolchain with the `rust-src` component. Without rustup, the default compiler
+//! must be the former. `scripts/setup` installs one or the other, and a linker.
 
 use std::{env, path::Path, process::Command};
 

@@ -108,7 +108,7 @@ impl ClientNamespace for NamespaceSockets {
 }
 
 impl Host for NamespaceSockets {
-    /// IPVS does not distinguish local addresses from others, so every address that is neither
+    /// The rules treat local and other unicast addresses alike, so every address that is neither
     /// broadcast nor multicast counts as unicast here.
     fn address_type(&self, addr: Ipv4Addr) -> RouteType {
         // A datagram socket without `SO_BROADCAST` cannot connect to a broadcast address.

@@ -139,7 +139,7 @@ impl Conversation {
         Vec::new()
     }
 
-    /// Ignores answers to requests that were abandoned.
+    /// Passes an answer to the request that it is for. Answers to abandoned requests are ignored.
     fn apply(&mut self, answer: Answer, contents: Vec<u8>) {
         self.heard = Instant::now();
         self.silent = false;
