@@ -6,6 +6,19 @@
 //!
 //! Nothing here shares code with the product: what is tested is what other people's programs see.
 //!
+//! Each folder uses only those above it in this list, and no file is part of a circle:
+//!
+//! | folder | what is in it |
+//! | --- | --- |
+//! | [`process`], [`helpers`] | running programs; what the programs of `src/bin` share |
+//! | [`environment`] | namespaces, cgroups, folders, users, the daemon |
+//! | [`servers`], [`clients`] | what answers connections; IPVS clients and applications |
+//! | [`oracle`] | what an outcome is compared with |
+//! | [`setups`] | a [`Testbed`], and what is built on one |
+//! | [`loads`] | what goes on in a testbed all the while |
+//!
+//! What tests use by name is re-exported here.
+//!
 //! The environment says how the tests run:
 //!
 //! | variable | meaning |
@@ -20,76 +33,39 @@
 //! | `SOCKVS_TEST_SECONDS` | for how long `load` has clients edit at once |
 //! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
 
-pub mod application;
-pub mod binaries;
-pub mod bpf_objects;
-pub mod bystander;
-pub mod census;
-pub mod cgroup;
-pub mod client;
-pub mod conversation;
-pub mod daemon;
-pub mod datagram_server;
-pub mod dns;
-pub mod dual_stack;
-pub mod eventually;
-pub mod folder;
-pub mod fuse;
-pub mod host;
-pub mod ipvs_clients;
-pub mod keepalived;
-pub mod ledger;
-mod leftovers;
-pub mod listing;
-pub mod name;
-pub mod namespace;
-pub mod neli_client;
-pub mod pinned_map;
-pub mod place;
-pub mod program;
-pub mod random;
-pub mod raw_client;
-pub mod room;
-pub mod root;
-pub mod rule;
-pub mod scene;
-pub mod server;
-pub mod socket_load;
-pub mod static_client;
-pub mod stepper;
-pub mod testbed;
-pub mod tls_server;
-pub mod traffic;
-pub mod turn;
-pub mod unconnected;
-pub mod user;
-pub mod vitals;
-pub mod wire;
+pub mod clients;
+pub mod environment;
+pub mod helpers;
+pub mod loads;
+pub mod oracle;
+pub mod process;
+pub mod servers;
+pub mod setups;
 
-pub use application::Application;
-pub use bystander::Bystander;
-pub use census::Census;
-pub use cgroup::Cgroup;
-pub use client::{Client, Intercept};
-pub use conversation::Conversation;
-pub use daemon::Daemon;
-pub use datagram_server::DatagramServer;
-pub use folder::Folder;
-pub use fuse::StuckFile;
-pub use host::Host;
-pub use ipvs_clients::IpvsClient;
-pub use keepalived::Keepalived;
-pub use ledger::Ledger;
-pub use namespace::Namespace;
-pub use place::Place;
-pub use program::Outcome;
-pub use raw_client::RawClient;
-pub use scene::{Balancer, Scene};
-pub use server::{Server, Talk};
-pub use socket_load::SocketLoad;
-pub use stepper::Stepper;
-pub use testbed::Testbed;
-pub use tls_server::TlsServer;
-pub use traffic::Traffic;
-pub use turn::Turn;
-pub use vitals::Vitals;
+pub use clients::{
+    application, conversation, ipvs_clients, keepalived, neli_client, rule, static_client,
+};
+pub use environment::{daemon, root, user};
+pub use helpers::{random, unconnected, wire};
+pub use loads::{socket_load, traffic};
+pub use oracle::{bpf_objects, census, ledger, listing, usage};
+pub use process::{binaries, eventually, name, program};
+pub use servers::dns;
+pub use setups::{dual_stack, scene};
+
+pub use clients::{
+    application::Application, client::Client, conversation::Conversation, ipvs_clients::IpvsClient,
+    keepalived::Keepalived, raw_client::RawClient,
+};
+pub use environment::{
+    cgroup::Cgroup, daemon::Daemon, folder::Folder, fuse::StuckFile, intercept::Intercept,
+    namespace::Namespace, place::Place, turn::Turn,
+};
+pub use loads::{bystander::Bystander, socket_load::SocketLoad, traffic::Traffic};
+pub use oracle::{census::Census, ledger::Ledger, vitals::Vitals};
+pub use process::{program::Outcome, stepper::Stepper};
+pub use servers::{
+    datagram_server::DatagramServer, host::Host, server::Server, server::Talk,
+    tls_server::TlsServer,
+};
+pub use setups::{scene::Balancer, scene::Scene, testbed::Testbed};

@@ -3,7 +3,7 @@
 
 use std::{process::Command, thread, time::Duration};
 
-use compat_tests::{Outcome, RawClient, Testbed, binaries, program};
+use compat_tests::{Outcome, Testbed, binaries, program};
 
 /// What the liar can lie about. The first ones change what is said, the others where it is.
 const LIES: [&str; 8] = [
@@ -71,7 +71,7 @@ fn path() -> String {
 
 /// The liar, by a command that ends with its path.
 fn liar(testbed: &Testbed, lies: &[&str], mut command: Command) -> Command {
-    let family = RawClient::start(testbed).family();
+    let family = testbed.raw_client().family();
     command.arg(family.to_string()).arg(MILLISECONDS).args(lies);
     command
 }

@@ -7,8 +7,8 @@ use compat_tests::{
     Census, Namespace, Server, SocketLoad, Testbed,
     application::Socket,
     eventually::eventually,
-    room,
     socket_load::{Counts, NOBODY, SOMEBODY},
+    usage,
 };
 
 /// How long what is left may stay: the daemon looks every few seconds.
@@ -80,7 +80,7 @@ fn where_clients_take_all_room_that_a_service_has_the_log_and_the_status_say_so(
     let mut load = SocketLoad::start(&testbed, SOMEBODY);
     let made = load.run(&format!("clients 5000 {CROWDED}"));
     assert_eq!(made, all("ECONNREFUSED", 5000), "nobody gets ENOMEM");
-    let (used, most) = room::of(&testbed.daemon, room::CLIENTS);
+    let (used, most) = usage::of(&testbed.daemon, usage::CLIENTS);
     assert!(
         (1..2000).contains(&used) && most == 2000,
         "{used} of {most} clients: the service is to leave some"

@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, thread, time::Duration};
 
-use compat_tests::{Testbed, application::Socket, eventually::eventually, room};
+use compat_tests::{Testbed, application::Socket, eventually::eventually, usage};
 use nix::errno::Errno;
 
 const LIMITS: [&str; 6] = [
@@ -113,9 +113,9 @@ fn a_client_for_whom_there_is_no_room_is_balanced_and_the_others_keep_their_serv
 fn by_default_there_is_room_for_a_million_connections_of_one_user() {
     let testbed = Testbed::new();
     // One who is not root leaves a tenth of what is beyond the array, and a third of the flows.
-    let (_, most) = room::of(&testbed.daemon, room::CONNECTIONS);
+    let (_, most) = usage::of(&testbed.daemon, usage::CONNECTIONS);
     assert!(most / 10 * 9 + 65_536 >= 1_000_000, "{most} connections");
-    let (_, most) = room::of(&testbed.daemon, room::FLOWS);
+    let (_, most) = usage::of(&testbed.daemon, usage::FLOWS);
     assert!(most / 3 * 2 >= 300_000, "{most} flows");
 }
 
@@ -129,7 +129,7 @@ fn limits_that_fit_into_the_maps_of_an_earlier_daemon_are_applied_and_the_others
         testbed.daemon.set_option("--max-connections", connections);
         let before = testbed.daemon.log().len();
         testbed.daemon.start_again();
-        let most = [room::CLIENTS, room::CONNECTIONS].map(|of| room::of(&testbed.daemon, of).1);
+        let most = [usage::CLIENTS, usage::CONNECTIONS].map(|of| usage::of(&testbed.daemon, of).1);
         (testbed.daemon.log()[before..].to_owned(), most)
     };
     let (log, most) = start_with("100", "80000");

@@ -12,9 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compat_tests::{
-    Bystander, RawClient, Testbed, Vitals, eventually::eventually, random::Random, wire,
-};
+use compat_tests::{Bystander, Testbed, Vitals, eventually::eventually, random::Random, wire};
 use nix::sys::{
     resource::Resource,
     socket::{self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, socket},
@@ -83,7 +81,7 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
     testbed.client().restore(&rules);
     let before = Vitals::of(testbed.daemon.pid());
     let bystander = Bystander::start(&testbed);
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| RawClient::start(&testbed)).collect();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| testbed.raw_client()).collect();
     let family = clients[0].family();
     let list = wire::message(
         family,
@@ -103,7 +101,7 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
     );
     let sent = clients[0].flood(REQUESTS, &info);
     println!("one client sent {sent} requests and read no reply");
-    let mut powerless = RawClient::without_rights(&testbed);
+    let mut powerless = testbed.raw_client_without_rights();
     let sent = powerless.flood(REQUESTS, &info);
     assert_eq!(sent, REQUESTS, "the kernel takes all");
     thread::sleep(Duration::from_secs(2));

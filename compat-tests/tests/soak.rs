@@ -12,7 +12,7 @@ use std::{
 };
 
 use compat_tests::{
-    Conversation, Ledger, Testbed, Traffic, client::Client, daemon::Version, ledger::lines_of,
+    Client, Conversation, Ledger, Testbed, Traffic, daemon::Version, ledger::lines_of,
     random::Random, rule::Key, traffic::Absences,
 };
 
