@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 /// What `--help` prints.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Usage: sockvs-conformance [OPTIONS] SCENARIO...
 
 Runs each SCENARIO, a text file of commands, against the kernel's own IPVS and then against sockvs,
 in network namespaces of its own, and compares standard output, standard error and exit status of
 every step byte for byte. Needs root, a kernel with ip_vs, and no running sockvsd.
 
-  --wrapped            run the second side under `sockvs exec`, instead of the transparent interceptor
+  --wrapped            run the second side under `sockvs exec`, not the transparent interceptor
   --socket-options     take generic netlink from the clients of both sides, so that they use the
                        socket options of IPVS; implies --wrapped
   --proc               let the daemon answer for the files of IPVS in /proc, too; implies --wrapped
@@ -24,23 +24,23 @@ Exit status: 0 if nothing differs, 1 if something does, 2 if it could not be fou
 
 /// What is to be done.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Only print [`HELP`].
-    pub help: bool,
+    pub(crate) help: bool,
     /// Sockvs' side runs under `sockvs exec`.
-    pub wrapped: bool,
+    pub(crate) wrapped: bool,
     /// The clients have no generic netlink.
-    pub socket_options: bool,
+    pub(crate) socket_options: bool,
     /// The daemon answers for files in /proc.
-    pub proc: bool,
+    pub(crate) proc: bool,
     /// The scenarios to run; all if there is none.
-    pub only: Vec<String>,
+    pub(crate) only: Vec<String>,
     /// Where to write what the kernel says, and no more than that.
-    pub kernel_only: Option<PathBuf>,
+    pub(crate) kernel_only: Option<PathBuf>,
     /// Where to write what sockvs says, and no more than that.
-    pub sockvs_only: Option<PathBuf>,
+    pub(crate) sockvs_only: Option<PathBuf>,
     /// The files with scenarios.
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Arguments {
@@ -49,7 +49,7 @@ impl Arguments {
     /// # Errors
     ///
     /// A line that says what is wrong with them.
-    pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = Self::default();
         let mut words = words.into_iter();
         while let Some(word) = words.next() {

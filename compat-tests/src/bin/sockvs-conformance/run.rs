@@ -16,14 +16,14 @@ use nix::{
     unistd::Pid,
 };
 
-use super::scenario::{Line, Scenario};
+use crate::scenario::{Line, Scenario};
 
 /// How long a step may take, on a slow virtual machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Who answers.
 #[derive(Debug)]
-pub enum Side {
+pub(crate) enum Side {
     /// The kernel's own IPVS: no daemon may run.
     Kernel,
     /// A daemon that answers every client.
@@ -34,13 +34,13 @@ pub enum Side {
 
 /// What a step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its standard output.
-    pub stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// Its standard error.
-    pub stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
     /// How it ended.
-    pub status: ExitStatus,
+    pub(crate) status: ExitStatus,
 }
 
 /// Runs a scenario, and gives the answer of each step. `launcher` is a command that each step is to
@@ -49,7 +49,7 @@ pub struct Answer {
 /// # Errors
 ///
 /// When a step cannot be run or was answered by the wrong side, or what prepares one fails.
-pub fn run(
+pub(crate) fn run(
     scenario: &Scenario,
     side: &Side,
     launcher: Option<&PathBuf>,
@@ -129,7 +129,7 @@ fn finish(mut command: Command) -> io::Result<Answer> {
 
 impl Answer {
     /// How it ended, in words.
-    pub fn ending(&self) -> String {
+    pub(crate) fn ending(&self) -> String {
         match (self.status.code(), self.status.signal()) {
             (Some(code), _) => format!("exit status {code}"),
             (None, Some(signal)) => format!("ended by signal {signal}"),

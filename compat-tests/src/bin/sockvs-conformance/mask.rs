@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mask {
+pub(crate) enum Mask {
     /// Where a listing is not sorted, services come in the order of the kernel's hash table. The
     /// hash takes in the address of the namespace's structure, so the kernel itself gives another
     /// order in each namespace. Services, each with its servers, are put in order of their text.
@@ -20,19 +20,19 @@ impl Mask {
     const ALL: [Self; 1] = [Self::ServiceOrder];
 
     /// The rule of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mask| mask.name() == name)
     }
 
     /// Its name in scenarios.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ServiceOrder => "service-order",
         }
     }
 
     /// What is left to compare of a standard output.
-    pub fn apply(self, stdout: &[u8]) -> Cow<'_, [u8]> {
+    pub(crate) fn apply(self, stdout: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::ServiceOrder => order_services(stdout).into(),
         }

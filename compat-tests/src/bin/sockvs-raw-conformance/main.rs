@@ -1,18 +1,21 @@
 //! The same malformed and unusual netlink messages to the kernel's own IPVS and to sockvs, and the
 //! bytes that come back compared. The kernel is asked first, while no daemon runs.
 //!
+//! `generate` makes datagrams that no client would send, the same ones for the same seed, and
+//! `talk` sends them and gathers what comes back. Neither knows what the answer should be: the
+//! kernel does.
+//!
 //! Usage: `sockvs-raw-conformance [MESSAGES [SEED]]`
 
-#[path = "../raw_conformance/mod.rs"]
-#[expect(unreachable_pub, reason = "these modules are this program's alone")]
-mod raw_conformance;
+mod generate;
+mod talk;
 
 use std::process::{Command, ExitCode};
 
+use crate::talk::Socket;
 use compat_tests::{
     Cgroup, Daemon, Folder, Intercept, Namespace, Place, binaries, random::Random, root, wire,
 };
-use raw_conformance::{generate, talk::Socket};
 
 const MESSAGES: u32 = 5000;
 const SEED: u64 = 4;

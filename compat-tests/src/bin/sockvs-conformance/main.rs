@@ -2,10 +2,16 @@
 //!
 //! The transparent interceptor answers for a whole machine, so the kernel is asked first, while no
 //! daemon runs. Then a daemon is started and asked the same, in fresh namespaces.
+//!
+//! A `scenario` is a text file of commands. `run` executes one side of it, `mask` hides what may
+//! differ, by name, and `report` compares and tells. Nothing here knows what an answer should be:
+//! the kernel does.
 
-#[path = "../conformance/mod.rs"]
-#[expect(unreachable_pub, reason = "these modules are this program's alone")]
-mod conformance;
+mod arguments;
+mod mask;
+mod report;
+mod run;
+mod scenario;
 
 use std::{
     fs,
@@ -14,13 +20,13 @@ use std::{
     time::Instant,
 };
 
-use compat_tests::{Cgroup, Daemon, Folder, Intercept, Namespace, Place, binaries, root};
-use conformance::{
+use crate::{
     arguments::{Arguments, HELP},
     report::{Report, record},
     run::{Answer, Side, run},
     scenario::Scenario,
 };
+use compat_tests::{Cgroup, Daemon, Folder, Intercept, Namespace, Place, binaries, root};
 
 fn main() -> ExitCode {
     match conform() {

@@ -15,24 +15,24 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::mask::Mask;
+use crate::mask::Mask;
 
 /// A scenario.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// The file's name, without its ending.
-    pub name: String,
+    pub(crate) name: String,
     /// What may differ.
-    pub masks: Vec<Mask>,
+    pub(crate) masks: Vec<Mask>,
     /// What must succeed for the scenario to make sense here.
-    pub needs: Vec<String>,
+    pub(crate) needs: Vec<String>,
     /// What is done, in this order.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// A command for the shell.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line {
+pub(crate) enum Line {
     /// One that prepares something.
     Setup(String),
     /// One that is compared.
@@ -45,7 +45,7 @@ impl Scenario {
     /// # Errors
     ///
     /// When it cannot be read or has a line that cannot be understood; the text says which.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let problem = |problem: String| format!("{}: {problem}", path.display());
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
@@ -83,7 +83,7 @@ impl Scenario {
     }
 
     /// What it needs and this machine does not have.
-    pub fn lacks(&self) -> Option<&str> {
+    pub(crate) fn lacks(&self) -> Option<&str> {
         let lacking = self.needs.iter().find(|need| {
             let mut shell = Command::new("sh");
             let status = shell.args(["-c", need]).stdout(Stdio::null()).status();
@@ -93,7 +93,7 @@ impl Scenario {
     }
 
     /// The commands that are compared.
-    pub fn steps(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(|line| match line {
             Line::Setup(_) => None,
             Line::Step(command) => Some(command.as_str()),

@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use super::{mask::Mask, run::Answer, scenario::Scenario};
+use crate::{mask::Mask, run::Answer, scenario::Scenario};
 
 /// How many lines of a long text are shown, from shortly before the first difference on.
 const SHOWN: usize = 12;
@@ -13,7 +13,7 @@ const BEFORE: usize = 2;
 
 /// The outcome of all scenarios.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     scenarios: usize,
     steps: usize,
     differ: usize,
@@ -22,7 +22,7 @@ pub struct Report {
 
 impl Report {
     /// Compares a scenario's answers; gives a description of each step in which they differ.
-    pub fn compare(
+    pub(crate) fn compare(
         &mut self,
         scenario: &Scenario,
         kernel: &[Answer],
@@ -47,7 +47,7 @@ impl Report {
     }
 
     /// Whether every answer was the same.
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.differ == 0
     }
 }
@@ -123,7 +123,7 @@ fn lines(text: &[u8]) -> Vec<String> {
 }
 
 /// Everything that one side said, to read.
-pub fn record(scenario: &Scenario, answers: &[Answer]) -> String {
+pub(crate) fn record(scenario: &Scenario, answers: &[Answer]) -> String {
     let mut text = format!("### {}\n", scenario.name);
     for (number, (step, answer)) in scenario.steps().zip(answers).enumerate() {
         let _ = writeln!(text, "[{}] $ {step}", number + 1);
@@ -143,7 +143,8 @@ pub fn record(scenario: &Scenario, answers: &[Answer]) -> String {
 mod tests {
     use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
-    use super::{super::scenario::Line, Answer, Report, Scenario};
+    use super::{Answer, Report, Scenario};
+    use crate::scenario::Line;
 
     fn scenario() -> Scenario {
         Scenario {

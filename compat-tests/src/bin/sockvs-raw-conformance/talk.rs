@@ -27,14 +27,14 @@ const LAST: u32 = u32::MAX;
 const PATIENCE: TimeVal = TimeVal::new(3, 0);
 
 /// A socket of the calling thread's namespace, and the family's number.
-pub struct Socket {
+pub(crate) struct Socket {
     socket: OwnedFd,
     family: u16,
 }
 
 impl Socket {
     /// Opens one, which asks for extended acknowledgements.
-    pub fn open() -> Result<Self, Errno> {
+    pub(crate) fn open() -> Result<Self, Errno> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -62,13 +62,13 @@ impl Socket {
     }
 
     /// The number of the family.
-    pub fn family(&self) -> u16 {
+    pub(crate) fn family(&self) -> u16 {
         self.family
     }
 
     /// Sends a datagram, and gives every message that comes back. The port id and the number of the
     /// family are 0 in them. Lists of services are in order of their bytes.
-    pub fn ask(&self, asked: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn ask(&self, asked: &[u8]) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
         if let Err(errno) = self.send(asked).and_then(|()| self.send(&question())) {
             messages.push(format!("sendto: {errno}").into_bytes());

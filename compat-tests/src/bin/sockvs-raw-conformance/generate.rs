@@ -8,7 +8,7 @@ use compat_tests::random::Random;
 const NESTED: u16 = 0x8000;
 
 /// A datagram of one to three messages for this family.
-pub fn datagram(random: &mut Random, family: u16, sequence: u32) -> Vec<u8> {
+pub(crate) fn datagram(random: &mut Random, family: u16, sequence: u32) -> Vec<u8> {
     let count = if random.once_in(8) {
         2 + random.below(2)
     } else {
