@@ -36,7 +36,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME")]
     balancer: Vec<String>,
     /// Measure only with tables of so many services. May be repeated.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
     services: Vec<u32>,
     /// How this machine tells time.
     #[arg(long, value_enum, default_value = "real")]

@@ -23,15 +23,18 @@
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (as without it): clients run under `sockvs exec`; `bpf`: as they are |
+//! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (default): clients run under `sockvs exec`; `bpf`: as they are |
 //! | `SOCKVS_BIN_DIR` | where `sockvsd`, `sockvs` and the programs of this package are |
-//! | `SOCKVS_TEST_KEEPALIVED` | the keepalived of the scenarios, if not the one on `PATH`: a name or a path |
+//! | `SOCKVS_TEST_KEEPALIVED` | the keepalived of the scenarios: a name or a path |
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
-//! | `SOCKVS_TEST_CONNECTIONS`, `SOCKVS_TEST_SEED` | how many connections `counters` makes, and which |
-//! | `SOCKVS_TEST_KILLS`, `SOCKVS_TEST_SOAK` | how often `kills` kills the daemon, for how many minutes `soak` lasts |
-//! | `SOCKVS_TEST_CYCLES`, `SOCKVS_TEST_OPEN`, `SOCKVS_TEST_FLOWS` | how many sockets `census` makes and ends, how many connections and flows `many_connections` holds |
+//! | `SOCKVS_TEST_CONNECTIONS` | how many connections `counters` makes |
+//! | `SOCKVS_TEST_SEED` | which ones |
+//! | `SOCKVS_TEST_KILLS` | how often `kills` kills the daemon |
+//! | `SOCKVS_TEST_SOAK` | for how many minutes `soak` lasts |
+//! | `SOCKVS_TEST_CYCLES` | how many sockets `census` makes and ends |
+//! | `SOCKVS_TEST_OPEN`, `SOCKVS_TEST_FLOWS` | what `many_connections` holds |
 //! | `SOCKVS_TEST_SECONDS` | for how long `load` has clients edit at once |
-//! | `SOCKVS_TEST_STATIC_CLIENT` | the program `static/client.c`, statically linked, where there is no gcc |
+//! | `SOCKVS_TEST_STATIC_CLIENT` | `static/client.c`, statically linked, where there is no gcc |
 
 pub mod clients;
 pub mod environment;

@@ -1,5 +1,5 @@
-//! Every way to make a socket, to connect it and to end it, at random and very often: each connection is
-//! counted once, and when the sockets are gone, nothing of them is left in any map.
+//! Every way to make a socket, to connect it and to end it, at random and very often: each
+//! connection is counted once, and when the sockets are gone, nothing of them is left in any map.
 //!
 //! `SOCKVS_TEST_CYCLES` says how many sockets (100 000 without it), `SOCKVS_TEST_SEED` which.
 
@@ -142,8 +142,8 @@ fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// So many sockets come and go, made by two users at a time. Then nothing of them is left, but what was
-/// counted: this is given.
+/// So many sockets come and go, made by two users at a time. Then nothing of them is left, but what
+/// was counted: this is given.
 #[track_caller]
 fn storm(testbed: &Testbed, cycles: u64) -> Counts {
     let seed = number_from("SOCKVS_TEST_SEED", 20_26);

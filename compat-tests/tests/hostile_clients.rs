@@ -1,5 +1,5 @@
-//! A user without rights is very many clients of persistent services. New clients of other services are
-//! served by one server, and nobody is refused.
+//! A user without rights is very many clients of persistent services. New clients of other services
+//! are served by one server, and nobody is refused.
 
 use std::time::Duration;
 

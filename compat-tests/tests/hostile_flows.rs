@@ -1,5 +1,5 @@
-//! A user without rights has as many flows of datagrams as can be had. All others go on sending, and
-//! are answered from the virtual address.
+//! A user without rights has as many flows of datagrams as can be had. All others go on sending,
+//! and are answered from the virtual address.
 
 use std::time::Duration;
 

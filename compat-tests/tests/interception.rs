@@ -51,8 +51,10 @@ fn children_of_children_are_served_also_when_their_parents_have_ended() {
     let done = testbed.folder.path().join("done");
     // The last one runs in a session of its own, when the command that was started is over.
     let script = format!(
-        "sh -c 'sh -c \"ipvsadm -A -t 10.9.0.1:80 -s rr\" && ipvsadm -A -t 10.9.0.2:80 -s rr' || exit 1
-         (setsid sh -c 'sleep 0.3; ipvsadm -A -t 10.9.0.3:80 -s rr; echo $? >{done}.new; mv {done}.new {done}' &)
+        "sh -c 'sh -c \"ipvsadm -A -t 10.9.0.1:80 -s rr\" && \
+                ipvsadm -A -t 10.9.0.2:80 -s rr' || exit 1
+         (setsid sh -c 'sleep 0.3; ipvsadm -A -t 10.9.0.3:80 -s rr; \
+                       echo $? >{done}.new; mv {done}.new {done}' &)
          exit 7",
         done = done.display()
     );

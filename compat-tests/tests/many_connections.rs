@@ -1,5 +1,6 @@
-//! A busy proxy and a busy resolver: far more connections and flows at once than the array has entries.
-//! All are counted, `getpeername` tells the virtual address, and an administrator is answered at once.
+//! A busy proxy and a busy resolver: far more connections and flows at once than the array has
+//! entries. All are counted, `getpeername` tells the virtual address, and an administrator is
+//! answered at once.
 //!
 //! `SOCKVS_TEST_OPEN` says how many connections (100 000 without it, up to a million), and
 //! `SOCKVS_TEST_FLOWS` how many flows (30 000; up to 300 000).

@@ -1,5 +1,5 @@
-//! Requests of all clients, unwrapped: those of users keep administrators' from nothing, and those to a
-//! daemon that stands still come to an end.
+//! Requests of all clients, unwrapped: those of users keep administrators' from nothing, and those
+//! to a daemon that stands still come to an end.
 
 use std::{
     thread,

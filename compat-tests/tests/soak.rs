@@ -287,7 +287,8 @@ fn while_the_daemon_is_killed_again_and_again_no_connect_fails_or_goes_astray_an
         .flat_map(|editor| &editor.mismatches)
         .collect();
     println!(
-        "ends of the daemon: {deaths}, {upgrades} of them for another version\nedits: {edits}, of which {unsure} were cut short"
+        "ends of the daemon: {deaths}, {upgrades} of them for another version\n\
+         edits: {edits}, of which {unsure} were cut short"
     );
     println!("{tally}\ntable mismatches: {}", mismatches.len());
     assert_eq!((tally.failed, tally.wrong), (0, 0), "{tally}");

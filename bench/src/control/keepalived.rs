@@ -57,7 +57,8 @@ fn configuration() -> String {
         let address = virtual_address(number);
         let _ = writeln!(
             text,
-            "virtual_server {address} {CONNECT_PORT} {{\n lvs_sched rr\n lvs_method NAT\n protocol TCP"
+            "virtual_server {address} {CONNECT_PORT} {{\n lvs_sched rr\n \
+             lvs_method NAT\n protocol TCP"
         );
         for server in SERVERS {
             let _ = writeln!(

@@ -1,5 +1,5 @@
-//! Programs that make requests or connections: IPVS clients, which are other people's or share no code
-//! with sockvs, and applications. Nothing here says what an answer should be.
+//! Programs that make requests or connections: IPVS clients, which are other people's or share no
+//! code with sockvs, and applications. Nothing here says what an answer should be.
 
 pub mod application;
 pub mod client;

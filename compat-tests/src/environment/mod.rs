@@ -1,5 +1,5 @@
-//! What a test runs in: namespaces, cgroups, folders, users, and the daemon itself. Nothing here makes
-//! a request to the daemon or a connection.
+//! What a test runs in: namespaces, cgroups, folders, users, and the daemon itself. Nothing here
+//! makes a request to the daemon or a connection.
 
 pub mod cgroup;
 pub mod daemon;

@@ -77,7 +77,8 @@ impl fmt::Display for Waits {
         let longest = self.0.last().copied().unwrap_or_default();
         write!(
             f,
-            "a bystander was answered {times} times, within {:?} half of them, within {longest:?} all",
+            "a bystander was answered {times} times, \
+             within {:?} half of them, within {longest:?} all",
             half.copied().unwrap_or_default()
         )
     }

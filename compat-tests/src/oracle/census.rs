@@ -1,5 +1,5 @@
-//! What the product keeps of sockets, counted in its pinned maps: when no socket is left, there is to be
-//! nothing.
+//! What the product keeps of sockets, counted in its pinned maps: when no socket is left, there is
+//! to be nothing.
 //!
 //! Where the fields of the records are is told by the map `layouts`, which is pinned beside them.
 
@@ -85,8 +85,8 @@ impl Census {
     }
 }
 
-/// The first entries of `CONNECTIONS` that a socket has, each with its index and its fields: what to
-/// look at where one stays.
+/// The first entries of `CONNECTIONS` that a socket has, each with its index and its fields: what
+/// to look at where one stays.
 #[must_use]
 #[track_caller]
 pub fn entries_in_use(pins: &Path) -> Vec<String> {

@@ -120,8 +120,8 @@ impl PinnedMap {
 }
 
 fn bpf<T>(command: libc::c_long, attributes: &T) -> io::Result<libc::c_long> {
-    // SAFETY: the structure has the size that is told, and what it points to is alive and has the sizes
-    // that the map has.
+    // SAFETY: the structure has the size that is told, and what it points to is alive and has the
+    // sizes that the map has.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,

@@ -23,7 +23,10 @@ pub fn ours(name: &str) -> PathBuf {
         .map(|folder| folder.join(name))
         .find(|path| path.is_file());
     found.or_else(|| on_path(name)).unwrap_or_else(|| {
-        panic!("{name} is neither beside the test nor on PATH: build it (cargo build -p sockvs -p compat-tests; sockvsd-other-layout: scripts/other-layout)")
+        panic!(
+            "{name} is neither beside the test nor on PATH: build it \
+             (cargo build -p sockvs -p compat-tests; sockvsd-other-layout: scripts/other-layout)"
+        )
     })
 }
 

@@ -23,8 +23,8 @@ pub fn eventually(limit: Duration, mut look: impl FnMut() -> Result<(), String>)
     start.elapsed()
 }
 
-/// Does something again, up to five times, until it takes no longer than `limit`: a busy machine may
-/// be slow at one moment, but what waits for something else never gets there.
+/// Does something again, up to five times, until it takes no longer than `limit`: a busy machine
+/// may be slow at one moment, but what waits for something else never gets there.
 ///
 /// # Panics
 ///

@@ -1,5 +1,5 @@
-//! What answers connections and datagrams, and the machines that it runs on. Nothing here knows which
-//! service, if any, a server belongs to.
+//! What answers connections and datagrams, and the machines that it runs on. Nothing here knows
+//! which service, if any, a server belongs to.
 
 pub mod datagram_server;
 pub mod dns;
