@@ -49,7 +49,7 @@ pub use clients::{
     application, conversation, ipvs_clients, keepalived, neli_client, rule, static_client,
 };
 pub use environment::{daemon, root, user};
-pub use helpers::{random, unconnected, wire};
+pub use helpers::{answering, genetlink, hex, random, unconnected, wire};
 pub use loads::{socket_load, traffic};
 pub use oracle::{bpf_objects, census, ledger, listing, usage};
 pub use process::{binaries, eventually, name, program};

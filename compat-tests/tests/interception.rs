@@ -2,12 +2,11 @@
 //! without any library, and clients that are slow to read.
 
 use std::{
-    fmt::Write as _,
     thread,
     time::{Duration, Instant},
 };
 
-use compat_tests::{Testbed, program, static_client};
+use compat_tests::{Testbed, program, rule::many_services, static_client};
 
 #[test]
 fn of_many_clients_at_once_each_gets_its_own_answer_and_no_request_is_lost() {
@@ -91,18 +90,9 @@ fn a_statically_linked_program_is_an_ipvs_client_like_any_other() {
 
 #[test]
 fn a_client_that_reads_a_long_list_slowly_gets_all_of_it_and_keeps_nobody_waiting() {
-    const SERVICES: usize = 2000;
+    const SERVICES: u32 = 2000;
     let testbed = Testbed::new();
-    let mut rules = String::new();
-    for number in 0..SERVICES {
-        let _ = writeln!(
-            rules,
-            "-A -t 10.9.{}.{}:80 -s rr",
-            number / 250,
-            1 + number % 250
-        );
-    }
-    testbed.client().restore(&rules);
+    testbed.client().restore(&many_services(SERVICES));
     let program = static_client::build(&testbed.folder);
     let program = program.to_string_lossy();
     let client = testbed.client();
@@ -127,10 +117,7 @@ fn a_client_that_reads_a_long_list_slowly_gets_all_of_it_and_keeps_nobody_waitin
 #[test]
 fn a_client_that_never_reads_and_goes_away_disturbs_nobody() {
     let testbed = Testbed::new();
-    let mut rules = String::new();
-    for number in 1..=200 {
-        let _ = writeln!(rules, "-A -t 10.9.0.{number}:80 -s rr");
-    }
+    let rules = many_services(200);
     testbed.client().restore(&rules);
     let slow = static_client::build(&testbed.folder);
     let mut leaving: Vec<_> = (0..8)

@@ -4,7 +4,6 @@
 //! how long clients edit at once (five without it).
 
 use std::{
-    fmt::Write as _,
     io::{Read as _, Write as _},
     os::{fd::AsRawFd as _, unix::net::UnixStream},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,12 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compat_tests::{Bystander, Testbed, Vitals, eventually::eventually, random::Random, wire};
+use compat_tests::{
+    Bystander, Testbed, Vitals, eventually::eventually, random::Random, rule::many_services, wire,
+};
 use nix::sys::{
     resource::Resource,
     socket::{self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, socket},
 };
 
+/// Services whose list does not fit a client's buffer.
+const LONG_LIST: u32 = 2000;
 const TABLE: &str = "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m -w 1\n";
 /// More memory than all of this together may cost, in KiB.
 const MEMORY: u64 = 64 << 10;
@@ -77,7 +80,7 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
     // Many times what a socket's buffer holds replies to.
     const REQUESTS: u32 = 5_000;
     let testbed = Testbed::new();
-    let rules = many_services();
+    let rules = many_services(LONG_LIST);
     testbed.client().restore(&rules);
     let before = Vitals::of(testbed.daemon.pid());
     let bystander = Bystander::start(&testbed);
@@ -194,7 +197,7 @@ fn without_memory_what_there_is_no_room_for_is_refused_and_the_rest_is_served() 
 #[test]
 fn an_attack_on_the_control_socket_is_endured() {
     let testbed = Testbed::new();
-    let rules = many_services();
+    let rules = many_services(LONG_LIST);
     testbed.client().restore(&rules);
     let pid = testbed.daemon.pid();
     let before = Vitals::of(pid);
@@ -287,16 +290,6 @@ fn seconds() -> Duration {
     let given = std::env::var("SOCKVS_TEST_SECONDS").ok();
     let seconds = given.map(|text| text.parse().expect("SOCKVS_TEST_SECONDS is a number"));
     Duration::from_secs(seconds.unwrap_or(5))
-}
-
-/// Services whose list does not fit a client's buffer.
-fn many_services() -> String {
-    let mut rules = String::new();
-    for number in 0..2000 {
-        let (high, low) = (number / 250, 1 + number % 250);
-        let _ = writeln!(rules, "-A -t 10.9.{high}.{low}:80 -s rr");
-    }
-    rules
 }
 
 /// Sets a limit of a process, as far as it could raise it itself again.

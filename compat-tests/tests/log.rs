@@ -1,8 +1,8 @@
 //! The log tells an operator who changed what, and nobody can fill it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use compat_tests::{Testbed, binaries, eventually::eventually, program};
+use compat_tests::{Testbed, binaries, eventually::eventually, program, rule::many_services};
 use serde_json::Value;
 
 #[test]
@@ -79,18 +79,9 @@ fn a_setting_that_is_changed_is_told_with_what_was_given() {
 
 #[test]
 fn one_that_changes_very_much_is_told_in_few_lines_and_one_that_says_how_much() {
-    const SERVICES: u64 = 1500;
+    const SERVICES: u32 = 1500;
     let testbed = Testbed::with_options(&["--log-json"]);
-    let mut rules = String::new();
-    for number in 0..SERVICES {
-        let _ = writeln!(
-            rules,
-            "-A -t 10.9.{}.{}:80 -s rr",
-            number / 250,
-            1 + number % 250
-        );
-    }
-    testbed.client().restore(&rules);
+    testbed.client().restore(&many_services(SERVICES));
     testbed.ipvsadm("-A -t 10.9.100.1:80 -s rr");
     // Its lines come in one period or in two.
     eventually(Duration::from_secs(20), || {
@@ -102,7 +93,9 @@ fn one_that_changes_very_much_is_told_in_few_lines_and_one_that_says_how_much() 
             .sum();
         let all = u64::try_from(few).expect("few lines") + more;
         let last = lines.last().map(|line| line["service"].clone());
-        if (few, all) == (few.min(300), SERVICES + 1) && last == Some("TCP 10.9.100.1:80".into()) {
+        if (few, all) == (few.min(300), u64::from(SERVICES) + 1)
+            && last == Some("TCP 10.9.100.1:80".into())
+        {
             Ok(())
         } else {
             Err(format!("{few} lines, {more} more, at last {last:?}"))

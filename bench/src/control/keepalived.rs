@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use compat_tests::{Conversation, Keepalived, conversation, neli_client::NeliClient};
+use compat_tests::{Conversation, Keepalived, answering, neli_client::NeliClient};
 use nix::errno::Errno;
 
 use super::rounds;
@@ -74,8 +74,8 @@ fn configuration() -> String {
 /// The program beside it: waits until there are as many services as it is told.
 pub(crate) fn await_services() -> io::Result<()> {
     let mut client = None;
-    conversation::answer(|wanted, _| {
-        let wanted: usize = wanted.parse().map_err(|_| Errno::EINVAL)?;
+    answering::answer(|wanted, _| {
+        let wanted: usize = answering::parse(wanted)?;
         let client: &NeliClient = match &mut client {
             Some(client) => client,
             None => client.insert(NeliClient::new()?),

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum as _;
 use compat_tests::eventually::eventually;
-use nix::errno::Errno;
 
 use crate::{
     lab::Lab,
@@ -61,13 +60,4 @@ impl Server for compat_tests::Conversation {
     fn served(&mut self) -> Option<u64> {
         self.must("served").first()?.parse().ok()
     }
-}
-
-fn parse<T: std::str::FromStr>(word: &str) -> Result<T, Errno> {
-    word.parse().map_err(|_| Errno::EINVAL)
-}
-
-/// The errno of an error of the standard library.
-fn errno(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

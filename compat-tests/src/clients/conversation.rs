@@ -1,13 +1,12 @@
 //! Talking with a program line by line.
 //!
 //! A request is a line of words. The answer is any number of lines, each after a tab, and then
-//! `ok`, or `errno` and a number. The programs of this package and the Python client speak this.
+//! `ok`, or `errno` and a number. The programs of this package (`answering`) and the Python client
+//! speak this.
 
 use std::{
-    collections::VecDeque,
-    fmt::Write as _,
     fs::{self, File},
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     os::fd::AsFd as _,
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -189,35 +188,4 @@ impl Drop for Conversation {
             Err(format!("{}, which did not end by itself", self.name))
         });
     }
-}
-
-/// The other side: answers requests until nobody makes them any more.
-///
-/// # Errors
-///
-/// When the pipes break.
-pub fn answer(
-    mut handle: impl FnMut(&str, &[&str]) -> Result<Vec<String>, Errno>,
-) -> io::Result<()> {
-    let mut to = io::stdout().lock();
-    for line in io::stdin().lines() {
-        let line = line?;
-        let mut words: VecDeque<&str> = line.split_whitespace().collect();
-        let verb = words.pop_front().unwrap_or_default();
-        let mut text = String::new();
-        match handle(verb, words.make_contiguous()) {
-            Ok(lines) => {
-                for line in lines {
-                    let _ = writeln!(text, "\t{line}");
-                }
-                text.push_str("ok\n");
-            }
-            Err(errno) => {
-                let _ = writeln!(text, "errno {}", errno as i32);
-            }
-        }
-        to.write_all(text.as_bytes())?;
-        to.flush()?;
-    }
-    Ok(())
 }

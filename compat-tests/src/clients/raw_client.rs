@@ -1,21 +1,16 @@
 //! A client of single bytes: the program `sockvs-raw-client`.
 
-use std::fmt::Write as _;
-
 use nix::errno::Errno;
 
 use crate::{
     clients::{client::Client, conversation::Conversation},
     environment::folder::Folder,
-    helpers::wire::{self, Reply},
+    helpers::{
+        hex,
+        wire::{self, Reply},
+    },
     process::binaries,
 };
-
-/// The controller's id and its command that asks for a family.
-const CONTROLLER: u16 = 0x10;
-const GET_FAMILY: u8 = 3;
-const FAMILY_ID: u16 = 1;
-const FAMILY_NAME: u16 = 2;
 
 /// A client with one socket.
 pub struct RawClient(Conversation);
@@ -49,10 +44,10 @@ impl RawClient {
     /// When what comes back is no netlink.
     #[track_caller]
     pub fn send(&mut self, datagram: &[u8]) -> Result<Vec<Reply>, Errno> {
-        let datagrams = self.0.ask(&format!("send {}", to_hex(datagram)))?;
+        let datagrams = self.0.ask(&format!("send {}", hex::encode(datagram)))?;
         Ok(datagrams
             .iter()
-            .flat_map(|hex| Reply::all(&from_hex(hex)))
+            .flat_map(|digits| Reply::all(&hex::decode(digits).expect("hex")))
             .collect())
     }
 
@@ -63,7 +58,9 @@ impl RawClient {
     /// The errno of `sendto`.
     #[track_caller]
     pub fn post(&mut self, datagram: &[u8]) -> Result<(), Errno> {
-        self.0.ask(&format!("post {}", to_hex(datagram))).map(drop)
+        self.0
+            .ask(&format!("post {}", hex::encode(datagram)))
+            .map(drop)
     }
 
     /// Sends a datagram so many times and reads nothing; how often it could be sent.
@@ -73,7 +70,9 @@ impl RawClient {
     /// When the program is gone.
     #[track_caller]
     pub fn flood(&mut self, times: u32, datagram: &[u8]) -> u32 {
-        let sent = self.0.must(&format!("flood {times} {}", to_hex(datagram)));
+        let sent = self
+            .0
+            .must(&format!("flood {times} {}", hex::encode(datagram)));
         sent[0].parse().expect("a number")
     }
 
@@ -99,9 +98,9 @@ impl RawClient {
     /// When the controller does not tell.
     #[track_caller]
     pub fn family(&mut self) -> u16 {
-        let asked = wire::generic(GET_FAMILY, &[wire::text(FAMILY_NAME, "IPVS")]);
+        let asked = wire::generic(wire::GET_FAMILY, &[wire::text(wire::FAMILY_NAME, "IPVS")]);
         let replies = self.send(&wire::message(
-            CONTROLLER,
+            wire::CONTROLLER,
             wire::REQUEST | wire::ACK,
             1,
             &asked,
@@ -114,7 +113,7 @@ impl RawClient {
         let find = |attributes: &[u8]| -> Option<u16> {
             let mut rest = attributes;
             while let [l0, l1, k0, k1, payload @ ..] = rest {
-                if u16::from_ne_bytes([*k0, *k1]) == FAMILY_ID {
+                if u16::from_ne_bytes([*k0, *k1]) == wire::FAMILY_ID {
                     return payload.first_chunk().copied().map(u16::from_ne_bytes);
                 }
                 let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
@@ -124,18 +123,4 @@ impl RawClient {
         };
         find(attributes).expect("the family's id")
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-fn from_hex(hex: &str) -> Vec<u8> {
-    let pairs = (0..hex.len()).step_by(2);
-    pairs
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
-        .collect()
 }

@@ -9,6 +9,18 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
+use crate::helpers::wire;
+
+/// Rules, line by line, that add so many TCP services without servers.
+#[must_use]
+pub fn many_services(count: u32) -> String {
+    let rules = (0..count).map(|number| {
+        let (high, low) = (number / 250, 1 + number % 250);
+        format!("-A -t 10.9.{high}.{low}:80 -s rr\n")
+    });
+    rules.collect()
+}
+
 /// What a virtual service is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -89,8 +101,8 @@ impl Rule {
         let (mut upper, mut lower) = (0, 0);
         while let Some(word) = words.next() {
             match word {
-                "-t" => key = Some(Key::Address(6, words.next()?.parse().ok()?)),
-                "-u" => key = Some(Key::Address(17, words.next()?.parse().ok()?)),
+                "-t" => key = Some(Key::Address(wire::TCP, words.next()?.parse().ok()?)),
+                "-u" => key = Some(Key::Address(wire::UDP, words.next()?.parse().ok()?)),
                 "-f" => {
                     let mark = words.next()?.parse().ok()?;
                     key = Some(Key::Mark(mark, words.next_if_eq(&"-6").is_some()));
@@ -141,7 +153,7 @@ fn parse_netmask(text: &str) -> Option<u32> {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(6, address) => write!(f, "-t {address}"),
+            Self::Address(wire::TCP, address) => write!(f, "-t {address}"),
             Self::Address(_, address) => write!(f, "-u {address}"),
             Self::Mark(mark, false) => write!(f, "-f {mark}"),
             Self::Mark(mark, true) => write!(f, "-f {mark} -6"),

@@ -7,6 +7,22 @@ pub const DEST: u16 = 2;
 /// `IPVS_CMD_ATTR_DAEMON`
 pub const DAEMON: u16 = 3;
 
+/// `IPPROTO_TCP`, as a service's attribute has it.
+#[expect(clippy::cast_possible_truncation, reason = "it is a byte in a packet")]
+pub const TCP: u16 = libc::IPPROTO_TCP as u16;
+/// `IPPROTO_UDP`
+#[expect(clippy::cast_possible_truncation, reason = "it is a byte in a packet")]
+pub const UDP: u16 = libc::IPPROTO_UDP as u16;
+
+/// `GENL_ID_CTRL`, the controller's number.
+pub const CONTROLLER: u16 = 0x10;
+/// `CTRL_CMD_GETFAMILY`
+pub const GET_FAMILY: u8 = 3;
+/// `CTRL_ATTR_FAMILY_ID`
+pub const FAMILY_ID: u16 = 1;
+/// `CTRL_ATTR_FAMILY_NAME`
+pub const FAMILY_NAME: u16 = 2;
+
 /// `NLM_F_REQUEST`
 pub const REQUEST: u16 = 1;
 /// `NLM_F_ACK`

@@ -13,7 +13,7 @@ mod stage;
 use std::{
     collections::BTreeMap,
     env,
-    os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, IntoRawFd as _},
     process::ExitCode,
     sync::{
         Arc,
@@ -23,11 +23,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compat_tests::wire;
+use compat_tests::{genetlink, wire};
 use lie::Lie;
 use nix::{
     errno::Errno,
-    sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket},
+    sys::socket::{NetlinkAddr, bind},
     unistd::dup,
 };
 use stage::Stage;
@@ -71,7 +71,7 @@ fn messages(family: u16) -> [Vec<u8>; 2] {
         wire::SERVICE,
         &[
             wire::short(1, 2),
-            wire::short(2, 6),
+            wire::short(2, wire::TCP),
             wire::attr(3, &[10, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             wire::attr(4, &80_u16.to_be_bytes()),
             wire::text(6, "rr"),
@@ -83,24 +83,29 @@ fn messages(family: u16) -> [Vec<u8>; 2] {
     let flags = wire::REQUEST | wire::ACK;
     let change = wire::message(family, flags, 1, &wire::generic(1, &[service]));
     // The controller tells everybody which family there is. What it does not know it passes over.
-    let mut question = vec![wire::text(2, "IPVS")];
-    let short = wire::message(0x10, flags, 2, &wire::generic(3, &question)).len();
+    let mut question = vec![wire::text(wire::FAMILY_NAME, "IPVS")];
+    let short = wire::message(
+        wire::CONTROLLER,
+        flags,
+        2,
+        &wire::generic(wire::GET_FAMILY, &question),
+    )
+    .len();
     question.push(wire::attr(60, &vec![0; change.len() - short - 4]));
-    let question = wire::message(0x10, flags, 2, &wire::generic(3, &question));
+    let question = wire::message(
+        wire::CONTROLLER,
+        flags,
+        2,
+        &wire::generic(wire::GET_FAMILY, &question),
+    );
     assert_eq!(change.len(), question.len(), "they change places");
     [change, question]
-}
-
-fn generic_netlink() -> nix::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let protocol = SockProtocol::NetlinkGeneric;
-    socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)
 }
 
 /// Makes calls for so long while the lie is told.
 fn tell(lie: Lie, family: u16, time: Duration) -> nix::Result<Tally> {
     let messages = messages(family);
-    let socket = generic_netlink()?;
+    let socket = genetlink::open()?;
     bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
     // Another descriptor, which a lie may lead elsewhere or close, while this one stays.
     let called = dup(&socket)?.into_raw_fd();

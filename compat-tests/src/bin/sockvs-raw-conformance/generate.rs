@@ -111,7 +111,9 @@ type Member = (u16, fn(&mut Random) -> Vec<u8>);
 
 const SERVICE: [Member; 11] = [
     (1, |random| short(random, &[2, 2, 2, 10, 0, 7])),
-    (2, |random| short(random, &[6, 6, 17, 132, 0, 99])),
+    (2, |random| {
+        short(random, &[wire::TCP, wire::TCP, wire::UDP, 132, 0, 99])
+    }),
     (3, address),
     (4, |random| {
         random

@@ -114,7 +114,7 @@ fn start_again(socket: &Socket) {
         address[..4].copy_from_slice(&[10, 0, 0, last]);
         let service = [
             wire::short(1, 2),
-            wire::short(2, 6),
+            wire::short(2, wire::TCP),
             wire::attr(3, &address),
             wire::attr(4, &[0, 80]),
             wire::text(6, "rr"),

@@ -2,22 +2,15 @@
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use compat_tests::wire;
+use compat_tests::{genetlink, wire};
 use nix::{
     errno::Errno,
     sys::{
-        socket::{
-            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
-            setsockopt, socket, sockopt,
-        },
+        socket::{MsgFlags, NetlinkAddr, recv, sendto, setsockopt, sockopt},
         time::TimeVal,
     },
 };
 
-const CONTROLLER: u16 = 0x10;
-const GET_FAMILY: u8 = 3;
-const FAMILY_ID: u16 = 1;
-const FAMILY_NAME: u16 = 2;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// `NLM_F_MULTI`
@@ -35,12 +28,7 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens one, which asks for extended acknowledgements.
     pub(crate) fn open() -> Result<Self, Errno> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkGeneric,
-        )?;
+        let socket = genetlink::open()?;
         setsockopt(&socket, sockopt::ReceiveTimeout, &PATIENCE)?;
         let one: libc::c_int = 1;
         // SAFETY: the kernel reads the integer, whose size it is given.
@@ -149,8 +137,8 @@ impl Socket {
 
 /// Asks for the family.
 fn question() -> Vec<u8> {
-    let asked = wire::generic(GET_FAMILY, &[wire::text(FAMILY_NAME, "IPVS")]);
-    wire::message(CONTROLLER, wire::REQUEST, LAST, &asked)
+    let asked = wire::generic(wire::GET_FAMILY, &[wire::text(wire::FAMILY_NAME, "IPVS")]);
+    wire::message(wire::CONTROLLER, wire::REQUEST, LAST, &asked)
 }
 
 /// The family's number in the controller's answer.
@@ -158,7 +146,7 @@ fn family(answer: &[u8]) -> Option<u16> {
     let mut rest = answer.get(20..)?;
     while rest.len() >= 4 {
         let length = usize::from(half(rest, 0));
-        if half(rest, 2) == FAMILY_ID {
+        if half(rest, 2) == wire::FAMILY_ID {
             return Some(half(rest, 4));
         }
         rest = rest.get(length.next_multiple_of(4)..)?;

@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsRawFd as _, OwnedFd},
 };
 
-use compat_tests::{random::Random, unconnected::unconnect};
+use compat_tests::{answering::parse, random::Random, unconnected::unconnect};
 use nix::{
     errno::Errno,
     sys::{
@@ -17,7 +17,7 @@ use nix::{
     },
 };
 
-use crate::{Targets, parse, streams::source, tally::Tally};
+use crate::{Targets, streams::source, tally::Tally};
 
 /// How many services one socket uses at most: fewer than it remembers.
 const SERVICES: u16 = 5;

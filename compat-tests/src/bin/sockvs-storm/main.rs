@@ -23,7 +23,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use compat_tests::{conversation, random::Random};
+use compat_tests::{
+    answering::{self, parse},
+    random::Random,
+};
 use nix::{
     errno::Errno,
     sys::resource::{Resource, setrlimit},
@@ -44,7 +47,7 @@ fn main() -> io::Result<()> {
     }
     setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)?;
     let mut storm = Storm::default();
-    conversation::answer(|verb, words| storm.answer(verb, words))
+    answering::answer(|verb, words| storm.answer(verb, words))
 }
 
 /// Where connections go.
@@ -144,13 +147,4 @@ fn rage(
         streams::wait_until_it_fails(&socket, &mut tally)?;
     }
     Ok(tally)
-}
-
-fn parse<T: std::str::FromStr>(word: &str) -> Result<T, Errno> {
-    word.parse().map_err(|_| Errno::EINVAL)
-}
-
-/// The errno of an error of the standard library.
-fn errno(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -9,10 +9,13 @@ use std::{
     time::Duration,
 };
 
-use compat_tests::random::Random;
+use compat_tests::{
+    answering::{errno, parse},
+    random::Random,
+};
 use nix::errno::Errno;
 
-use crate::{Targets, datagrams, errno, parse, streams, tally::Tally};
+use crate::{Targets, datagrams, streams, tally::Tally};
 
 /// What the crowd prints when all its sockets are open.
 const READY: &str = "ready";
@@ -41,7 +44,7 @@ impl Child {
             .stdin(Stdio::from(socket))
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|error| errno(&error))?;
+            .map_err(errno)?;
         let kind = Kind::Holding;
         Ok(Self { child, kind })
     }
@@ -52,7 +55,7 @@ impl Child {
             let output = self.child.stdout.take().ok_or(Errno::EPIPE)?;
             let mut is_ready = false;
             for line in BufReader::new(output).lines() {
-                let line = line.map_err(|error| errno(&error))?;
+                let line = line.map_err(errno)?;
                 is_ready = line == READY;
                 if is_ready {
                     break;
@@ -62,10 +65,10 @@ impl Child {
             if !is_ready {
                 return Err(Errno::EPIPE);
             }
-            self.child.kill().map_err(|error| errno(&error))?;
+            self.child.kill().map_err(errno)?;
             tally.outcome("killed");
         }
-        self.child.wait().map_err(|error| errno(&error))?;
+        self.child.wait().map_err(errno)?;
         Ok(())
     }
 }
@@ -79,12 +82,12 @@ impl Crowd {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| errno(&error))?;
+            .map_err(errno)?;
         let mut input = child.stdin.take().ok_or(Errno::EPIPE)?;
         let lists = [("tcp", &targets.streams), ("udp", &targets.datagrams)];
         for (kind, services) in lists {
             for service in services {
-                writeln!(input, "{kind} {service}").map_err(|error| errno(&error))?;
+                writeln!(input, "{kind} {service}").map_err(errno)?;
             }
         }
         let kind = Kind::Crowd;
@@ -93,7 +96,7 @@ impl Crowd {
 }
 
 fn ourselves() -> Result<Command, Errno> {
-    let path = env::current_exe().map_err(|error| errno(&error))?;
+    let path = env::current_exe().map_err(errno)?;
     Ok(Command::new(path))
 }
 

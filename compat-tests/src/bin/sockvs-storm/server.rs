@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use compat_tests::random::Random;
+use compat_tests::{answering::errno, random::Random};
 use nix::{
     errno::Errno,
     sys::socket::{
@@ -40,12 +40,10 @@ impl Server {
         let stream = at(address, SockType::Stream)?;
         listen(&stream, Backlog::MAXCONN)?;
         let listener = TcpListener::from(stream);
-        let accepting = listener.try_clone().map_err(|error| crate::errno(&error))?;
+        let accepting = listener.try_clone().map_err(errno)?;
         let datagrams = UdpSocket::from(at(address, SockType::Datagram)?);
         let look = Some(Duration::from_millis(50));
-        datagrams
-            .set_read_timeout(look)
-            .map_err(|error| crate::errno(&error))?;
+        datagrams.set_read_timeout(look).map_err(errno)?;
         let end = Arc::new(AtomicBool::new(false));
         let (told, source) = (Arc::clone(&end), source.to_owned());
         let random = Random::new(address.port().into());

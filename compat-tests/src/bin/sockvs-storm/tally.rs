@@ -8,9 +8,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use compat_tests::answering::parse;
 use nix::errno::Errno;
-
-use crate::parse;
 
 /// An account.
 #[derive(Default)]
