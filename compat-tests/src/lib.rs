@@ -29,7 +29,7 @@
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |
 //! | `SOCKVS_TEST_CONNECTIONS` | how many connections `counters` makes |
 //! | `SOCKVS_TEST_SEED` | which ones |
-//! | `SOCKVS_TEST_KILLS` | how often `kills` kills the daemon |
+//! | `SOCKVS_TEST_KILLS` | how often `killed_at_each_syscall` does that |
 //! | `SOCKVS_TEST_SOAK` | for how many minutes `soak` lasts |
 //! | `SOCKVS_TEST_CYCLES` | how many sockets `census` makes and ends |
 //! | `SOCKVS_TEST_OPEN`, `SOCKVS_TEST_FLOWS` | what `many_connections` holds |
@@ -48,7 +48,7 @@ pub mod setups;
 pub use clients::{
     application, conversation, ipvs_clients, keepalived, neli_client, rule, static_client,
 };
-pub use environment::{daemon, root, user};
+pub use environment::{daemon, root, user, variable};
 pub use helpers::{answering, genetlink, hex, random, unconnected, wire};
 pub use loads::{socket_load, traffic};
 pub use oracle::{bpf_objects, census, ledger, listing, usage};
@@ -66,7 +66,7 @@ pub use environment::{
 };
 pub use loads::{bystander::Bystander, socket_load::SocketLoad, traffic::Traffic};
 pub use oracle::{census::Census, ledger::Ledger, vitals::Vitals};
-pub use process::{program::Outcome, stepper::Stepper};
+pub use process::{program::Outcome, syscall_killer::SyscallKiller};
 pub use servers::{
     datagram_server::DatagramServer, host::Host, server::Server, server::Talk,
     tls_server::TlsServer,

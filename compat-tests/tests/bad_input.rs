@@ -63,7 +63,7 @@ fn malformed_and_absurd_requests_get_the_kernels_errno_and_change_nothing() {
 }
 
 #[test]
-fn each_message_of_a_datagram_is_carried_out_whatever_becomes_of_the_others() {
+fn each_message_of_a_datagram_is_executed_independently_of_the_others() {
     let testbed = Testbed::new();
     let mut client = testbed.raw_client();
     let family = client.family();

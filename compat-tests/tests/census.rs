@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, thread,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use compat_tests::{
     eventually::eventually,
     listing,
     socket_load::{Counts, Crowd, NOBODY, SOMEBODY},
+    variable,
 };
 
 /// The longest that the kernel keeps what is left of a connection, with `FIN_WAIT2`.
@@ -84,8 +85,10 @@ fn world(options: &[&str]) -> (Testbed, Conversation) {
     let testbed = Testbed::with_options(options);
     prepare(&testbed.namespace);
     testbed.client().restore(RULES);
-    let servers = testbed.place().command(binaries::ours("sockvs-storm"));
-    let mut servers = Conversation::start(servers, "sockvs-storm", &testbed.folder);
+    let servers = testbed
+        .place()
+        .command(binaries::ours("sockvs-connection-churn"));
+    let mut servers = Conversation::start(servers, "sockvs-connection-churn", &testbed.folder);
     for at in ["127.0.0.11:80", "127.0.0.12:80", "[fd00:1::11]:80"] {
         servers.must(&format!("server {at} {at}"));
     }
@@ -109,11 +112,6 @@ fn user(testbed: &Testbed, number: u32) -> SocketLoad {
         }
     }
     load
-}
-
-fn number_from(variable: &str, otherwise: u64) -> u64 {
-    let told = env::var(variable).ok();
-    told.map_or(otherwise, |told| told.parse().expect("a number"))
 }
 
 /// Nothing is open any more, as far as the counters tell.
@@ -145,8 +143,8 @@ fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
 /// So many sockets come and go, made by two users at a time. Then nothing of them is left, but what
 /// was counted: this is given.
 #[track_caller]
-fn storm(testbed: &Testbed, cycles: u64) -> Counts {
-    let seed = number_from("SOCKVS_TEST_SEED", 20_26);
+fn churn(testbed: &Testbed, cycles: u64) -> Counts {
+    let seed = variable::number("SOCKVS_TEST_SEED").unwrap_or(20_26);
     println!("SOCKVS_TEST_SEED={seed} SOCKVS_TEST_CYCLES={cycles}");
     let start = Instant::now();
     let mut users = [NOBODY, SOMEBODY].map(|number| user(testbed, number));
@@ -183,16 +181,19 @@ fn nothing_is_left(testbed: &Testbed) {
 }
 
 #[test]
-fn whatever_becomes_of_sockets_nothing_of_them_is_left() {
+fn no_record_is_left_however_sockets_end() {
     let (testbed, servers) = world(&[]);
-    let expected = storm(&testbed, number_from("SOCKVS_TEST_CYCLES", 100_000));
+    let expected = churn(
+        &testbed,
+        variable::number("SOCKVS_TEST_CYCLES").unwrap_or(100_000),
+    );
     drop(servers);
     nothing_is_left(&testbed);
     assert_eq!(counted(&testbed), expected, "connections of each service");
 }
 
 #[test]
-fn nor_is_it_where_the_array_is_full() {
+fn no_record_is_left_when_the_connection_array_is_full() {
     const HELD: u64 = 90_000;
     let (testbed, servers) = world(&["--max-connections", "1048576"]);
     testbed.client().restore(
@@ -207,7 +208,10 @@ fn nor_is_it_where_the_array_is_full() {
     let full = Census::of(testbed.daemon.pin_dir());
     assert_eq!(full.connections + full.overflow, 90_000, "{full}");
     assert!(full.overflow > 20_000, "{full}");
-    let mut expected = storm(&testbed, number_from("SOCKVS_TEST_CYCLES", 100_000) / 4);
+    let mut expected = churn(
+        &testbed,
+        variable::number("SOCKVS_TEST_CYCLES").unwrap_or(100_000) / 4,
+    );
     drop(servers);
     drop(holder);
     nothing_is_left(&testbed);
@@ -216,7 +220,7 @@ fn nor_is_it_where_the_array_is_full() {
 }
 
 #[test]
-fn sockets_of_a_namespace_that_ends_leave_nothing() {
+fn no_record_is_left_of_sockets_in_a_deleted_namespace() {
     let testbed = Testbed::serving_all_namespaces();
     for round in 0..3 {
         let namespace = Namespace::new();

@@ -9,7 +9,7 @@ use std::{
 use compat_tests::{Testbed, program, rule::many_services, static_client};
 
 #[test]
-fn of_many_clients_at_once_each_gets_its_own_answer_and_no_request_is_lost() {
+fn concurrent_clients_each_get_their_own_answer_and_no_request_is_lost() {
     const CLIENTS: usize = 32;
     let testbed = Testbed::new();
     let client = testbed.client();
@@ -89,7 +89,7 @@ fn a_statically_linked_program_is_an_ipvs_client_like_any_other() {
 }
 
 #[test]
-fn a_client_that_reads_a_long_list_slowly_gets_all_of_it_and_keeps_nobody_waiting() {
+fn a_slow_reader_gets_its_whole_list_and_delays_no_other_client() {
     const SERVICES: u32 = 2000;
     let testbed = Testbed::new();
     testbed.client().restore(&many_services(SERVICES));
@@ -115,7 +115,7 @@ fn a_client_that_reads_a_long_list_slowly_gets_all_of_it_and_keeps_nobody_waitin
 }
 
 #[test]
-fn a_client_that_never_reads_and_goes_away_disturbs_nobody() {
+fn a_client_that_never_reads_and_exits_disturbs_no_other() {
     let testbed = Testbed::new();
     let rules = many_services(200);
     testbed.client().restore(&rules);
@@ -139,7 +139,7 @@ fn a_client_that_never_reads_and_goes_away_disturbs_nobody() {
 }
 
 #[test]
-fn other_families_of_generic_netlink_stay_the_kernels() {
+fn other_generic_netlink_families_are_left_to_the_kernel() {
     let testbed = Testbed::new();
     // `ip` asks generic netlink for the family of its own that this needs.
     let wrapped = testbed.client().run("ip", "tcp_metrics show");

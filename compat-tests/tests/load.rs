@@ -12,7 +12,8 @@ use std::{
 };
 
 use compat_tests::{
-    Bystander, Testbed, Vitals, eventually::eventually, random::Random, rule::many_services, wire,
+    Bystander, Testbed, Vitals, eventually::eventually, random::Random, rule::many_services,
+    variable, wire,
 };
 use nix::sys::{
     resource::Resource,
@@ -120,7 +121,7 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
 }
 
 #[test]
-fn without_descriptors_those_who_are_there_are_served_and_others_later() {
+fn out_of_descriptors_existing_clients_are_served_and_new_ones_later() {
     let testbed = Testbed::new();
     testbed.client().restore(TABLE);
     let pid = testbed.daemon.pid();
@@ -148,7 +149,7 @@ fn without_descriptors_those_who_are_there_are_served_and_others_later() {
 }
 
 #[test]
-fn without_memory_what_there_is_no_room_for_is_refused_and_the_rest_is_served() {
+fn out_of_memory_new_entries_are_refused_and_the_rest_is_served() {
     let testbed = Testbed::new();
     let _server = testbed.server("A", "127.0.0.11:80");
     testbed.client().restore(TABLE);
@@ -287,9 +288,7 @@ fn assert_as_before(testbed: &Testbed, table: &str, bystander: Bystander, before
 }
 
 fn seconds() -> Duration {
-    let given = std::env::var("SOCKVS_TEST_SECONDS").ok();
-    let seconds = given.map(|text| text.parse().expect("SOCKVS_TEST_SECONDS is a number"));
-    Duration::from_secs(seconds.unwrap_or(5))
+    Duration::from_secs(variable::number("SOCKVS_TEST_SECONDS").unwrap_or(5))
 }
 
 /// Sets a limit of a process, as far as it could raise it itself again.

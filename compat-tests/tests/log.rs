@@ -6,7 +6,7 @@ use compat_tests::{Testbed, binaries, eventually::eventually, program, rule::man
 use serde_json::Value;
 
 #[test]
-fn each_change_is_a_line_that_names_who_made_it() {
+fn each_change_is_logged_with_its_author() {
     let testbed = Testbed::with_options(&["--log-json"]);
     let (service, server) = ("TCP 10.9.0.1:80", "10.1.0.11:80");
     let changes: [(&str, &str, Option<&str>, Option<&str>); 9] = [
@@ -63,7 +63,7 @@ fn each_change_is_a_line_that_names_who_made_it() {
 }
 
 #[test]
-fn a_setting_that_is_changed_is_told_with_what_was_given() {
+fn a_changed_sysctl_is_logged_with_its_new_value() {
     let testbed = Testbed::with_options(&["--log-json"]);
     let mut command = testbed.place().command(binaries::ours("sockvs"));
     command.arg("--socket").arg(testbed.daemon.socket());
@@ -78,7 +78,7 @@ fn a_setting_that_is_changed_is_told_with_what_was_given() {
 }
 
 #[test]
-fn one_that_changes_very_much_is_told_in_few_lines_and_one_that_says_how_much() {
+fn many_changes_of_one_client_are_summarised_in_the_log() {
     const SERVICES: u32 = 1500;
     let testbed = Testbed::with_options(&["--log-json"]);
     testbed.client().restore(&many_services(SERVICES));

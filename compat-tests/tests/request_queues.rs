@@ -56,7 +56,7 @@ fn slowest_listing(testbed: &Testbed) -> Duration {
 }
 
 #[test]
-fn a_daemon_that_gives_no_sign_of_life_counts_as_absent_until_it_does() {
+fn an_unresponsive_daemon_counts_as_absent_until_it_responds() {
     if Intercept::chosen() == Intercept::Seccomp {
         // There the wrapper sees to it.
         return;

@@ -130,7 +130,7 @@ fn a_source_port_has_one_connection_to_each_server() {
 }
 
 #[test]
-fn connections_that_are_not_waited_for_are_balanced() {
+fn nonblocking_connections_are_balanced() {
     let mut world = DualStack::new(&[]);
     for Family {
         service, closed, ..
@@ -173,7 +173,7 @@ fn a_socket_whose_connection_was_refused_connects_again() {
 }
 
 #[test]
-fn a_stream_that_is_unconnected_goes_elsewhere() {
+fn a_disconnected_stream_can_connect_elsewhere() {
     let mut world = DualStack::new(&[]);
     for Family {
         service,
@@ -223,7 +223,7 @@ fn a_datagram_socket_that_is_connected_again_is_counted_where_it_is() {
 }
 
 #[test]
-fn a_datagram_socket_that_is_unconnected_goes_elsewhere() {
+fn a_disconnected_datagram_socket_can_send_elsewhere() {
     let mut world = DualStack::new(&[]);
     for Family {
         service,

@@ -11,3 +11,4 @@ pub mod place;
 pub mod root;
 pub mod turn;
 pub mod user;
+pub mod variable;

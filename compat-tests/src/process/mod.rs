@@ -6,4 +6,4 @@ pub mod eventually;
 pub(crate) mod leftovers;
 pub mod name;
 pub mod program;
-pub mod stepper;
+pub mod syscall_killer;

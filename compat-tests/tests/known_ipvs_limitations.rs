@@ -9,7 +9,7 @@ use compat_tests::{
 /// IPVS does not see what the director itself sends to a server that is not its own, and loops
 /// where the virtual address is a server's, too.
 #[test]
-fn the_director_is_client_and_server_at_once() {
+fn a_director_can_be_client_and_server_at_once() {
     let testbed = Testbed::new();
     let mut application = testbed.application();
     for (service, elsewhere, host) in [
@@ -69,7 +69,7 @@ fn a_loopback_address_is_a_service_with_servers_on_other_machines() {
 /// With IPVS, datagrams of a client that keeps its port go to a server that is gone until the
 /// connection's time is over (`expire_nodest_conn`).
 #[test]
-fn a_log_flows_on_when_its_server_is_removed() {
+fn udp_datagrams_move_to_another_server_when_theirs_is_removed() {
     const DATAGRAMS: usize = 20;
     const ROUNDS: usize = 60;
     let testbed = Testbed::new();
@@ -191,7 +191,7 @@ fn connections_in_quick_succession_from_few_ports_do_not_stall() {
 
 /// With IPVS, only masquerading changes the port.
 #[test]
-fn direct_routing_leads_to_another_port() {
+fn direct_routing_can_change_the_port() {
     let testbed = Testbed::new();
     let mut application = testbed.application();
     // ipvsadm gives such servers the service's port by itself.

@@ -15,7 +15,7 @@ use nix::{
     },
 };
 
-use crate::{Targets, process::Child, tally::Tally};
+use crate::{child::Child, tally::Tally, targets::Targets};
 
 /// How long a server that answers may take to do so, in milliseconds.
 const PATIENCE: u16 = 10_000;

@@ -1,14 +1,14 @@
 //! A client whose memory changes while it is read: what a call sends, and where it says that this
 //! is, is rewritten by a second thread all the time.
 //!
-//! `sockvs-liar FAMILY MILLISECONDS LIE…` tells each of the lies for so long. For each it prints
+//! `sockvs-changing-memory FAMILY MILLISECONDS CHANGE…` makes each of the changes for so long. For each it prints
 //! what its calls came to and how often, and `wrong …` for what no kernel would answer to any
-//! version of the memory. The message is one that adds a service, and in turn one that everybody
+//! version of the memory. The message is one that adds a service, and in turn one that every user
 //! may send.
 
-mod lie;
+mod change;
+mod memory;
 mod replies;
-mod stage;
 
 use std::{
     collections::BTreeMap,
@@ -23,14 +23,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use change::Change;
 use compat_tests::{genetlink, wire};
-use lie::Lie;
+use memory::Memory;
 use nix::{
     errno::Errno,
     sys::socket::{NetlinkAddr, bind},
     unistd::dup,
 };
-use stage::Stage;
 
 /// How much longer it may take.
 const MOST: u32 = 50;
@@ -40,20 +40,20 @@ type Tally = BTreeMap<String, u64>;
 
 fn main() -> ExitCode {
     let words: Vec<_> = env::args().skip(1).collect();
-    let [family, milliseconds, lies @ ..] = &words[..] else {
-        eprintln!("sockvs-liar: not understood");
+    let [family, milliseconds, changes @ ..] = &words[..] else {
+        eprintln!("sockvs-changing-memory: not understood");
         return ExitCode::from(2);
     };
     let (Ok(family), Ok(milliseconds)) = (family.parse(), milliseconds.parse()) else {
-        eprintln!("sockvs-liar: no numbers");
+        eprintln!("sockvs-changing-memory: no numbers");
         return ExitCode::from(2);
     };
-    for name in lies {
-        let Some(lie) = Lie::from_name(name) else {
-            eprintln!("sockvs-liar: no lie {name}");
+    for name in changes {
+        let Some(change) = Change::from_name(name) else {
+            eprintln!("sockvs-changing-memory: no change {name}");
             return ExitCode::from(2);
         };
-        match tell(lie, family, Duration::from_millis(milliseconds)) {
+        match repeat(change, family, Duration::from_millis(milliseconds)) {
             Ok(tally) => {
                 for (what, times) in tally {
                     println!("{name}: {what}: {times}");
@@ -82,7 +82,7 @@ fn messages(family: u16) -> [Vec<u8>; 2] {
     );
     let flags = wire::REQUEST | wire::ACK;
     let change = wire::message(family, flags, 1, &wire::generic(1, &[service]));
-    // The controller tells everybody which family there is. What it does not know it passes over.
+    // The controller tells every user which family there is, and ignores attributes it does not know.
     let mut question = vec![wire::text(wire::FAMILY_NAME, "IPVS")];
     let short = wire::message(
         wire::CONTROLLER,
@@ -102,22 +102,22 @@ fn messages(family: u16) -> [Vec<u8>; 2] {
     [change, question]
 }
 
-/// Makes calls for so long while the lie is told.
-fn tell(lie: Lie, family: u16, time: Duration) -> nix::Result<Tally> {
+/// Makes calls for so long while its memory changes.
+fn repeat(change: Change, family: u16, time: Duration) -> nix::Result<Tally> {
     let messages = messages(family);
     let socket = genetlink::open()?;
     bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-    // Another descriptor, which a lie may lead elsewhere or close, while this one stays.
+    // Another descriptor, which a change may redirect or close, while this one stays.
     let called = dup(&socket)?.into_raw_fd();
-    let stage = Stage::new(messages.first().map_or(&[], Vec::as_slice))?;
+    let memory = Memory::new(messages.first().map_or(&[], Vec::as_slice))?;
     let over = Arc::new(AtomicBool::new(false));
-    let liar = {
+    let writer = {
         let (over, messages, fd) = (Arc::clone(&over), messages.clone(), called);
-        let honest = dup(&socket)?;
+        let intended = dup(&socket)?;
         thread::spawn(move || {
             let mut turn = 0_usize;
             while !over.load(Ordering::Relaxed) {
-                lie.change(&stage, &messages, fd, &honest, turn);
+                change.apply(&memory, &messages, fd, &intended, turn);
                 turn = turn.wrapping_add(1);
             }
         })
@@ -126,17 +126,17 @@ fn tell(lie: Lie, family: u16, time: Duration) -> nix::Result<Tally> {
     let begun = Instant::now();
     // Until something has changed meanwhile, where the other thread gets no processor.
     while begun.elapsed() < time || (tally.len() < 2 && begun.elapsed() < MOST * time) {
-        let came = lie.call(&stage, called);
+        let came = change.call(&memory, called);
         *tally.entry(came.to_string()).or_default() += 1;
-        for wrong in lie.check(&stage, &came, messages.first().map_or(0, Vec::len)) {
+        for wrong in change.check(&memory, &came, messages.first().map_or(0, Vec::len)) {
             *tally.entry(format!("wrong: {wrong}")).or_default() += 1;
         }
         replies::read(&socket, &mut tally)?;
     }
     over.store(true, Ordering::Relaxed);
-    if liar.join().is_err() {
+    if writer.join().is_err() {
         return Err(Errno::EFAULT);
     }
-    stage.allow(true);
+    memory.allow(true);
     Ok(tally)
 }

@@ -28,7 +28,7 @@ fn numbers(testbed: &Testbed, what: &str) -> Vec<Vec<u64>> {
 }
 
 #[test]
-fn a_connection_that_begins_after_its_service_is_gone_is_nobody_elses() {
+fn a_connection_begun_after_its_service_was_deleted_is_not_counted_for_another() {
     let testbed = Testbed::new();
     let _servers = [11, 12].map(|host| testbed.server("S", &format!("127.0.0.{host}:80")));
     let mut load = SocketLoad::start(&testbed, NOBODY);
@@ -54,7 +54,7 @@ fn a_connection_that_begins_after_its_service_is_gone_is_nobody_elses() {
 }
 
 #[test]
-fn what_a_connection_carries_after_its_service_is_gone_is_nobody_elses() {
+fn bytes_carried_after_a_service_was_deleted_are_not_counted_for_another() {
     let testbed = Testbed::new();
     let _servers = [("O", 11), ("N", 12)]
         .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80")));

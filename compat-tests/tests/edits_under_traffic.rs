@@ -101,7 +101,7 @@ fn no_connection_fails_or_reaches_a_removed_server_while_the_table_is_edited() {
 }
 
 #[test]
-fn replacing_the_whole_table_never_leads_astray() {
+fn replacing_the_whole_table_never_misdirects_a_connection() {
     let testbed = Testbed::new();
     let _servers = [
         testbed.server("A", "127.0.0.11:80"),

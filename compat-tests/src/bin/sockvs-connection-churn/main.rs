@@ -4,18 +4,19 @@
 //! SEED CONNECTIONS THREADS`, `progress`, `end`. A server answers TCP and UDP at its address. The
 //! route to it has to give connections the address SOURCE: by `getsockname` this program knows
 //! which server a connection was given, which nothing else would tell it of connections that fail.
-//! `end` gives the account, see `tally`. Run as `sockvs-storm crowd SEED NUMBER` it opens sockets
-//! and waits to be killed, as `sockvs-storm hold MILLISECONDS` it keeps its standard input open.
+//! `end` gives the account, see `tally`. Run as `sockvs-connection-churn crowd SEED NUMBER` it opens sockets
+//! and waits to be killed, as `sockvs-connection-churn hold MILLISECONDS` it keeps its standard input open.
 
+mod child;
+mod crowd;
 mod datagrams;
-mod process;
 mod server;
 mod streams;
 mod tally;
+mod targets;
 
 use std::{
     env, io,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -33,6 +34,7 @@ use nix::{
 };
 
 use tally::Tally;
+use targets::Targets;
 
 /// Descriptors for all that is open at once, the servers' side included.
 const DESCRIPTORS: u64 = 20_000;
@@ -41,35 +43,24 @@ fn main() -> io::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {}
-        ["hold", milliseconds] => return process::hold(milliseconds),
-        ["crowd", seed, number] => return process::crowd(seed, number),
+        ["hold", milliseconds] => return child::hold(milliseconds),
+        ["crowd", seed, number] => return crowd::run(seed, number),
         _ => return Err(io::ErrorKind::InvalidInput.into()),
     }
     setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)?;
-    let mut storm = Storm::default();
-    answering::answer(|verb, words| storm.answer(verb, words))
-}
-
-/// Where connections go.
-#[derive(Clone, Default)]
-struct Targets {
-    /// Services of TCP.
-    streams: Vec<SocketAddr>,
-    /// Services of UDP.
-    datagrams: Vec<SocketAddr>,
-    /// Services of TCP whose servers do not answer.
-    silent: Vec<SocketAddr>,
+    let mut churn = Churn::default();
+    answering::answer(|verb, words| churn.answer(verb, words))
 }
 
 #[derive(Default)]
-struct Storm {
+struct Churn {
     targets: Targets,
     servers: Vec<server::Server>,
     made: Arc<AtomicU64>,
     threads: Vec<JoinHandle<Result<Tally, Errno>>>,
 }
 
-impl Storm {
+impl Churn {
     fn answer(&mut self, verb: &str, words: &[&str]) -> Result<Vec<String>, Errno> {
         match (verb, words) {
             ("server", &[source, address]) => {
@@ -95,7 +86,7 @@ impl Storm {
                     let targets = self.targets.clone();
                     let made = Arc::clone(&self.made);
                     let random = Random::new(seed.wrapping_mul(1000) + number);
-                    let work = move || rage(random, &targets, connections, &made);
+                    let work = move || churn(random, &targets, connections, &made);
                     self.threads.push(thread::spawn(work));
                 }
                 Ok(vec![])
@@ -115,7 +106,7 @@ impl Storm {
 }
 
 /// One thread's part: until all threads together have made that many connections.
-fn rage(
+fn churn(
     mut random: Random,
     targets: &Targets,
     connections: u64,
@@ -127,7 +118,7 @@ fn rage(
     let mut counted = 0;
     while made.load(Ordering::Relaxed) < connections {
         match random.below(2000) {
-            0 => children.push(process::Crowd::start(&mut random, targets)?),
+            0 => children.push(crowd::start(&mut random, targets)?),
             1 | 2 => silent.extend(streams::to_nowhere(&mut random, targets, &mut tally)?),
             3..200 => datagrams::some(&mut random, targets, &mut tally)?,
             _ => streams::one(&mut random, targets, &mut tally, &mut children)?,

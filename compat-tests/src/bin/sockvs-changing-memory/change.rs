@@ -1,4 +1,4 @@
-//! The lies: what changes while a call is made, and what may come of it.
+//! The changes: what is rewritten while a call is made, and what may come of it.
 
 use std::{
     fmt,
@@ -17,14 +17,14 @@ use nix::{
     unistd::{close, dup2_raw},
 };
 
-use crate::stage::{Arguments, CANARY, MESSAGES, PAGE, Stage};
+use crate::memory::{Arguments, CANARY, MESSAGES, Memory, PAGE};
 
 /// `IP_VS_SO_GET_VERSION`
 const GET_VERSION: libc::c_int = 1024 + 64;
 
-/// A lie.
+/// What is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lie {
+pub(crate) enum Change {
     /// The whole message is another one.
     Message,
     /// The length in its header.
@@ -56,7 +56,7 @@ impl fmt::Display for Came {
     }
 }
 
-impl Lie {
+impl Change {
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "message" => Self::Message,
@@ -71,29 +71,29 @@ impl Lie {
         })
     }
 
-    /// Changes the memory once more. `fd` is what the call is made on, `honest` what it should be.
-    pub(crate) fn change(
+    /// Changes the memory once more. `fd` is what the call is made on, `intended` what it should be.
+    pub(crate) fn apply(
         self,
-        stage: &Stage,
+        memory: &Memory,
         messages: &[Vec<u8>; 2],
         fd: RawFd,
-        honest: &OwnedFd,
+        intended: &OwnedFd,
         turn: usize,
     ) {
         let length = messages.first().map_or(0, Vec::len);
         let of = |values: &[usize]| values.get(turn % values.len()).copied().unwrap_or(0);
-        let set = |offset, value| Stage::set::<usize>(stage.at(offset), value);
-        let base = stage.message() as usize;
+        let set = |offset, value| Memory::set::<usize>(memory.at(offset), value);
+        let base = memory.message() as usize;
         match self {
             Self::Message => {
                 if let Some(message) = messages.get(turn % 2) {
-                    stage.set_message(message);
+                    memory.set_message(message);
                 }
             }
             Self::Length => {
                 let claims = [length, 0, 15, length + 4, PAGE, u32::MAX as usize];
                 let claim = u32::try_from(of(&claims)).unwrap_or(0);
-                Stage::set(stage.message(), claim);
+                Memory::set(memory.message(), claim);
             }
             Self::Piece | Self::Vector => {
                 let piece = offset_of!(Arguments, piece);
@@ -107,7 +107,7 @@ impl Lie {
                 );
             }
             Self::Header => {
-                let name = stage.at(offset_of!(Arguments, name)) as usize;
+                let name = memory.at(offset_of!(Arguments, name)) as usize;
                 set(
                     offset_of!(libc::msghdr, msg_iovlen),
                     of(&[1, 0, 1, 1024, 1025, usize::MAX]),
@@ -115,23 +115,23 @@ impl Lie {
                 set(offset_of!(libc::msghdr, msg_name), of(&[name, 0, 8, name]));
                 let lengths = [12, 0, 1, 128, 129, u32::MAX as usize];
                 let length = u32::try_from(of(&lengths)).unwrap_or(0);
-                Stage::set(stage.at(offset_of!(libc::msghdr, msg_namelen)), length);
+                Memory::set(memory.at(offset_of!(libc::msghdr, msg_namelen)), length);
                 let port = offset_of!(Arguments, name) + offset_of!(libc::sockaddr_nl, nl_pid);
-                Stage::set(stage.at(port), u32::from(turn.is_multiple_of(3)) * 4242);
+                Memory::set(memory.at(port), u32::from(turn.is_multiple_of(3)) * 4242);
             }
-            Self::Access => stage.allow(turn.is_multiple_of(2)),
-            Self::Descriptor => lead_elsewhere(fd, honest, turn),
+            Self::Access => memory.allow(turn.is_multiple_of(2)),
+            Self::Descriptor => redirect(fd, intended, turn),
             Self::Option => {
                 let lengths = [64, 8, 0, u32::MAX as usize, 1 << 20];
                 let length = u32::try_from(of(&lengths)).unwrap_or(0);
-                Stage::set(stage.at(offset_of!(Arguments, value_length)), length);
+                Memory::set(memory.at(offset_of!(Arguments, value_length)), length);
             }
         }
     }
 
     /// Makes the call.
-    pub(crate) fn call(self, stage: &Stage, fd: RawFd) -> Came {
-        let arguments = stage.arguments();
+    pub(crate) fn call(self, memory: &Memory, fd: RawFd) -> Came {
+        let arguments = memory.arguments();
         let result = match self {
             Self::Vector => {
                 let count = MESSAGES;
@@ -140,8 +140,8 @@ impl Lie {
             }
             Self::Option => {
                 let (value, length) = (
-                    stage.at(offset_of!(Arguments, value)),
-                    stage.at(offset_of!(Arguments, value_length)),
+                    memory.at(offset_of!(Arguments, value)),
+                    memory.at(offset_of!(Arguments, value_length)),
                 );
                 let Ok(fd) = internet() else {
                     return Came(Err(Errno::EMFILE));
@@ -159,7 +159,7 @@ impl Lie {
     }
 
     /// What is wrong with that. `length` is how long the message is.
-    pub(crate) fn check(self, stage: &Stage, came: &Came, length: usize) -> Vec<String> {
+    pub(crate) fn check(self, memory: &Memory, came: &Came, length: usize) -> Vec<String> {
         let mut wrong = Vec::new();
         let may_be: &[usize] = match self {
             Self::Message | Self::Length | Self::Access => &[length],
@@ -172,10 +172,12 @@ impl Lie {
         };
         match came.0 {
             Ok(sent) if !may_be.contains(&sent) => wrong.push(format!("returned {sent}")),
-            Err(Errno::ENOSYS) => wrong.push("nobody decides about its calls any more".to_owned()),
+            Err(Errno::ENOSYS) => {
+                wrong.push("its calls are decided about by no supervisor any more".to_owned())
+            }
             _ => {}
         }
-        let now = stage.now();
+        let now = memory.now();
         if (now.vector_canary, now.value_canary) != (CANARY, CANARY) {
             wrong.push("memory behind the arguments was written".to_owned());
         }
@@ -197,7 +199,7 @@ fn internet() -> nix::Result<OwnedFd> {
 }
 
 /// Makes a descriptor one of something else.
-fn lead_elsewhere(fd: RawFd, honest: &OwnedFd, turn: usize) {
+fn redirect(fd: RawFd, intended: &OwnedFd, turn: usize) {
     let other = match turn % 5 {
         1 => open(
             "/dev/null",
@@ -216,13 +218,13 @@ fn lead_elsewhere(fd: RawFd, honest: &OwnedFd, turn: usize) {
             let _ = close(fd);
             return;
         }
-        _ => honest
+        _ => intended
             .as_fd()
             .try_clone_to_owned()
             .map_err(|_| Errno::EMFILE),
     };
     if let Ok(other) = other {
-        // SAFETY: whoever calls with this descriptor takes what it finds; nothing else has its
+        // SAFETY: callers use this descriptor whatever it refers to; nothing else has its
         // number but for a moment in which it is closed.
         if let Ok(led) = unsafe { dup2_raw(&other, fd) } {
             let _ = led.into_raw_fd();

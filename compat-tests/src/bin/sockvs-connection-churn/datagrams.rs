@@ -17,7 +17,7 @@ use nix::{
     },
 };
 
-use crate::{Targets, streams::source, tally::Tally};
+use crate::{streams::source, tally::Tally, targets::Targets};
 
 /// How many services one socket uses at most: fewer than it remembers.
 const SERVICES: u16 = 5;
@@ -64,7 +64,7 @@ pub(crate) fn some(random: &mut Random, targets: &Targets, tally: &mut Tally) ->
     Ok(())
 }
 
-/// A socket that does not wait for ever.
+/// A socket that waits for a limited time.
 pub(crate) fn new(service: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = match service {
         SocketAddr::V4(_) => AddressFamily::Inet,

@@ -12,7 +12,7 @@ use nix::{
 pub(crate) const PAGE: usize = 4096;
 /// The messages of one `sendmmsg`.
 pub(crate) const MESSAGES: usize = 4;
-/// What follows the vector and the value, which nobody may write.
+/// What follows the vector and the value, which must not be written.
 pub(crate) const CANARY: u64 = 0x5ca1_ab1e_0ddb_a115;
 
 /// Everything but the message.
@@ -30,16 +30,16 @@ pub(crate) struct Arguments {
 
 /// The memory. Never freed: it lives as long as the process.
 #[derive(Clone, Copy)]
-pub(crate) struct Stage {
+pub(crate) struct Memory {
     page: NonNull<c_void>,
     arguments: NonNull<Arguments>,
 }
 
 // SAFETY: it is plain memory, which is read and written by volatile accesses of integers and bytes;
 // that threads do so at the same time is what it is for.
-unsafe impl Send for Stage {}
+unsafe impl Send for Memory {}
 
-impl Stage {
+impl Memory {
     /// Memory in which a call sends `message` to the kernel.
     pub(crate) fn new(message: &[u8]) -> nix::Result<Self> {
         let two = NonZeroUsize::new(2 * PAGE).ok_or(nix::errno::Errno::EINVAL)?;
@@ -53,28 +53,28 @@ impl Stage {
         let second = unsafe { page.byte_add(PAGE) };
         // SAFETY: as above.
         unsafe { mprotect(second, PAGE, ProtFlags::PROT_NONE) }?;
-        let stage = Self { page, arguments };
-        stage.set_message(message);
+        let memory = Self { page, arguments };
+        memory.set_message(message);
         // SAFETY: zeros are a value of each of these structures.
-        let mut honest: Arguments = unsafe { std::mem::zeroed() };
-        honest.vector_canary = CANARY;
-        honest.value_canary = CANARY;
-        honest.piece.iov_base = page.as_ptr();
-        honest.piece.iov_len = message.len();
-        honest.name.nl_family = libc::sa_family_t::try_from(libc::AF_NETLINK).unwrap_or(0);
-        honest.value_length = 64;
-        for entry in &mut honest.vector {
-            entry.msg_hdr.msg_iov = stage.at(std::mem::offset_of!(Arguments, piece)).cast();
+        let mut intended: Arguments = unsafe { std::mem::zeroed() };
+        intended.vector_canary = CANARY;
+        intended.value_canary = CANARY;
+        intended.piece.iov_base = page.as_ptr();
+        intended.piece.iov_len = message.len();
+        intended.name.nl_family = libc::sa_family_t::try_from(libc::AF_NETLINK).unwrap_or(0);
+        intended.value_length = 64;
+        for entry in &mut intended.vector {
+            entry.msg_hdr.msg_iov = memory.at(std::mem::offset_of!(Arguments, piece)).cast();
             entry.msg_hdr.msg_iovlen = 1;
-            entry.msg_hdr.msg_name = stage.at(std::mem::offset_of!(Arguments, name)).cast();
+            entry.msg_hdr.msg_name = memory.at(std::mem::offset_of!(Arguments, name)).cast();
             entry.msg_hdr.msg_namelen = 12;
         }
-        // SAFETY: the memory is larger than the structure, and nobody else knows of it yet.
-        unsafe { arguments.write(honest) };
-        Ok(stage)
+        // SAFETY: the memory is larger than the structure, and nothing else has a pointer to it yet.
+        unsafe { arguments.write(intended) };
+        Ok(memory)
     }
 
-    /// Where the message is; with [`PAGE`] added, memory that nobody may look at.
+    /// Where the message is; with [`PAGE`] added, memory without access.
     pub(crate) fn message(&self) -> *mut u8 {
         self.page.as_ptr().cast()
     }
@@ -95,15 +95,15 @@ impl Stage {
         for (at, byte) in message.iter().enumerate().take(PAGE) {
             // SAFETY: `at` is within the page.
             let place = unsafe { self.message().add(at) };
-            // SAFETY: the page is mapped for as long as the process lives; who has taken its access
-            // away (`allow`) is the thread that calls this.
+            // SAFETY: the page is mapped for as long as the process lives; its access is taken
+            // away (`allow`) only by the thread that calls this.
             unsafe { place.write_volatile(*byte) };
         }
     }
 
-    /// Overwrites a number in the message or, by [`Stage::at`], in the arguments.
+    /// Overwrites a number in the message or, by [`Memory::at`], in the arguments.
     pub(crate) fn set<T: Copy>(place: *mut u8, value: T) {
-        // SAFETY: callers name a field of this type in memory that is mapped for ever.
+        // SAFETY: callers name a field of this type in memory that is never unmapped.
         unsafe { place.cast::<T>().write_volatile(value) };
     }
 
@@ -120,7 +120,7 @@ impl Stage {
 
     /// What the arguments are now.
     pub(crate) fn now(&self) -> Arguments {
-        // SAFETY: the memory is mapped for ever, and any bytes make a value.
+        // SAFETY: the memory is never unmapped, and any bytes make a value.
         unsafe { self.arguments().read_volatile() }
     }
 }

@@ -5,14 +5,14 @@
 //! `SOCKVS_TEST_KILLS` says how often it is killed (while it starts, half as often); without it, a
 //! few times.
 
-use std::{collections::BTreeSet, env, thread, time::Duration};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use compat_tests::{
-    Conversation, Ledger, Server, Stepper, Testbed, Traffic, daemon::Version, listing,
-    traffic::Absences,
+    Conversation, Ledger, Server, SyscallKiller, Testbed, Traffic, daemon::Version, listing,
+    traffic::Absences, variable,
 };
 
-/// How often the daemon is killed if nobody says.
+/// How often the daemon is killed by default.
 const KILLS: u32 = 30;
 /// More steps than any change takes from the moment on at which it is asked for.
 const STEPS_OF_A_CHANGE: u32 = 151;
@@ -100,12 +100,12 @@ impl World {
 
     /// Kills the daemon at this step of a change. Whether the change took as many steps.
     fn kill_within(&mut self, change: &str, step: u32) -> bool {
-        let stepper = Stepper::begin(self.testbed.daemon.pid(), step);
+        let killer = SyscallKiller::begin(self.testbed.daemon.pid(), step);
         let answer = self.client.ask(change);
         let mut after = self.ledger.clone();
         after.apply(change);
         self.testbed.daemon.kill();
-        let killed = stepper.has_killed();
+        let killed = killer.has_killed();
         self.testbed.daemon.start_again();
         let found = self.found();
         let told = format!("{change}, killed at step {step}, the answer was {answer:?}");
@@ -128,7 +128,7 @@ impl World {
     fn kill_while_starting(&mut self, step: u32, [version, next]: [Version; 2]) -> bool {
         self.testbed.daemon.kill();
         self.testbed.daemon.begin_again_as(version);
-        let stepper = Stepper::begin(self.testbed.daemon.pid(), step);
+        let killer = SyscallKiller::begin(self.testbed.daemon.pid(), step);
         let killed = loop {
             if self.testbed.daemon.has_ended() {
                 break true;
@@ -139,7 +139,7 @@ impl World {
             thread::sleep(Duration::from_millis(2));
         };
         self.testbed.daemon.kill();
-        let killed = stepper.has_killed() && killed;
+        let killed = killer.has_killed() && killed;
         self.testbed.daemon.start_again_as(next);
         let found = self.found();
         assert_eq!(
@@ -178,12 +178,11 @@ impl World {
 }
 
 fn kills() -> u32 {
-    let told = env::var("SOCKVS_TEST_KILLS").ok();
-    told.map_or(KILLS, |told| told.parse().expect("a number"))
+    variable::number("SOCKVS_TEST_KILLS").unwrap_or(KILLS)
 }
 
 #[test]
-fn a_change_that_is_cut_short_is_there_or_not_and_connections_go_on() {
+fn an_interrupted_change_is_complete_or_absent_and_connections_continue() {
     let mut world = World::new();
     let changes: Vec<String> = FAMILIES
         .iter()
@@ -230,12 +229,12 @@ fn cut_starts_short(versions: &[[Version; 2]]) {
 }
 
 #[test]
-fn a_start_that_is_cut_short_loses_nothing_and_connections_go_on() {
+fn an_interrupted_start_loses_nothing_and_connections_continue() {
     cut_starts_short(&[[Version::This; 2]]);
 }
 
 #[test]
-fn an_upgrade_that_is_cut_short_loses_nothing_and_connections_go_on() {
+fn an_interrupted_upgrade_loses_nothing_and_connections_continue() {
     use Version::{OtherLayout, This};
     // Carried on, given up, the way back, and that one given up.
     cut_starts_short(&[
