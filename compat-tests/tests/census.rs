@@ -13,7 +13,7 @@ use compat_tests::{
     Census, Conversation, Namespace, SocketLoad, Testbed, binaries, census,
     eventually::eventually,
     listing,
-    socket_load::{Counts, Crowd, NOBODY, SOMEBODY},
+    socket_load::{Counts, Crowd, NOBODY, OTHER_USER},
     variable,
 };
 
@@ -147,7 +147,7 @@ fn churn(testbed: &Testbed, cycles: u64) -> Counts {
     let seed = variable::number("SOCKVS_TEST_SEED").unwrap_or(20_26);
     println!("SOCKVS_TEST_SEED={seed} SOCKVS_TEST_CYCLES={cycles}");
     let start = Instant::now();
-    let mut users = [NOBODY, SOMEBODY].map(|number| user(testbed, number));
+    let mut users = [NOBODY, OTHER_USER].map(|number| user(testbed, number));
     let told = thread::scope(|scope| {
         let threads = (seed..).zip(&mut users).map(|(seed, user)| {
             let request = format!("mixed {seed} {}", cycles / 2);

@@ -88,7 +88,7 @@ impl Family {
         }
         let server = (self.server)(NO_ROUTE);
         add(&format!("route add unreachable {server}"));
-        // Frames for somebody else: nobody answers, and nobody says so.
+        // Frames for an address of another machine: no answer comes, and no error.
         let (server, source) = ((self.server)(SILENT), (self.source)(SILENT));
         add(&format!("route add {server} dev silent0 src {source}"));
         add(&format!(

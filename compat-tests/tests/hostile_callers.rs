@@ -1,5 +1,5 @@
 //! Under one `sockvs exec`: what one process keeps the supervisor waiting for, no other waits for,
-//! nor does anybody wait for a daemon that stands still.
+//! nor does any process wait for a frozen daemon.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// How long a program of somebody else under the same `sockvs exec` may take.
+/// How long another program under the same `sockvs exec` may take.
 const LIMIT: Duration = Duration::from_secs(1);
 /// How long a client may wait for a daemon that stands still: five seconds, and what a busy machine
 /// adds.

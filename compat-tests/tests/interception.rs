@@ -1,4 +1,4 @@
-//! Requests reach the daemon whoever sends them: many clients at once, their children, programs
+//! Requests of every client reach the daemon: many clients at once, their children, programs
 //! without any library, and clients that are slow to read.
 
 use std::{

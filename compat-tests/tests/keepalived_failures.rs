@@ -52,7 +52,7 @@ fn notify_scripts_run_for_servers_and_the_quorum() {
     play(|scene| {
         // Without `alpha`, servers are taken to be up until they are checked.
         scene.start("quorum");
-        scene.becomes("nobody");
+        scene.becomes("no server");
         scene.notes_become(&[
             "alpha A down",
             "alpha B down",

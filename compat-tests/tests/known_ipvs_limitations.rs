@@ -1,4 +1,4 @@
-//! What users of IPVS are known to suffer from, and how it is here.
+//! Situations in which the kernel's IPVS is known to fail or to stall: each works here.
 
 use std::{fs, net::SocketAddr, thread, time::Duration};
 
@@ -99,7 +99,7 @@ fn udp_datagrams_move_to_another_server_when_theirs_is_removed() {
                     while !removing.is_finished() {
                         thread::yield_now();
                     }
-                    // From now on nobody would hear it there.
+                    // From now on there is no server any more.
                     goes = None;
                 }
                 let told = application.ask_many("log", service, DATAGRAMS);

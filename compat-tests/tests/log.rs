@@ -1,4 +1,4 @@
-//! The log tells an operator who changed what, and nobody can fill it.
+//! The log tells an operator who changed what, and no user can fill it.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use compat_tests::{
     Census, SocketLoad, Testbed,
     eventually::eventually,
     listing,
-    socket_load::{Counts, Crowd, NOBODY, SOMEBODY},
+    socket_load::{Counts, Crowd, NOBODY, OTHER_USER},
     variable,
 };
 
@@ -71,7 +71,7 @@ fn very_many_connections_and_flows_at_once_are_counted_and_known() {
         server.run(&format!("listen 127.0.0.{host}:80"));
     }
     let mut proxy = Crowd::start(&testbed, NOBODY, open);
-    let mut resolver = Crowd::start(&testbed, SOMEBODY, flows / 2);
+    let mut resolver = Crowd::start(&testbed, OTHER_USER, flows / 2);
     let (before, start) = (available(), Instant::now());
     let made = proxy.run("streams", open, STREAMS);
     assert_eq!(made, Counts::from([("ok".to_owned(), open)]));

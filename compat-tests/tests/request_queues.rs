@@ -32,7 +32,7 @@ fn requests_of_a_user_do_not_delay_those_of_root() {
         slowest_listing(&testbed)
     };
     let alone = slowest_listing(&testbed);
-    // The flood takes its part of the processors, whoever is asked.
+    // The flood takes its part of the processors, whichever family is asked.
     let elsewhere = beside(&["4", "elsewhere"]);
     let flooded = beside(&["4"]);
     println!("ipvsadm -Ln takes {alone:?}, beside floods {elsewhere:?} and {flooded:?}");

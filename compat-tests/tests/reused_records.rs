@@ -41,7 +41,7 @@ fn a_connection_begun_after_its_service_was_deleted_is_not_counted_for_another()
     assert_eq!(
         numbers(&testbed, "-Ln"),
         [vec![], vec![1, 0, 0]],
-        "nobody connected to the new service"
+        "no connection was made to the new service"
     );
     let nothing = vec![0; 5];
     let stats = || numbers(&testbed, "-Ln --stats --exact");

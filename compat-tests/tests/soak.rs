@@ -23,7 +23,7 @@ const SERVICES: u16 = 2;
 const SERVERS: [u16; 4] = [1, 2, 3, 4];
 const SCHEDULERS: [&str; 8] = ["rr", "wrr", "wlc", "lc", "sed", "mh", "sh", "lblcr"];
 
-/// Whoever edits.
+/// The client that edits.
 enum Hand {
     /// With one socket for all edits.
     Neli(Conversation),
@@ -100,7 +100,7 @@ impl Editor<'_> {
             || key.to_string() == self.mark()
     }
 
-    /// A service that nobody connects to.
+    /// A service without connections.
     fn mark(&self) -> String {
         format!("-f {}", self.number + 1)
     }

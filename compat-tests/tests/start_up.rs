@@ -44,7 +44,7 @@ fn a_second_daemon_on_the_same_pin_directory_is_refused() {
 fn without_root_it_is_refused() {
     root::require();
     let (folder, cgroup, pins) = (Folder::new(), Cgroup::new(), Pins::new());
-    // To where everybody may run it.
+    // To where every user may run it.
     let copy = folder.copy_program(&binaries::ours("sockvsd"), "sockvsd");
     let mut command = Command::new("setpriv");
     command.args([
@@ -218,7 +218,7 @@ fn doctor_passes_on_this_machine_and_fails_for_an_ordinary_user() {
     }
 }
 
-/// A pin directory that nobody has made yet, and that is removed if somebody does.
+/// A pin directory that does not exist yet, and that is removed if the daemon makes it.
 struct Pins(std::path::PathBuf);
 
 impl Pins {

@@ -117,7 +117,7 @@ fn a_sender_that_the_daemon_cannot_keep_up_with_gets_enobufs_and_nothing_hangs()
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
     let mut client = testbed.raw_client();
     let family = client.family();
-    // A request that nobody answers, of a size that fills what there is soon.
+    // A request that is never answered, of a size that fills what there is soon.
     let filler = [wire::generic(200, &[]), vec![0; 60_000]].concat();
     let datagram = wire::message(family, wire::REQUEST, 1, &filler);
     testbed.daemon.freeze();

@@ -56,7 +56,7 @@ impl Balancer for Ipvs {
 }
 
 /// The kernel's estimating of rates, in one namespace: every two seconds it looks at all services
-/// and servers, whoever has the processor.
+/// and servers, whichever balancer is being measured.
 struct Estimation(File);
 
 impl Estimation {

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How far apart two addresses are that follow one another: a prime, so that all have their turn.
 const STRIDE: u32 = 7919;
 
-/// Measures what it is asked to until nobody asks any more.
+/// Measures what it is asked to until the standard input ends.
 pub(crate) fn run() -> io::Result<()> {
     answering::answer(|verb, words| {
         let &[first, count, port, times] = words else {

@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Echo,
 }
 
-/// Serves at a port of all addresses until nobody talks to this process any more.
+/// Serves at a port of all addresses until the standard input ends.
 pub(crate) fn serve(kind: Kind, port: u16) -> io::Result<()> {
     match kind {
         Kind::Accept => {

@@ -175,7 +175,7 @@ impl Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         clean_up(|| {
-            // Programs that are talked with end when nobody talks to them any more.
+            // Programs that are talked with end when their standard input ends.
             self.to = None;
             for _ in 0..400 {
                 if !matches!(self.child.try_wait(), Ok(None)) {

@@ -66,7 +66,7 @@ impl Keepalived {
         }
         command.arg("--use-file").arg(file);
         for (process, option) in PROCESSES {
-            // One that was killed has left its process ids here, which may be somebody else's by
+            // One that was killed has left its process ids here, which may be another process's by
             // now.
             let _ = fs::remove_file(pid_file(&folder, process));
             command.arg(option).arg(pid_file(&folder, process));
@@ -162,7 +162,7 @@ impl Keepalived {
     }
 
     fn end(&mut self) -> ExitStatus {
-        // Its process id may be somebody else's by now.
+        // Its process id may be another process's by now.
         if let Ok(Some(status)) = self.child.try_wait() {
             return status;
         }

@@ -92,7 +92,7 @@ impl Drop for Cgroup {
             let remaining = self.wait_until_empty();
             let names: Vec<String> = remaining.iter().map(|pid| describe(*pid)).collect();
             for pid in &remaining {
-                // Whoever is in this cgroup was started by this test.
+                // All processes in this cgroup were started by this test.
                 let _ = kill(*pid, Signal::SIGKILL);
             }
             let undead = self.wait_until_empty();

@@ -188,11 +188,11 @@ impl Daemon {
     /// Whether it serves.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        // Asked only when somebody listens: a program for every try costs more than waiting.
+        // Asked only when the socket exists: a program for every try costs more than waiting.
         self.socket.exists() && self.status().status.success()
     }
 
-    /// Whether it has ended, by itself or by somebody else.
+    /// Whether it has ended, for any reason.
     ///
     /// # Panics
     ///

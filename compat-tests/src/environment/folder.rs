@@ -9,7 +9,7 @@ use std::{
 
 use crate::process::{leftovers::clean_up, name, program};
 
-/// A folder that goes with its owner. Everybody may enter it: a daemon's sockets are in it, and
+/// A folder that is deleted with its owner. Every user may enter it: a daemon's sockets are in it, and
 /// clients without rights are tested, too.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
@@ -37,7 +37,7 @@ impl Folder {
     /// Copies a program into it, and gives the copy's path.
     ///
     /// Another program does the copying: a copy that this process has open for writing, other
-    /// threads' children have open as well for a moment, and nobody can run it then.
+    /// threads' children have open as well for a moment, and it cannot be run then.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! A file system in user space whose one file can be opened by everybody, and which never answers
+//! A file system in user space whose one file can be opened by every user, and which never answers
 //! some things that are asked of it, as any user's could.
 
 use std::{

@@ -66,7 +66,7 @@ impl Place {
 /// Brings the calling process to a place.
 fn go(namespace: &File, cgroup: Option<&File>) -> io::Result<()> {
     if let Some(mut processes) = cgroup {
-        // To a cgroup, 0 is whoever writes it.
+        // To a cgroup, 0 is the process that writes it.
         processes.write_all(b"0")?;
     }
     Ok(setns(namespace, CloneFlags::CLONE_NEWNET)?)

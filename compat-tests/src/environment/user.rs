@@ -9,7 +9,7 @@ use std::{
 
 use crate::{environment::place::Place, process::binaries};
 
-/// A user that nobody is.
+/// The user `nobody`.
 pub const NOBODY: u32 = 65534;
 
 /// A command of such a user's.

@@ -14,7 +14,7 @@ use crate::{
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(3600);
 /// A user without rights, beside [`NOBODY`].
-pub const SOMEBODY: u32 = 4242;
+pub const OTHER_USER: u32 = 4242;
 
 /// How often each thing came of it.
 pub type Counts = BTreeMap<String, u64>;

@@ -36,7 +36,7 @@ impl Absences {
     ///
     /// When another thread has panicked.
     pub fn begin(&self, name: &str) {
-        let mut all = self.0.lock().expect("nobody panicked");
+        let mut all = self.0.lock().expect("no thread panicked");
         all.push((name.to_owned(), now(), u64::MAX));
     }
 
@@ -46,7 +46,7 @@ impl Absences {
     ///
     /// When another thread has panicked.
     pub fn end(&self, name: &str) {
-        let mut all = self.0.lock().expect("nobody panicked");
+        let mut all = self.0.lock().expect("no thread panicked");
         let open = all
             .iter_mut()
             .filter(|(absent, _, until)| absent == name && *until == u64::MAX);
@@ -54,7 +54,7 @@ impl Absences {
     }
 
     fn of(&self, name: &str, attempt: &Attempt) -> bool {
-        let all = self.0.lock().expect("nobody panicked");
+        let all = self.0.lock().expect("no thread panicked");
         all.iter().any(|(absent, from, until)| {
             absent == name && attempt.started > *from && attempt.ended < *until
         })
@@ -62,7 +62,7 @@ impl Absences {
 
     /// Those that ended long ago concern no attempt that is still to be judged.
     fn forget_before(&self, time: u64) {
-        let mut all = self.0.lock().expect("nobody panicked");
+        let mut all = self.0.lock().expect("no thread panicked");
         all.retain(|(_, _, until)| *until > time);
     }
 }

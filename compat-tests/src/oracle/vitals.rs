@@ -4,7 +4,7 @@ use std::{fmt, fs, time::Duration};
 
 use crate::process::eventually::eventually;
 
-/// How long something may take to be let go of that nobody needs any more.
+/// How long it may take until something unused is released.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// A process at one moment.

@@ -30,7 +30,7 @@ pub fn ours(name: &str) -> PathBuf {
     })
 }
 
-/// A program of somebody else.
+/// A program that is installed on this machine.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Running a program to its end, but not for ever.
+//! Running a program to its end, within a limit of time.
 
 use std::{
     fmt,

@@ -60,7 +60,7 @@ impl DatagramServer {
             let mut buffer = [0; 2048];
             while !told.load(Ordering::Relaxed) {
                 if let Ok((length, client)) = socket.recv_from(&mut buffer) {
-                    // Whoever asked may be gone.
+                    // The client may be gone.
                     let _ = socket.send_to(&answer(&buffer[..length]), client);
                 }
             }

@@ -1,4 +1,4 @@
-//! Answers of a name server, as far as somebody needs them who only asks whether it works.
+//! Answers of a name server, as far as a check needs them that only asks whether it works.
 
 /// The length of a header.
 const HEADER: usize = 12;

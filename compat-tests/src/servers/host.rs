@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// Where nobody listens.
-const NOBODYS_PORT: u16 = 1;
+/// Where nothing listens.
+const CLOSED_PORT: u16 = 1;
 
 /// A machine. What it sends leaves by way of the machine that it is joined to.
 #[derive(Debug)]
@@ -59,10 +59,10 @@ impl Host {
     /// plugged in within a second or so, and till then the first ones are lost.
     fn await_cable(&self) {
         eventually(Duration::from_secs(20), || {
-            let nobody = self.at_v6(NOBODYS_PORT);
-            match TcpStream::connect_timeout(&nobody, Duration::from_millis(500)) {
+            let closed = self.at_v6(CLOSED_PORT);
+            match TcpStream::connect_timeout(&closed, Duration::from_millis(500)) {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
-                other => Err(format!("{nobody} was not reached: {other:?}")),
+                other => Err(format!("{closed} was not reached: {other:?}")),
             }
         });
     }
@@ -119,7 +119,7 @@ impl Host {
         DatagramServer::start(&self.namespace, name, self.at(port))
     }
 
-    /// Cuts it off: nothing that it sends arrives, and nobody is told.
+    /// Cuts it off: nothing that it sends arrives, and no error is sent back.
     ///
     /// # Panics
     ///

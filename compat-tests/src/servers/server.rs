@@ -1,4 +1,4 @@
-//! Real servers, on threads of the test. Each tells its name to whoever connects.
+//! Real servers, on threads of the test. Each tells its name to every client that connects.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -95,7 +95,7 @@ fn accept(listener: &TcpListener, name: &str, talk: Talk) {
     while let Ok((connection, _)) = listener.accept() {
         let name = name.to_owned();
         thread::spawn(move || {
-            // Whoever connected may go at any time.
+            // The client may close at any time.
             let _ = serve(&connection, &name, talk);
         });
     }

@@ -70,7 +70,7 @@ impl TlsServer {
         server
     }
 
-    /// Makes it too slow for anybody: the system accepts connections for it, and nothing comes.
+    /// Makes it too slow for any client: the system accepts connections for it, and nothing comes.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }

@@ -1,4 +1,4 @@
-//! More of everything than anybody needs.
+//! Floods: more connections and requests than any client needs.
 
 use std::{
     os::fd::{AsRawFd as _, IntoRawFd as _},

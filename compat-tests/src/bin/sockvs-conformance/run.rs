@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 }
 
 /// Runs a scenario, and gives the answer of each step. `launcher` is a command that each step is to
-/// run under, whoever answers.
+/// run under, on both sides.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ fn finish(mut command: Command) -> io::Result<Answer> {
     let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        // Nobody listens any more when it took too long.
+        // The receiver is gone when it took too long.
         let _ = sender.send(child.wait_with_output());
     });
     let Ok(output) = receiver.recv_timeout(LIMIT) else {

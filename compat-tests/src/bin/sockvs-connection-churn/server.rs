@@ -86,7 +86,7 @@ fn at(address: SocketAddr, kind: SockType) -> Result<OwnedFd, Errno> {
 fn accept(listener: &TcpListener, mut random: Random) {
     let mut open = VecDeque::new();
     while let Ok((mut connection, _)) = listener.accept() {
-        // Whoever connected may be gone.
+        // The client may be gone.
         let _ = connection.write_all(b"hello\n");
         match random.below(8) {
             0 => drop(connection),

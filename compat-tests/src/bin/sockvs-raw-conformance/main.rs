@@ -79,7 +79,7 @@ fn conform() -> Result<bool, String> {
     Ok(differ == 0)
 }
 
-/// Asks whoever answers now, in a namespace of its own.
+/// Asks the side that answers now, in a namespace of its own.
 fn side(count: u32, seed: u32) -> Result<Vec<Exchange>, String> {
     let namespace = Namespace::new();
     namespace.enter(|| {

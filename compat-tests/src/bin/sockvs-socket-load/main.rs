@@ -1,9 +1,9 @@
-//! Sockets by the ten thousands, as one user of the machine makes them who means no good, or is
+//! Sockets by the ten thousands, as one user of the machine makes them who is malicious, or is
 //! just busy.
 //!
 //! Run as `sockvs-socket-load USER`, by root: takes all the descriptors that there may be, becomes
 //! the user with this number, and answers requests, line by line. What it has opened by then stays
-//! open until `close`, or until nobody makes requests any more.
+//! open until `close`, or until the standard input ends.
 //!
 //! | request | what it does |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! Scenarios of keepalived. The same one is played by whoever balances: the kernel's own IPVS, or
+//! Scenarios of keepalived. The same one is played against each balancer: the kernel's own IPVS, and
 //! sockvs.
 //!
 //! The configurations are in the folder `keepalived`, and are what an operator would write. A
