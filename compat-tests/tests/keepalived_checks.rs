@@ -290,7 +290,8 @@ fn a_bfd_check_detects_an_unreachable_server() {
         let _servers = servers(scene);
         let _neighbour = Neighbour::start(&scene.hosts[1], "bfd_neighbour");
         scene.start_parts("bfd_check", Parts::All);
-        // Until both have heard each other, the server is taken to be up, and its absence would not be noticed.
+        // Until both have heard each other, the server is taken to be up, and its absence would not
+        // be noticed.
         scene.logs("(second) Entering Up state");
         TCP.out_and_in(
             scene,

@@ -1,5 +1,5 @@
-//! What happens at the moment when a daemon starts: its sockets are open to root only even then, and
-//! it waits for one that is just ending.
+//! What happens at the moment when a daemon starts: its sockets are open to root only even then,
+//! and it waits for one that is just ending.
 
 use std::{
     fs::{self, File},

@@ -1,6 +1,6 @@
-//! `sockvs-kill-at-syscall PID N`: traces a process, says `ready`, and kills it at its Nth step from then
-//! on. A step is the beginning or the end of a system call of any of its threads. Ends well if it
-//! has killed the process, and with 1 if the process ended otherwise.
+//! `sockvs-kill-at-syscall PID N`: traces a process, says `ready`, and kills it at its Nth step
+//! from then on. A step is the beginning or the end of a system call of any of its threads. Ends
+//! well if it has killed the process, and with 1 if the process ended otherwise.
 
 use std::{env, fs, io, process::ExitCode};
 

@@ -9,8 +9,8 @@ use std::{
 
 use crate::process::{leftovers::clean_up, name, program};
 
-/// A folder that is deleted with its owner. Every user may enter it: a daemon's sockets are in it, and
-/// clients without rights are tested, too.
+/// A folder that is deleted with its owner. Every user may enter it: a daemon's sockets are in it,
+/// and clients without rights are tested, too.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 

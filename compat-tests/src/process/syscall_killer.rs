@@ -1,7 +1,7 @@
 //! Killing a process at a given step: before its nth system call from now on, or after it.
 //!
-//! The program `sockvs-kill-at-syscall` does it, because only the thread that traces a process may go on
-//! with it.
+//! The program `sockvs-kill-at-syscall` does it, because only the thread that traces a process may
+//! go on with it.
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -71,7 +71,8 @@ impl Change {
         })
     }
 
-    /// Changes the memory once more. `fd` is what the call is made on, `intended` what it should be.
+    /// Changes the memory once more. `fd` is what the call is made on, `intended` what it should
+    /// be.
     pub(crate) fn apply(
         self,
         memory: &Memory,

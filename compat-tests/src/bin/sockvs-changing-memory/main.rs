@@ -1,10 +1,10 @@
 //! A client whose memory changes while it is read: what a call sends, and where it says that this
 //! is, is rewritten by a second thread all the time.
 //!
-//! `sockvs-changing-memory FAMILY MILLISECONDS CHANGE…` makes each of the changes for so long. For each it prints
-//! what its calls came to and how often, and `wrong …` for what no kernel would answer to any
-//! version of the memory. The message is one that adds a service, and in turn one that every user
-//! may send.
+//! `sockvs-changing-memory FAMILY MILLISECONDS CHANGE…` makes each of the changes for so long. For
+//! each it prints what its calls came to and how often, and `wrong …` for what no kernel would
+//! answer to any version of the memory. The message is one that adds a service, and in turn one
+//! that every user may send.
 
 mod change;
 mod memory;
@@ -82,7 +82,8 @@ fn messages(family: u16) -> [Vec<u8>; 2] {
     );
     let flags = wire::REQUEST | wire::ACK;
     let change = wire::message(family, flags, 1, &wire::generic(1, &[service]));
-    // The controller tells every user which family there is, and ignores attributes it does not know.
+    // The controller tells every user which family there is, and ignores attributes it does not
+    // know.
     let mut question = vec![wire::text(wire::FAMILY_NAME, "IPVS")];
     let short = wire::message(
         wire::CONTROLLER,

@@ -69,7 +69,8 @@ impl Memory {
             entry.msg_hdr.msg_name = memory.at(std::mem::offset_of!(Arguments, name)).cast();
             entry.msg_hdr.msg_namelen = 12;
         }
-        // SAFETY: the memory is larger than the structure, and nothing else has a pointer to it yet.
+        // SAFETY: the memory is larger than the structure, and nothing else has a pointer to it
+        // yet.
         unsafe { arguments.write(intended) };
         Ok(memory)
     }

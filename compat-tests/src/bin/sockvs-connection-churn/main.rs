@@ -4,8 +4,9 @@
 //! SEED CONNECTIONS THREADS`, `progress`, `end`. A server answers TCP and UDP at its address. The
 //! route to it has to give connections the address SOURCE: by `getsockname` this program knows
 //! which server a connection was given, which nothing else would tell it of connections that fail.
-//! `end` gives the account, see `tally`. Run as `sockvs-connection-churn crowd SEED NUMBER` it opens sockets
-//! and waits to be killed, as `sockvs-connection-churn hold MILLISECONDS` it keeps its standard input open.
+//! `end` gives the account, see `tally`. Run as `sockvs-connection-churn crowd SEED NUMBER` it
+//! opens sockets and waits to be killed, as `sockvs-connection-churn hold MILLISECONDS` it keeps
+//! its standard input open.
 
 mod child;
 mod crowd;

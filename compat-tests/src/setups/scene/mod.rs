@@ -1,5 +1,5 @@
-//! Scenarios of keepalived. The same one is played against each balancer: the kernel's own IPVS, and
-//! sockvs.
+//! Scenarios of keepalived. The same one is played against each balancer: the kernel's own IPVS,
+//! and sockvs.
 //!
 //! The configurations are in the folder `keepalived`, and are what an operator would write. A
 //! scenario lets things happen to [`Host`]s, and says what `ipvsadm` shows then, rule by rule.
