@@ -5,11 +5,11 @@ use std::{fs::File, os::unix::fs::FileExt as _, process::Command, time::Duration
 use anyhow::{Context as _, Result, anyhow};
 use compat_tests::{Client, Folder, binaries};
 
-use super::{Balancer, Balancing, Guard, Refusal};
+use super::balancer::{Balancer, Balancing, Guard, Refusal};
 use crate::{
     interrupt,
     lab::Lab,
-    measure::progress,
+    output::progress,
     process,
     services::{SERVERS, Services},
 };

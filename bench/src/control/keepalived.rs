@@ -11,9 +11,9 @@ use anyhow::{Result, anyhow};
 use compat_tests::{Conversation, Keepalived, answering, neli_client::NeliClient};
 use nix::errno::Errno;
 
-use super::rounds;
+use super::rounds::rounds;
 use crate::{
-    measure::Bench,
+    config::Config,
     services::{CONNECT_PORT, SERVERS, virtual_address},
 };
 
@@ -23,12 +23,12 @@ const VIRTUAL_SERVERS: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_secs(50);
 
-pub(super) fn measure(bench: &Bench) -> Result<()> {
-    if !bench.wants(NAME) {
+pub(super) fn measure(config: &Config) -> Result<()> {
+    if !config.wants(NAME) {
         return Ok(());
     }
     let table = format!("{VIRTUAL_SERVERS} x {}", SERVERS.len());
-    rounds(bench, &table, bench.effort.long_rounds(), |family| {
+    rounds(config, &table, config.effort.long_rounds(), |family| {
         let ourselves = env::current_exe()?;
         let mut watch = family.client.command(&ourselves.to_string_lossy());
         watch.arg("await-services");
