@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use aya::sys::{Stats, enable_stats};
-use compat_tests::binaries;
 use serde::Deserialize;
 
 use crate::{
     balancers,
+    config::Config,
     figure::{Figure, Line, Unit},
     interrupt,
     lab::Lab,
-    measure::{Bench, emit, progress, table},
-    process,
+    output::{emit, progress},
+    process::bpftool,
     services::Services,
     stand::Stand,
     workloads,
@@ -26,12 +26,12 @@ pub(crate) const NAME: &str = "hooks";
 type Account = BTreeMap<String, (u64, u64)>;
 
 /// Lets each kind of connection be made with the kernel counting, to services and past them.
-pub(crate) fn measure(bench: &Bench) -> Result<()> {
-    if !bench.wants(NAME) {
+pub(crate) fn measure(config: &Config) -> Result<()> {
+    if !config.wants(NAME) {
         return Ok(());
     }
     let services = Services(1);
-    let sockvs = balancers::all(bench.intercept)
+    let sockvs = balancers::all(config.intercept)
         .into_iter()
         .find(|balancer| balancer.name() == balancers::SOCKVS)
         .context("sockvs is a balancer")?;
@@ -44,10 +44,10 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
             continue;
         }
         let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for round in 0..=bench.effort.rounds() {
+        for round in 0..=config.effort.rounds() {
             interrupt::check()?;
             let before = account(&stand.lab)?;
-            stand.measure(workload.as_ref(), bench.effort)?;
+            stand.measure(workload.as_ref(), config.effort)?;
             let after = account(&stand.lab)?;
             if round == 0 {
                 continue;
@@ -82,7 +82,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
             progress(&format!("{program}, {}: {values:.0?}", workload.name()));
             emit(&Line::Figure(Figure {
                 workload: format!("{program}: {}", workload.name()),
-                table: table(services),
+                table: services.to_string(),
                 balancer: balancers::SOCKVS.to_owned(),
                 unit: Unit::Nanoseconds,
                 values,
@@ -115,19 +115,12 @@ struct Program {
 /// The account of the programs that are attached to the lab's cgroup.
 fn account(lab: &Lab) -> Result<Account> {
     let cgroup = lab.cgroup.path().to_string_lossy().into_owned();
-    let attached: Vec<Attached> = serde_json::from_str(&bpftool(&["cgroup", "show", &cgroup])?)?;
+    let attached: Vec<Attached> = bpftool(&["cgroup", "show", &cgroup])?;
     let mut account = Account::new();
     for Attached { id } in attached {
-        let show = bpftool(&["prog", "show", "id", &id.to_string()])?;
-        let program: Program = serde_json::from_str(&show)?;
+        let program: Program = bpftool(&["prog", "show", "id", &id.to_string()])?;
         let name = program.name.trim_start_matches("sockvs_").to_owned();
         account.insert(name, (program.run_cnt, program.run_time_ns));
     }
     Ok(account)
-}
-
-fn bpftool(words: &[&str]) -> Result<String> {
-    let mut command = std::process::Command::new(binaries::installed("bpftool"));
-    command.arg("--json").args(words);
-    process::output(command)
 }

@@ -93,7 +93,7 @@ impl Lab {
 
     /// IPVS clients that the kernel's own IPVS answers.
     pub(crate) fn kernel_client(&self) -> Client {
-        // Nobody listens at the socket of a daemon there is none of.
+        // There is no daemon, so there is no such socket.
         let socket = self.folder.path().join("none");
         Client::new(self.client_place(), socket, Intercept::Bpf)
     }

@@ -1,22 +1,25 @@
 //! What sockvs costs: measured beside direct connections, and beside what balances packets.
 //!
-//! `measure` measures and writes lines of JSON, `report` reads them and makes tables, a document
-//! and plots. The other subcommands are the parts of this program that run elsewhere: clients and
+//! The subcommand `measure` (`run`) measures and writes lines of JSON, `report` reads them and makes
+//! tables, a document and plots. The other subcommands are the parts of this program that run elsewhere: clients and
 //! servers in the namespaces of a `lab`. `balancers` are the ways of balancing, `workloads` what
-//! clients do, `control` is what those do who program services; `hooks` and `memory` look at sockvs
+//! clients do, which `data_path` measures; `control` measures clients that program services; `hooks` and `memory` look at sockvs
 //! from inside. `scripts/bench` puts it together, here or in a virtual machine.
 
 mod balancers;
+mod config;
 mod control;
+mod data_path;
 mod effort;
 mod figure;
 mod hooks;
 mod interrupt;
 mod lab;
-mod measure;
 mod memory;
+mod output;
 mod process;
 mod report;
+mod run;
 mod services;
 mod stand;
 mod statistics;
@@ -33,7 +36,7 @@ use clap::Parser;
 #[command(name = "sockvs-bench", max_term_width = 100)]
 enum Arguments {
     /// Measure; lines of JSON go to the standard output.
-    Measure(measure::Options),
+    Measure(config::Options),
     /// Read such lines, and print tables.
     Report(report::Options),
     /// Make connections. Not for people.
@@ -68,7 +71,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<()> {
     match arguments {
-        Arguments::Measure(options) => measure::measure(&options),
+        Arguments::Measure(options) => run::run(&options),
         Arguments::Report(options) => report::report(&options),
         Arguments::Client => Ok(traffic::client::run()?),
         Arguments::Serve { kind, port } => Ok(traffic::server::serve(kind, port)?),

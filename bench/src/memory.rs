@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use crate::{
     balancers,
+    config::Config,
     control::Table,
     figure::{Clock, Figure, Line, Unit},
     lab::Lab,
-    measure::{Bench, emit, progress},
-    process,
+    output::{emit, progress},
+    process::bpftool,
 };
 
 /// Its name on the command line.
@@ -25,14 +26,14 @@ const TABLE: Table = Table {
 const CHUNKED: [&str; 3] = ["SERVICE_RECORDS", "DESTINATION_RECORDS", "SLOTS"];
 
 /// Programs the table, and looks.
-pub(crate) fn measure(bench: &Bench) -> Result<()> {
+pub(crate) fn measure(config: &Config) -> Result<()> {
     // To load it takes long, and the virtual machine's kernel tells what maps could grow to.
-    let is_told = bench.effort.clock == Clock::Real && !bench.effort.quick;
-    if !bench.wants(NAME) || !is_told {
+    let is_told = config.effort.clock == Clock::Real && !config.effort.quick;
+    if !config.wants(NAME) || !is_told {
         return Ok(());
     }
     let lab = Lab::new();
-    let (daemon, client) = balancers::start_sockvs(&lab, bench.intercept);
+    let (daemon, client) = balancers::start_sockvs(&lab, config.intercept);
     progress(&format!("loading {}", TABLE.name()));
     let empty = usage(&daemon)?;
     balancers::load(&client, &lab.folder, TABLE.rules())?;
@@ -89,7 +90,7 @@ fn maps(daemon: &Daemon) -> Result<f64> {
     for entry in fs::read_dir(daemon.pin_dir())? {
         let path = entry?.path().to_string_lossy().into_owned();
         // Links are pinned there, too.
-        let Ok(map) = bpftool(&["map", "show", "pinned", &path]) else {
+        let Ok(map) = bpftool::<Value>(&["map", "show", "pinned", &path]) else {
             continue;
         };
         ids.extend(map["id"].as_u64());
@@ -97,14 +98,14 @@ fn maps(daemon: &Daemon) -> Result<f64> {
             .iter()
             .any(|name| map["name"].as_str() == Some(&name[..name.len().min(15)]))
         {
-            let chunks = bpftool(&["map", "dump", "pinned", &path])?;
+            let chunks: Value = bpftool(&["map", "dump", "pinned", &path])?;
             let chunks = chunks.as_array().context("bpftool dumps a list")?;
             ids.extend(chunks.iter().filter_map(chunk_id));
         }
     }
     let mut bytes = 0;
     for id in ids {
-        let map = bpftool(&["map", "show", "id", &id.to_string()])?;
+        let map: Value = bpftool(&["map", "show", "id", &id.to_string()])?;
         bytes += map["bytes_memlock"].as_u64().unwrap_or(0);
     }
     let kilobytes = u32::try_from(bytes / 1024)?;
@@ -118,10 +119,4 @@ fn chunk_id(entry: &Value) -> Option<u64> {
         let byte = byte.as_str()?.trim_start_matches("0x");
         Some(id << 8 | u64::from_str_radix(byte, 16).ok()?)
     })
-}
-
-fn bpftool(words: &[&str]) -> Result<Value> {
-    let mut command = std::process::Command::new("bpftool");
-    command.arg("--json").args(words);
-    Ok(serde_json::from_str(&process::output(command)?)?)
 }

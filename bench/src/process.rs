@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use compat_tests::binaries;
+use serde::de::DeserializeOwned;
 
 use crate::interrupt;
 
@@ -55,4 +57,11 @@ pub(crate) fn output(mut command: Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What `bpftool` tells.
+pub(crate) fn bpftool<T: DeserializeOwned>(words: &[&str]) -> Result<T> {
+    let mut command = Command::new(binaries::installed("bpftool"));
+    command.arg("--json").args(words);
+    Ok(serde_json::from_str(&output(command)?)?)
 }

@@ -4,7 +4,10 @@
 //! one service more for each other kind of traffic, which stands in the table's middle: some ways
 //! of balancing look through a list.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 /// Where the real servers are.
 pub(crate) const SERVERS: [Ipv4Addr; 2] =
@@ -75,6 +78,16 @@ impl Services {
         });
         let before = (0..count / 2).map(connect);
         before.chain(others).chain((count / 2..count).map(connect))
+    }
+}
+
+/// The table's name.
+impl fmt::Display for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 service"),
+            many => write!(f, "{many} services"),
+        }
     }
 }
 

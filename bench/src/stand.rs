@@ -14,8 +14,8 @@ use crate::{
     lab::Lab,
     services::{Aim, Services},
     statistics::mean,
-    traffic,
-    workloads::{Ends, Workload},
+    traffic::{self, Ends},
+    workloads::Workload,
 };
 
 /// How long a look at the background takes.

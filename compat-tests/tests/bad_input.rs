@@ -7,7 +7,7 @@
 mod bad_messages;
 
 use bad_messages::{Case, Expected, cases};
-use compat_tests::{RawClient, Testbed, wire};
+use compat_tests::{Testbed, wire};
 use nix::errno::Errno;
 
 const TABLE: &str = "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 10.1.0.11:80 -m -w 1\n";
@@ -16,7 +16,7 @@ const TABLE: &str = "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 10.1.0.11:80 
 fn malformed_and_absurd_requests_get_the_kernels_errno_and_change_nothing() {
     let testbed = Testbed::new();
     testbed.client().restore(TABLE);
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let family = client.family();
     let mut wrong = Vec::new();
     for Case {
@@ -63,9 +63,9 @@ fn malformed_and_absurd_requests_get_the_kernels_errno_and_change_nothing() {
 }
 
 #[test]
-fn each_message_of_a_datagram_is_carried_out_whatever_becomes_of_the_others() {
+fn each_message_of_a_datagram_is_executed_independently_of_the_others() {
     let testbed = Testbed::new();
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let family = client.family();
     let service = |port, scheduler| {
         let attributes = [bad_messages::service_with(port, scheduler)];
@@ -103,7 +103,7 @@ fn each_message_of_a_datagram_is_carried_out_whatever_becomes_of_the_others() {
 fn replies_carry_the_clients_port_and_the_requests_number() {
     let testbed = Testbed::new();
     testbed.client().restore(TABLE);
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let (family, port) = (client.family(), client.port());
     let refused = wire::message(family, wire::REQUEST, 0x1234_5678, &wire::generic(99, &[]));
     let replies = client.send(&refused).expect("it is sent");
@@ -132,7 +132,7 @@ fn replies_carry_the_clients_port_and_the_requests_number() {
 #[test]
 fn a_request_with_a_large_unknown_attribute_is_carried_out() {
     let testbed = Testbed::new();
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let family = client.family();
     let large = [
         wire::attr(60, &[0xaa; 60_000]),
@@ -152,7 +152,7 @@ fn a_request_with_a_large_unknown_attribute_is_carried_out() {
 #[test]
 fn a_datagram_that_does_not_fit_the_sockets_buffer_is_not_sent() {
     let testbed = Testbed::new();
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let family = client.family();
     let large: Vec<Vec<u8>> = (0..100).map(|_| wire::attr(60, &[0xaa; 60_000])).collect();
     let all = [&large[..], &[bad_messages::service_with(80, "rr")]].concat();
@@ -169,7 +169,7 @@ fn a_datagram_that_does_not_fit_the_sockets_buffer_is_not_sent() {
 #[test]
 fn the_family_is_found_by_its_id_too_and_others_are_not() {
     let testbed = Testbed::new();
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let family = client.family();
     let mut asked = |attributes: &[Vec<u8>]| {
         let request = wire::generic(3, attributes);

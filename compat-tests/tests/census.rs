@@ -1,11 +1,10 @@
-//! Every way to make a socket, to connect it and to end it, at random and very often: each connection is
-//! counted once, and when the sockets are gone, nothing of them is left in any map.
+//! Every way to make a socket, to connect it and to end it, at random and very often: each
+//! connection is counted once, and when the sockets are gone, nothing of them is left in any map.
 //!
 //! `SOCKVS_TEST_CYCLES` says how many sockets (100 000 without it), `SOCKVS_TEST_SEED` which.
 
 use std::{
     collections::BTreeMap,
-    env,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -15,7 +14,8 @@ use compat_tests::{
     Census, Conversation, Namespace, SocketLoad, Testbed, binaries, census,
     eventually::eventually,
     listing,
-    socket_load::{Counts, Crowd, NOBODY, SOMEBODY},
+    socket_load::{Counts, Crowd, NOBODY, OTHER_USER},
+    variable,
 };
 
 /// The longest that the kernel keeps what is left of a connection, with `FIN_WAIT2`.
@@ -86,8 +86,10 @@ fn world(options: &[&str]) -> (Testbed, Conversation) {
     let testbed = Testbed::with_options(options);
     prepare(&testbed.namespace);
     testbed.client().restore(RULES);
-    let servers = testbed.place().command(binaries::ours("sockvs-storm"));
-    let mut servers = Conversation::start(servers, "sockvs-storm", &testbed.folder);
+    let servers = testbed
+        .place()
+        .command(binaries::ours("sockvs-connection-churn"));
+    let mut servers = Conversation::start(servers, "sockvs-connection-churn", &testbed.folder);
     for at in ["127.0.0.11:80", "127.0.0.12:80", "[fd00:1::11]:80"] {
         servers.must(&format!("server {at} {at}"));
     }
@@ -111,11 +113,6 @@ fn user(testbed: &Testbed, number: u32) -> SocketLoad {
         }
     }
     load
-}
-
-fn number_from(variable: &str, otherwise: u64) -> u64 {
-    let told = env::var(variable).ok();
-    told.map_or(otherwise, |told| told.parse().expect("a number"))
 }
 
 /// Nothing is open any more, as far as the counters tell.
@@ -144,17 +141,18 @@ fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// So many sockets come and go, made by two users at a time. Then nothing of them is left, but what was
-/// counted: this is given.
+/// So many sockets come and go, made by two users at a time. Then nothing of them is left, but what
+/// was counted: this is given.
 #[track_caller]
-fn storm(testbed: &Testbed, cycles: u64) -> Counts {
-    let seed = number_from("SOCKVS_TEST_SEED", 20_26);
+fn churn(testbed: &Testbed, cycles: u64) -> Counts {
+    let seed = variable::number("SOCKVS_TEST_SEED").unwrap_or(20_26);
     println!("SOCKVS_TEST_SEED={seed} SOCKVS_TEST_CYCLES={cycles}");
     let start = Instant::now();
-    let mut users = [NOBODY, SOMEBODY].map(|number| user(testbed, number));
+    let mut users = [NOBODY, OTHER_USER].map(|number| user(testbed, number));
     let done = AtomicBool::new(false);
     let told = thread::scope(|scope| {
-        // Listing looks through the connections, too, beside the daemon's own search for what is gone.
+        // A listing looks through the connections, too, beside the daemon's own search for sockets
+        // that are gone.
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 testbed.ipvsadm("-Ln");
@@ -198,16 +196,19 @@ fn nothing_is_left(testbed: &Testbed) {
 }
 
 #[test]
-fn whatever_becomes_of_sockets_nothing_of_them_is_left() {
+fn no_record_is_left_however_sockets_end() {
     let (testbed, servers) = world(&[]);
-    let expected = storm(&testbed, number_from("SOCKVS_TEST_CYCLES", 100_000));
+    let expected = churn(
+        &testbed,
+        variable::number("SOCKVS_TEST_CYCLES").unwrap_or(100_000),
+    );
     drop(servers);
     nothing_is_left(&testbed);
     assert_eq!(counted(&testbed), expected, "connections of each service");
 }
 
 #[test]
-fn nor_is_it_where_the_array_is_full() {
+fn no_record_is_left_when_the_connection_array_is_full() {
     const HELD: u64 = 90_000;
     let (testbed, servers) = world(&["--max-connections", "1048576"]);
     testbed.client().restore(
@@ -222,7 +223,10 @@ fn nor_is_it_where_the_array_is_full() {
     let full = Census::of(testbed.daemon.pin_dir());
     assert_eq!(full.connections + full.overflow, 90_000, "{full}");
     assert!(full.overflow > 20_000, "{full}");
-    let mut expected = storm(&testbed, number_from("SOCKVS_TEST_CYCLES", 100_000) / 4);
+    let mut expected = churn(
+        &testbed,
+        variable::number("SOCKVS_TEST_CYCLES").unwrap_or(100_000) / 4,
+    );
     drop(servers);
     drop(holder);
     nothing_is_left(&testbed);
@@ -231,7 +235,7 @@ fn nor_is_it_where_the_array_is_full() {
 }
 
 #[test]
-fn sockets_of_a_namespace_that_ends_leave_nothing() {
+fn no_record_is_left_of_sockets_in_a_deleted_namespace() {
     let testbed = Testbed::serving_all_namespaces();
     for round in 0..3 {
         let namespace = Namespace::new();

@@ -3,10 +3,10 @@
 
 use std::{process::Command, thread, time::Duration};
 
-use compat_tests::{Outcome, RawClient, Testbed, binaries, program};
+use compat_tests::{Outcome, Testbed, binaries, program};
 
-/// What the liar can lie about. The first ones change what is said, the others where it is.
-const LIES: [&str; 8] = [
+/// What is rewritten. The first ones change what is said, the others where it is.
+const CHANGES: [&str; 8] = [
     "message",
     "length",
     "piece",
@@ -16,28 +16,32 @@ const LIES: [&str; 8] = [
     "descriptor",
     "option",
 ];
-/// For how long it tells each of them.
+/// For how long each of them goes on.
 const MILLISECONDS: &str = "400";
-/// What the liar's message adds.
+/// What the message adds.
 const SERVICE: &str = "-A -t 10.9.0.1:80 -s rr\n";
 
 #[test]
-fn one_version_of_a_call_is_carried_out_or_none() {
+fn a_call_is_carried_out_as_one_version_of_its_memory_or_not_at_all() {
     let testbed = Testbed::new();
-    let outcome = program::run(liar(&testbed, &LIES, testbed.client().command(&path())));
+    let outcome = program::run(changing_memory(
+        &testbed,
+        &CHANGES,
+        testbed.client().command(&path()),
+    ));
     expect_no_fault(&outcome);
     assert_eq!(testbed.client().saved(), SERVICE);
     is_unharmed(&testbed);
 }
 
 #[test]
-fn a_program_without_rights_gets_none() {
+fn a_program_without_rights_gains_none_by_changing_its_memory() {
     let testbed = Testbed::new();
     let mut command = testbed.client().command("setpriv");
     command
         .args(["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
         .arg(path());
-    let outcome = program::run(liar(&testbed, &LIES, command));
+    let outcome = program::run(changing_memory(&testbed, &CHANGES, command));
     expect_no_fault(&outcome);
     let refused = format!("message: answered {:?}: ", nix::errno::Errno::EPERM);
     assert!(outcome.stdout.contains(&refused), "{outcome}");
@@ -46,15 +50,15 @@ fn a_program_without_rights_gets_none() {
 }
 
 #[test]
-fn one_that_is_killed_meanwhile_disturbs_nobody() {
+fn a_program_that_is_killed_meanwhile_disturbs_no_other() {
     let testbed = Testbed::new();
-    for lie in LIES {
+    for change in CHANGES {
         let command = testbed.client().command(&path());
-        let mut command = liar(&testbed, &[lie], command);
+        let mut command = changing_memory(&testbed, &[change], command);
         let mut child = command
             .stdout(std::process::Stdio::null())
             .spawn()
-            .expect("the liar starts");
+            .expect("it starts");
         thread::sleep(Duration::from_millis(150));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
@@ -65,14 +69,17 @@ fn one_that_is_killed_meanwhile_disturbs_nobody() {
 }
 
 fn path() -> String {
-    let path = binaries::ours("sockvs-liar");
+    let path = binaries::ours("sockvs-changing-memory");
     path.to_string_lossy().into_owned()
 }
 
-/// The liar, by a command that ends with its path.
-fn liar(testbed: &Testbed, lies: &[&str], mut command: Command) -> Command {
-    let family = RawClient::start(testbed).family();
-    command.arg(family.to_string()).arg(MILLISECONDS).args(lies);
+/// The program, by a command that ends with its path.
+fn changing_memory(testbed: &Testbed, changes: &[&str], mut command: Command) -> Command {
+    let family = testbed.raw_client().family();
+    command
+        .arg(family.to_string())
+        .arg(MILLISECONDS)
+        .args(changes);
     command
 }
 
@@ -80,11 +87,11 @@ fn liar(testbed: &Testbed, lies: &[&str], mut command: Command) -> Command {
 fn expect_no_fault(outcome: &Outcome) {
     assert!(outcome.status.success(), "{outcome}");
     assert!(!outcome.stdout.contains("wrong"), "{outcome}");
-    for lie in LIES {
+    for change in CHANGES {
         let told: Vec<_> = outcome
             .stdout
             .lines()
-            .filter(|line| line.starts_with(&format!("{lie}: ")))
+            .filter(|line| line.starts_with(&format!("{change}: ")))
             .collect();
         assert!(
             told.len() >= 2,

@@ -12,7 +12,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     fmt::Write as _,
     net::{IpAddr, SocketAddr},
     thread,
@@ -21,12 +20,12 @@ use std::{
 
 use compat_tests::{
     Conversation, Namespace, Testbed, application::Socket, binaries, eventually::eventually,
-    listing,
+    listing, variable,
 };
 
 const CONNECTIONS: u64 = 100_000;
 const SEED: u64 = 20_26;
-/// How often the daemon is killed, if the storm lasts.
+/// How often the daemon is killed, if the churn lasts.
 const KILLS: u64 = 5;
 
 /// How a family writes its addresses.
@@ -89,7 +88,7 @@ impl Family {
         }
         let server = (self.server)(NO_ROUTE);
         add(&format!("route add unreachable {server}"));
-        // Frames for somebody else: nobody answers, and nobody says so.
+        // Frames for an address of another machine: no answer comes, and no error.
         let (server, source) = ((self.server)(SILENT), (self.source)(SILENT));
         add(&format!("route add {server} dev silent0 src {source}"));
         add(&format!(
@@ -97,8 +96,8 @@ impl Family {
         ));
     }
 
-    /// Adds all services, and tells the storm of them.
-    fn add_services(&self, rules: &mut String, storm: &mut Conversation) {
+    /// Adds all services, and tells the churn of them.
+    fn add_services(&self, rules: &mut String, churn: &mut Conversation) {
         let mut number = 0;
         let mut add =
             |flag: &str, kind: &str, scheduler: &str, servers: &[usize], options: &str| {
@@ -112,7 +111,7 @@ impl Family {
                         "-a {flag} {service} -r {at} -m -w {weight} {options}"
                     );
                 }
-                storm.must(&format!("service {kind} {service}"));
+                churn.must(&format!("service {kind} {service}"));
             };
         for scheduler in SCHEDULERS {
             add("-t", "tcp", scheduler, &ANSWERING, "");
@@ -126,17 +125,12 @@ impl Family {
         }
         for server in ANSWERING {
             let source = (self.source)(server);
-            storm.must(&format!("server {source} {}", self.at(server)));
+            churn.must(&format!("server {source} {}", self.at(server)));
         }
     }
 }
 
-fn number_from(variable: &str, otherwise: u64) -> u64 {
-    let told = env::var(variable).ok();
-    told.map_or(otherwise, |told| told.parse().expect("a number"))
-}
-
-/// What a storm says of each server of each service, and of what came of everything.
+/// What a churn says of each server of each service, and of what came of everything.
 struct Account {
     chosen: BTreeMap<(String, SocketAddr, SocketAddr), u64>,
     outcomes: BTreeMap<String, u64>,
@@ -191,8 +185,8 @@ fn still_open(testbed: &Testbed) -> Result<(), String> {
     Err(format!("counted as open:\n{}", open.join("\n")))
 }
 
-/// A testbed with all services, and the storm that will go through them.
-fn storm() -> (Testbed, Conversation) {
+/// A testbed with all services, and the churn that will go through them.
+fn churn() -> (Testbed, Conversation) {
     let testbed = Testbed::new();
     let namespace = &testbed.namespace;
     namespace.ip(&[
@@ -200,32 +194,34 @@ fn storm() -> (Testbed, Conversation) {
     ]);
     namespace.ip(&["link", "set", "silent1", "up"]);
     namespace.ip(&["link", "set", "silent0", "up"]);
-    let storm = testbed.place().command(binaries::ours("sockvs-storm"));
-    let mut storm = Conversation::start(storm, "sockvs-storm", &testbed.folder);
+    let churn = testbed
+        .place()
+        .command(binaries::ours("sockvs-connection-churn"));
+    let mut churn = Conversation::start(churn, "sockvs-connection-churn", &testbed.folder);
     let mut rules = String::new();
     for family in &FAMILIES {
         family.route(namespace);
-        family.add_services(&mut rules, &mut storm);
+        family.add_services(&mut rules, &mut churn);
     }
     testbed.client().restore(&rules);
-    (testbed, storm)
+    (testbed, churn)
 }
 
 #[test]
-fn whatever_becomes_of_connections_each_is_counted_once_and_none_stays() {
+fn every_connection_is_counted_once_and_no_open_count_remains() {
     let (seed, connections) = (
-        number_from("SOCKVS_TEST_SEED", SEED),
-        number_from("SOCKVS_TEST_CONNECTIONS", CONNECTIONS),
+        variable::number("SOCKVS_TEST_SEED").unwrap_or(SEED),
+        variable::number("SOCKVS_TEST_CONNECTIONS").unwrap_or(CONNECTIONS),
     );
     println!("SOCKVS_TEST_SEED={seed} SOCKVS_TEST_CONNECTIONS={connections}");
-    let (mut testbed, mut storm) = storm();
+    let (mut testbed, mut churn) = churn();
     let start = Instant::now();
-    storm.must(&format!("begin {seed} {connections} 4"));
+    churn.must(&format!("begin {seed} {connections} 4"));
     let mut made: u64 = 0;
     let mut kills = 0;
     while made < connections {
         thread::sleep(Duration::from_millis(100));
-        made = storm.must("progress")[0].parse().expect("a number");
+        made = churn.must("progress")[0].parse().expect("a number");
         if made * (KILLS + 1) > connections * (kills + 1) && kills < KILLS {
             kills += 1;
             testbed.daemon.kill();
@@ -243,8 +239,8 @@ fn whatever_becomes_of_connections_each_is_counted_once_and_none_stays() {
             "only {made} connections were made"
         );
     }
-    let account = Account::read(&storm.must("end"));
-    drop(storm);
+    let account = Account::read(&churn.must("end"));
+    drop(churn);
     let took = start.elapsed();
     let total: u64 = account.chosen.values().sum();
     println!("{total} connections in {took:?}, the daemon killed {kills} times");
@@ -276,7 +272,7 @@ fn whatever_becomes_of_connections_each_is_counted_once_and_none_stays() {
     }
     assert!(wrong.is_empty(), "of {total}:\n{}", wrong.join("\n"));
     assert_eq!(of_services.values().sum::<u64>(), total, "all are listed");
-    assert!(kills > 0, "the storm was too short");
+    assert!(kills > 0, "the churn was too short");
     for outcome in [
         "reset",
         "abandoned",
@@ -302,15 +298,15 @@ fn whatever_becomes_of_connections_each_is_counted_once_and_none_stays() {
 #[test]
 fn servers_that_come_and_go_under_load_keep_no_count() {
     let (seed, connections) = (
-        number_from("SOCKVS_TEST_SEED", SEED),
-        number_from("SOCKVS_TEST_CONNECTIONS", CONNECTIONS) / 2,
+        variable::number("SOCKVS_TEST_SEED").unwrap_or(SEED),
+        variable::number("SOCKVS_TEST_CONNECTIONS").unwrap_or(CONNECTIONS) / 2,
     );
     println!(
         "SOCKVS_TEST_SEED={seed} SOCKVS_TEST_CONNECTIONS={}",
         connections * 2
     );
-    let (testbed, mut storm) = storm();
-    storm.must(&format!("begin {seed} {connections} 2"));
+    let (testbed, mut churn) = churn();
+    churn.must(&format!("begin {seed} {connections} 2"));
     let mut edits = 0;
     loop {
         let mut rules = String::new();
@@ -327,15 +323,15 @@ fn servers_that_come_and_go_under_load_keep_no_count() {
         }
         testbed.client().restore(&rules);
         edits += 1;
-        let made: u64 = storm.must("progress")[0].parse().expect("a number");
+        let made: u64 = churn.must("progress")[0].parse().expect("a number");
         if made >= connections {
             break;
         }
     }
-    let account = Account::read(&storm.must("end"));
-    drop(storm);
+    let account = Account::read(&churn.must("end"));
+    drop(churn);
     println!("{edits} rounds of edits, {:?}", account.outcomes);
-    assert!(edits > 2, "the storm was too short");
+    assert!(edits > 2, "the churn was too short");
     eventually(Duration::from_secs(90), || still_open(&testbed));
 }
 

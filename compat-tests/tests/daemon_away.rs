@@ -102,7 +102,7 @@ fn clients_that_wait_for_an_answer_find_no_ipvs_when_the_daemon_is_killed() {
     command.arg("-Ln");
     let waiting = thread::spawn(move || program::run(command));
     thread::sleep(Duration::from_millis(500));
-    assert!(!waiting.is_finished(), "a frozen daemon answers nobody");
+    assert!(!waiting.is_finished(), "a frozen daemon answers no client");
     testbed.daemon.kill();
     let outcome = waiting.join().expect("ipvsadm ends");
     let later = testbed.client().try_ipvsadm("-Ln");

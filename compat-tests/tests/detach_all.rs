@@ -41,7 +41,7 @@ fn no_program_map_link_or_file_is_left() {
     detach_all(pins, testbed.daemon.socket()).expect_success();
     assert!(!pins.exists(), "{} is left", pins.display());
     assert!(attached_to(testbed.cgroup.path()).is_empty());
-    // The kernel takes things apart when nobody can be looking at them any more.
+    // The kernel takes things apart when no reader can have a reference to them any more.
     eventually(Duration::from_secs(20), || match ours.remaining() {
         left if left == BpfObjects::default() => Ok(()),
         left => Err(format!("{left:?}")),
@@ -54,7 +54,7 @@ fn no_program_map_link_or_file_is_left() {
             .filter(|name| name.contains(".sock"))
             .collect::<Vec<_>>()
     };
-    assert_eq!(sockets(), [""; 0], "sockets that nobody listens at");
+    assert_eq!(sockets(), [""; 0], "sockets without a listener");
     assert_eq!(
         application.connect("10.9.0.1:80"),
         Err(Errno::ENETUNREACH),

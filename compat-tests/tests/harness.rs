@@ -94,7 +94,7 @@ fn without_root_a_test_fails_with_one_clear_line() {
     root::require();
     let folder = Folder::new();
     let test = std::env::current_exe().expect("this test has a file");
-    // To where everybody may run it.
+    // To where every user may run it.
     let copy = folder.copy_program(&test, "harness");
     let mut command = Command::new(copy);
     command.args(["--exact", "a_test_that_passes_leaves_nothing_behind"]);
@@ -106,7 +106,7 @@ fn without_root_a_test_fails_with_one_clear_line() {
     assert_eq!(lines.filter(|line| *line == clear).count(), 1, "{outcome}");
 }
 
-/// Whether a process runs. One that has ended stays in the list until whoever it belongs to looks.
+/// Whether a process runs. One that has ended stays in the list until its parent reaps it.
 fn lives(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let state = status.lines().find_map(|line| line.strip_prefix("State:"));
@@ -120,7 +120,7 @@ fn use_everything(testbed: &Testbed) {
     let _ = testbed.application().connect("10.9.0.1:80");
 }
 
-/// A process in the testbed's cgroup that nobody ends: its process id.
+/// A process in the testbed's cgroup that is not ended: its process id.
 fn stray(testbed: &Testbed) -> u32 {
     let mut shell = testbed.client().command("sh");
     shell.args(["-c", "sleep 600 </dev/null >/dev/null 2>&1 & echo $!"]);

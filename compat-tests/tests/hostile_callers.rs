@@ -1,5 +1,5 @@
 //! Under one `sockvs exec`: what one process keeps the supervisor waiting for, no other waits for,
-//! nor does anybody wait for a daemon that stands still.
+//! nor does any process wait for a frozen daemon.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// How long a program of somebody else under the same `sockvs exec` may take.
+/// How long another program under the same `sockvs exec` may take.
 const LIMIT: Duration = Duration::from_secs(1);
 /// How long a client may wait for a daemon that stands still: five seconds, and what a busy machine
 /// adds.
@@ -95,7 +95,7 @@ impl Drop for Session {
 }
 
 #[test]
-fn a_descriptor_that_is_never_closed_keeps_no_other_process_waiting() {
+fn a_descriptor_that_is_never_closed_delays_no_other_process() {
     let mut session = Session::new();
     let Some(stuck) = StuckFile::new(&session.testbed.folder) else {
         return;
@@ -106,7 +106,7 @@ fn a_descriptor_that_is_never_closed_keeps_no_other_process_waiting() {
 }
 
 #[test]
-fn memory_that_is_never_there_keeps_no_other_process_waiting() {
+fn memory_that_is_never_paged_in_delays_no_other_process() {
     let mut session = Session::new();
     let Some(stuck) = StuckFile::new(&session.testbed.folder) else {
         return;
@@ -130,7 +130,7 @@ fn many_processes_that_keep_the_supervisor_waiting_leave_root_its_share() {
 }
 
 #[test]
-fn a_lingering_socket_that_is_closed_while_it_sends_keeps_no_other_process_waiting() {
+fn a_lingering_socket_closed_while_it_sends_delays_no_other_process() {
     let mut session = Session::new();
     session.attack("close-while-sending 300");
     for _ in 0..10 {
@@ -139,7 +139,7 @@ fn a_lingering_socket_that_is_closed_while_it_sends_keeps_no_other_process_waiti
 }
 
 #[test]
-fn a_daemon_that_stands_still_counts_as_none_until_it_goes_on() {
+fn a_frozen_daemon_counts_as_absent_until_it_resumes() {
     let mut session = Session::new();
     let rules = session.shell.must("ipvsadm -S -n");
     session.testbed.daemon.freeze();

@@ -1,5 +1,5 @@
-//! A user without rights is very many clients of persistent services. New clients of other services are
-//! served by one server, and nobody is refused.
+//! A user without rights is very many clients of persistent services. New clients of other services
+//! are served by one server, and no client is refused.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use compat_tests::{
     Census, Namespace, Server, SocketLoad, Testbed,
     application::Socket,
     eventually::eventually,
-    room,
-    socket_load::{Counts, NOBODY, SOMEBODY},
+    socket_load::{Counts, NOBODY, OTHER_USER},
+    usage,
 };
 
 /// How long what is left may stay: the daemon looks every few seconds.
@@ -77,10 +77,10 @@ fn where_clients_take_all_room_that_a_service_has_the_log_and_the_status_say_so(
          -a -t {OTHER} -r 127.0.0.11:80 -m
 "
     ));
-    let mut load = SocketLoad::start(&testbed, SOMEBODY);
+    let mut load = SocketLoad::start(&testbed, OTHER_USER);
     let made = load.run(&format!("clients 5000 {CROWDED}"));
-    assert_eq!(made, all("ECONNREFUSED", 5000), "nobody gets ENOMEM");
-    let (used, most) = room::of(&testbed.daemon, room::CLIENTS);
+    assert_eq!(made, all("ECONNREFUSED", 5000), "no client gets ENOMEM");
+    let (used, most) = usage::of(&testbed.daemon, usage::CLIENTS);
     assert!(
         (1..2000).contains(&used) && most == 2000,
         "{used} of {most} clients: the service is to leave some"

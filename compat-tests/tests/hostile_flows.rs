@@ -1,5 +1,5 @@
-//! A user without rights has as many flows of datagrams as can be had. All others go on sending, and
-//! are answered from the virtual address.
+//! A user without rights has as many flows of datagrams as can be had. All others go on sending,
+//! and are answered from the virtual address.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use compat_tests::{
     Census, DatagramServer, SocketLoad, Testbed,
     eventually::eventually,
     listing,
-    socket_load::{Counts, NOBODY, SOMEBODY},
+    socket_load::{Counts, NOBODY, OTHER_USER},
 };
 use nix::errno::Errno;
 
@@ -52,12 +52,12 @@ fn one_users_sockets_take_no_room_from_others() {
     }
     let more = more.join(" ");
     let mut load = SocketLoad::start(&testbed, NOBODY);
-    let mut somebody = SocketLoad::start(&testbed, SOMEBODY);
+    let mut other_user = SocketLoad::start(&testbed, OTHER_USER);
     let mut root = SocketLoad::start(&testbed, 0);
     // As many as there used to be room for, and then all that can be had.
     let sent = load.run(&format!("unconnected 16384 {ONE} {OTHER}"));
     assert_eq!(sent, Counts::from([("ok".to_owned(), 2 * 16_384)]));
-    is_answered(&mut somebody, "another user");
+    is_answered(&mut other_user, "another user");
     is_answered(&mut root, "root");
     load.run("close");
     let sent = load.run(&format!("unconnected 18000 {ONE} {OTHER} {more}"));
@@ -66,13 +66,13 @@ fn one_users_sockets_take_no_room_from_others() {
         "there is an end to it: {sent:?}"
     );
     assert_eq!(load.ask(ONE), Err(Errno::ENOMEM), "of one user");
-    is_answered(&mut somebody, "another user");
+    is_answered(&mut other_user, "another user");
     is_answered(&mut root, "root");
     let listed = listing::read(&testbed.ipvsadm("-Ln"));
     let servers = listed.iter().filter(|line| line.server.is_some());
     let counted: u64 = servers.map(|line| line.numbers[2]).sum();
     assert_eq!(counted, sent["ok"], "flows that are open");
-    drop((load, somebody, root));
+    drop((load, other_user, root));
     eventually(Duration::from_secs(60), || {
         Census::of(testbed.daemon.pin_dir()).is_empty()
     });

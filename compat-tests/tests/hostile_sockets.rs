@@ -1,5 +1,6 @@
-//! A user without rights makes sockets by the ten thousands, of the kinds of which something used to
-//! stay for good. Afterwards all others are served, counted and answered as ever, and nothing is left.
+//! A user without rights makes sockets by the ten thousands, of the kinds of which something used
+//! to stay for good. Afterwards all others are served, counted and answered as ever, and nothing is
+//! left.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ const MANY: u64 = 70_000;
 /// How long what is left may stay: the daemon looks every few seconds.
 const CLEARED: Duration = Duration::from_secs(60);
 
-/// A service with a server on another machine, which no socket that is bound to 127.0.0.1 reaches; one
-/// with one server; and one with the servers A and B, where B has what is too much for A.
+/// A service with a server on another machine, which no socket that is bound to 127.0.0.1 reaches;
+/// one with one server; and one with the servers A and B, where B has what is too much for A.
 struct World {
     load: SocketLoad,
     _servers: [Server; 3],

@@ -68,7 +68,7 @@ impl Scene {
 }
 
 #[test]
-fn sockets_that_linger_keep_nobody_waiting() {
+fn lingering_sockets_delay_no_other_client() {
     let mut scene = Scene::new();
     let command = format!("lingering {} 8", scene.exec_socket);
     scene.attacker.must(&command);
@@ -78,7 +78,7 @@ fn sockets_that_linger_keep_nobody_waiting() {
 }
 
 #[test]
-fn files_that_are_never_flushed_keep_nobody_waiting() {
+fn files_that_never_flush_delay_no_other_client() {
     let mut scene = Scene::new();
     let Some(stuck) = StuckFile::new(&scene.testbed.folder) else {
         return;
@@ -100,7 +100,7 @@ fn files_that_are_never_flushed_keep_nobody_waiting() {
 }
 
 #[test]
-fn a_flood_of_connections_is_not_in_the_way_of_root() {
+fn a_flood_of_connections_does_not_delay_root() {
     let mut scene = Scene::new();
     let command = format!("connect {} 4", scene.exec_socket);
     scene.attacker.must(&command);
@@ -110,7 +110,7 @@ fn a_flood_of_connections_is_not_in_the_way_of_root() {
 }
 
 #[test]
-fn a_flood_of_long_requests_is_not_in_the_way_of_root() {
+fn a_flood_of_long_requests_does_not_delay_root() {
     let mut scene = Scene::new();
     let command = format!("ask {} 200", scene.exec_socket);
     scene.attacker.must(&command);
@@ -120,7 +120,7 @@ fn a_flood_of_long_requests_is_not_in_the_way_of_root() {
 }
 
 #[test]
-fn a_user_has_few_connections_and_the_log_says_when_there_are_no_more() {
+fn connections_per_user_are_limited_and_the_log_says_so() {
     let mut scene = Scene::new();
     let command = format!("connections {} 100", scene.exec_socket);
     scene.attacker.must(&command);

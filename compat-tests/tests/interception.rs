@@ -1,16 +1,15 @@
-//! Requests reach the daemon whoever sends them: many clients at once, their children, programs
+//! Requests of every client reach the daemon: many clients at once, their children, programs
 //! without any library, and clients that are slow to read.
 
 use std::{
-    fmt::Write as _,
     thread,
     time::{Duration, Instant},
 };
 
-use compat_tests::{Testbed, program, static_client};
+use compat_tests::{Testbed, program, rule::many_services, static_client};
 
 #[test]
-fn of_many_clients_at_once_each_gets_its_own_answer_and_no_request_is_lost() {
+fn concurrent_clients_each_get_their_own_answer_and_no_request_is_lost() {
     const CLIENTS: usize = 32;
     let testbed = Testbed::new();
     let client = testbed.client();
@@ -51,8 +50,10 @@ fn children_of_children_are_served_also_when_their_parents_have_ended() {
     let done = testbed.folder.path().join("done");
     // The last one runs in a session of its own, when the command that was started is over.
     let script = format!(
-        "sh -c 'sh -c \"ipvsadm -A -t 10.9.0.1:80 -s rr\" && ipvsadm -A -t 10.9.0.2:80 -s rr' || exit 1
-         (setsid sh -c 'sleep 0.3; ipvsadm -A -t 10.9.0.3:80 -s rr; echo $? >{done}.new; mv {done}.new {done}' &)
+        "sh -c 'sh -c \"ipvsadm -A -t 10.9.0.1:80 -s rr\" && \
+                ipvsadm -A -t 10.9.0.2:80 -s rr' || exit 1
+         (setsid sh -c 'sleep 0.3; ipvsadm -A -t 10.9.0.3:80 -s rr; \
+                       echo $? >{done}.new; mv {done}.new {done}' &)
          exit 7",
         done = done.display()
     );
@@ -88,19 +89,10 @@ fn a_statically_linked_program_is_an_ipvs_client_like_any_other() {
 }
 
 #[test]
-fn a_client_that_reads_a_long_list_slowly_gets_all_of_it_and_keeps_nobody_waiting() {
-    const SERVICES: usize = 2000;
+fn a_slow_reader_gets_its_whole_list_and_delays_no_other_client() {
+    const SERVICES: u32 = 2000;
     let testbed = Testbed::new();
-    let mut rules = String::new();
-    for number in 0..SERVICES {
-        let _ = writeln!(
-            rules,
-            "-A -t 10.9.{}.{}:80 -s rr",
-            number / 250,
-            1 + number % 250
-        );
-    }
-    testbed.client().restore(&rules);
+    testbed.client().restore(&many_services(SERVICES));
     let program = static_client::build(&testbed.folder);
     let program = program.to_string_lossy();
     let client = testbed.client();
@@ -123,12 +115,9 @@ fn a_client_that_reads_a_long_list_slowly_gets_all_of_it_and_keeps_nobody_waitin
 }
 
 #[test]
-fn a_client_that_never_reads_and_goes_away_disturbs_nobody() {
+fn a_client_that_never_reads_and_exits_disturbs_no_other() {
     let testbed = Testbed::new();
-    let mut rules = String::new();
-    for number in 1..=200 {
-        let _ = writeln!(rules, "-A -t 10.9.0.{number}:80 -s rr");
-    }
+    let rules = many_services(200);
     testbed.client().restore(&rules);
     let slow = static_client::build(&testbed.folder);
     let mut leaving: Vec<_> = (0..8)
@@ -150,7 +139,7 @@ fn a_client_that_never_reads_and_goes_away_disturbs_nobody() {
 }
 
 #[test]
-fn other_families_of_generic_netlink_stay_the_kernels() {
+fn other_generic_netlink_families_are_left_to_the_kernel() {
     let testbed = Testbed::new();
     // `ip` asks generic netlink for the family of its own that this needs.
     let wrapped = testbed.client().run("ip", "tcp_metrics show");

@@ -122,7 +122,7 @@ fn checkers_that_are_killed_come_again() {
     });
 }
 
-/// Somebody's own service, which keepalived knows nothing of.
+/// A service added by hand, which keepalived knows nothing of.
 fn foreign(scene: &Scene) {
     scene
         .client

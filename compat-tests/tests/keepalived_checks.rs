@@ -93,7 +93,7 @@ fn datagram_servers(scene: &Scene) -> [DatagramServer; 2] {
 }
 
 #[test]
-fn a_tcp_check_notices_who_does_not_listen_and_who_is_cut_off() {
+fn a_tcp_check_detects_closed_ports_and_unreachable_servers() {
     play(|scene| {
         let [_a, b] = servers(scene);
         scene.start("tcp_check");
@@ -140,7 +140,7 @@ fn an_http_check_looks_at_the_digest() {
 }
 
 #[test]
-fn a_check_of_a_mail_server_notices_who_takes_no_mail() {
+fn an_smtp_check_detects_a_server_that_takes_no_mail() {
     play(|scene| {
         let mail = |host: &Host| host.serve_by(Talk::Smtp, "mail", 8025);
         let _servers = servers(scene);
@@ -161,7 +161,7 @@ fn a_check_of_a_mail_server_notices_who_takes_no_mail() {
 }
 
 #[test]
-fn a_check_over_tls_notices_who_is_too_slow() {
+fn an_ssl_check_detects_a_server_that_is_too_slow() {
     play(|scene| {
         let _servers = servers(scene);
         let page = |host: &Host, folder: &Folder| TlsServer::start(host, 8443, folder);
@@ -175,7 +175,7 @@ fn a_check_over_tls_notices_who_is_too_slow() {
 }
 
 #[test]
-fn a_script_tells_the_weights_of_servers() {
+fn a_script_sets_the_weights_of_servers() {
     play(|scene| {
         let _servers = servers(scene);
         let exit = |scene: &Scene, first, second| {
@@ -199,7 +199,7 @@ fn a_script_tells_the_weights_of_servers() {
 }
 
 #[test]
-fn a_check_of_a_name_server_looks_at_its_answer() {
+fn a_dns_check_examines_the_answer() {
     play(|scene| {
         let _servers = datagram_servers(scene);
         let resolver = |host: &Host, answer: fn(&[u8]) -> Vec<u8>| {
@@ -225,7 +225,7 @@ fn a_check_of_a_name_server_looks_at_its_answer() {
 }
 
 #[test]
-fn a_check_of_udp_looks_at_the_answer_and_notices_who_does_not_listen() {
+fn a_udp_check_examines_the_answer_and_detects_closed_ports() {
     play(|scene| {
         let _servers = datagram_servers(scene);
         let [_first, second] = scene
@@ -251,7 +251,7 @@ fn a_check_of_udp_looks_at_the_answer_and_notices_who_does_not_listen() {
 }
 
 #[test]
-fn a_ping_notices_which_machine_is_cut_off() {
+fn a_ping_check_detects_an_unreachable_machine() {
     play(|scene| {
         let _servers = servers(scene);
         scene.start("ping_check");
@@ -264,7 +264,7 @@ fn a_ping_notices_which_machine_is_cut_off() {
 }
 
 #[test]
-fn files_tell_the_weight_of_a_server_and_whether_one_is_down() {
+fn file_checks_set_weights_and_take_servers_out() {
     play(|scene| {
         let _servers = servers(scene);
         let say = |scene: &Scene, file, text| drop(scene.folder().write(file, text));
@@ -285,12 +285,13 @@ fn files_tell_the_weight_of_a_server_and_whether_one_is_down() {
 }
 
 #[test]
-fn a_keepalived_on_the_servers_machine_tells_whether_it_can_be_reached() {
+fn a_bfd_check_detects_an_unreachable_server() {
     play(|scene| {
         let _servers = servers(scene);
         let _neighbour = Neighbour::start(&scene.hosts[1], "bfd_neighbour");
         scene.start_parts("bfd_check", Parts::All);
-        // Until both have heard each other, the server is taken to be up, and nobody would miss it.
+        // Until both have heard each other, the server is taken to be up, and its absence would not
+        // be noticed.
         scene.logs("(second) Entering Up state");
         TCP.out_and_in(
             scene,

@@ -48,11 +48,11 @@ fn a_sorry_server_is_there_when_all_others_have_failed() {
 }
 
 #[test]
-fn scripts_hear_of_servers_and_of_the_quorum() {
+fn notify_scripts_run_for_servers_and_the_quorum() {
     play(|scene| {
         // Without `alpha`, servers are taken to be up until they are checked.
         scene.start("quorum");
-        scene.becomes("nobody");
+        scene.becomes("no server");
         scene.notes_become(&[
             "alpha A down",
             "alpha B down",

@@ -76,7 +76,7 @@ fn every_forwarding_method_serves() {
 }
 
 #[test]
-fn clients_that_come_again_get_their_server() {
+fn persistent_clients_return_to_their_server() {
     play(|scene| {
         let _servers = [scene.hosts[0].serve("A", 80), scene.hosts[1].serve("B", 80)];
         scene.start("persistence");

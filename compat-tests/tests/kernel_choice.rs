@@ -23,7 +23,7 @@ enum Event {
 }
 use Event::{Connect, Ipvsadm};
 
-/// A namespace with the addresses and the servers, and whoever balances there.
+/// A namespace with the addresses and the servers, and the balancer there.
 struct Side {
     client: Client,
     application: Application,

@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, thread, time::Duration};
 
-use compat_tests::{Testbed, application::Socket, eventually::eventually, room};
+use compat_tests::{Testbed, application::Socket, eventually::eventually, usage};
 use nix::errno::Errno;
 
 const LIMITS: [&str; 6] = [
@@ -16,7 +16,7 @@ const LIMITS: [&str; 6] = [
 ];
 
 #[test]
-fn more_services_and_servers_than_there_may_be_are_refused_and_the_others_serve() {
+fn services_and_servers_beyond_the_limit_are_refused_and_the_others_serve() {
     let testbed = Testbed::with_options(&LIMITS);
     let _server = testbed.server("A", "127.0.0.11:80");
     for number in 1..=3 {
@@ -52,7 +52,7 @@ fn more_services_and_servers_than_there_may_be_are_refused_and_the_others_serve(
 }
 
 #[test]
-fn there_is_room_for_more_services_from_the_next_start_on_and_never_for_less_than_there_are() {
+fn a_new_limit_applies_from_the_next_start_but_never_below_what_exists() {
     let mut testbed = Testbed::with_options(&LIMITS);
     let _server = testbed.server("A", "127.0.0.11:80");
     for number in 1..=3 {
@@ -76,7 +76,7 @@ fn there_is_room_for_more_services_from_the_next_start_on_and_never_for_less_tha
 }
 
 #[test]
-fn a_client_for_whom_there_is_no_room_is_balanced_and_the_others_keep_their_servers() {
+fn a_persistent_client_beyond_the_limit_is_balanced_and_others_keep_their_servers() {
     let testbed = Testbed::with_options(&["--max-clients", "4"]);
     let _servers = [("A", 11), ("B", 12)]
         .map(|(name, host)| testbed.server(name, &format!("127.0.0.{host}:80")));
@@ -113,9 +113,9 @@ fn a_client_for_whom_there_is_no_room_is_balanced_and_the_others_keep_their_serv
 fn by_default_there_is_room_for_a_million_connections_of_one_user() {
     let testbed = Testbed::new();
     // One who is not root leaves a tenth of what is beyond the array, and a third of the flows.
-    let (_, most) = room::of(&testbed.daemon, room::CONNECTIONS);
+    let (_, most) = usage::of(&testbed.daemon, usage::CONNECTIONS);
     assert!(most / 10 * 9 + 65_536 >= 1_000_000, "{most} connections");
-    let (_, most) = room::of(&testbed.daemon, room::FLOWS);
+    let (_, most) = usage::of(&testbed.daemon, usage::FLOWS);
     assert!(most / 3 * 2 >= 300_000, "{most} flows");
 }
 
@@ -129,7 +129,7 @@ fn limits_that_fit_into_the_maps_of_an_earlier_daemon_are_applied_and_the_others
         testbed.daemon.set_option("--max-connections", connections);
         let before = testbed.daemon.log().len();
         testbed.daemon.start_again();
-        let most = [room::CLIENTS, room::CONNECTIONS].map(|of| room::of(&testbed.daemon, of).1);
+        let most = [usage::CLIENTS, usage::CONNECTIONS].map(|of| usage::of(&testbed.daemon, of).1);
         (testbed.daemon.log()[before..].to_owned(), most)
     };
     let (log, most) = start_with("100", "80000");
@@ -168,7 +168,7 @@ fn active_becomes(testbed: &Testbed, expected: &RangeInclusive<u32>) {
 }
 
 #[test]
-fn more_connections_than_there_may_be_work_and_are_not_counted() {
+fn connections_beyond_the_limit_work_but_are_not_counted() {
     let testbed = Testbed::with_options(&["--max-connections", "64"]);
     let _server = testbed.server("A", "127.0.0.11:80");
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");

@@ -71,7 +71,7 @@ fn serving_both_families() -> (Testbed, [Server; 2]) {
 }
 
 #[test]
-fn an_open_connection_is_listed_with_who_has_it() {
+fn an_open_connection_is_listed_with_its_processes() {
     let (testbed, _servers) = serving_both_families();
     let mut application = testbed.application();
     for (socket, to, server) in [
@@ -124,7 +124,7 @@ fn datagrams_are_listed_as_long_as_their_socket_is_open() {
 }
 
 #[test]
-fn counters_have_what_open_connections_carried_so_far_and_never_step_back() {
+fn counters_include_open_connections_and_never_decrease() {
     let testbed = Testbed::new();
     let _server = testbed.server("A", "127.0.0.11:8001");
     testbed
@@ -190,7 +190,7 @@ fn totals_never_decrease_while_connections_come_and_go() {
 }
 
 #[test]
-fn the_kernels_file_of_connections_lists_them() {
+fn proc_net_ip_vs_conn_lists_them() {
     let (testbed, _servers) = serving_both_families();
     let mut application = testbed.application();
     application.open("one", "10.9.0.1:80").expect("connected");

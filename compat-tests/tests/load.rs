@@ -4,7 +4,6 @@
 //! how long clients edit at once (five without it).
 
 use std::{
-    fmt::Write as _,
     io::{Read as _, Write as _},
     os::{fd::AsRawFd as _, unix::net::UnixStream},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,13 +12,16 @@ use std::{
 };
 
 use compat_tests::{
-    Bystander, RawClient, Testbed, Vitals, eventually::eventually, random::Random, wire,
+    Bystander, Testbed, Vitals, eventually::eventually, random::Random, rule::many_services,
+    variable, wire,
 };
 use nix::sys::{
     resource::Resource,
     socket::{self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, socket},
 };
 
+/// Services whose list does not fit a client's buffer.
+const LONG_LIST: u32 = 2000;
 const TABLE: &str = "-A -t 10.9.0.1:80 -s rr\n-a -t 10.9.0.1:80 -r 127.0.0.11:80 -m -w 1\n";
 /// More memory than all of this together may cost, in KiB.
 const MEMORY: u64 = 64 << 10;
@@ -79,11 +81,11 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
     // Many times what a socket's buffer holds replies to.
     const REQUESTS: u32 = 5_000;
     let testbed = Testbed::new();
-    let rules = many_services();
+    let rules = many_services(LONG_LIST);
     testbed.client().restore(&rules);
     let before = Vitals::of(testbed.daemon.pid());
     let bystander = Bystander::start(&testbed);
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| RawClient::start(&testbed)).collect();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| testbed.raw_client()).collect();
     let family = clients[0].family();
     let list = wire::message(
         family,
@@ -103,7 +105,7 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
     );
     let sent = clients[0].flood(REQUESTS, &info);
     println!("one client sent {sent} requests and read no reply");
-    let mut powerless = RawClient::without_rights(&testbed);
+    let mut powerless = testbed.raw_client_without_rights();
     let sent = powerless.flood(REQUESTS, &info);
     assert_eq!(sent, REQUESTS, "the kernel takes all");
     thread::sleep(Duration::from_secs(2));
@@ -119,7 +121,7 @@ fn clients_that_ask_and_never_read_cost_little_also_when_they_die() {
 }
 
 #[test]
-fn without_descriptors_those_who_are_there_are_served_and_others_later() {
+fn out_of_descriptors_existing_clients_are_served_and_new_ones_later() {
     let testbed = Testbed::new();
     testbed.client().restore(TABLE);
     let pid = testbed.daemon.pid();
@@ -147,7 +149,7 @@ fn without_descriptors_those_who_are_there_are_served_and_others_later() {
 }
 
 #[test]
-fn without_memory_what_there_is_no_room_for_is_refused_and_the_rest_is_served() {
+fn out_of_memory_new_entries_are_refused_and_the_rest_is_served() {
     let testbed = Testbed::new();
     let _server = testbed.server("A", "127.0.0.11:80");
     testbed.client().restore(TABLE);
@@ -196,7 +198,7 @@ fn without_memory_what_there_is_no_room_for_is_refused_and_the_rest_is_served() 
 #[test]
 fn an_attack_on_the_control_socket_is_endured() {
     let testbed = Testbed::new();
-    let rules = many_services();
+    let rules = many_services(LONG_LIST);
     testbed.client().restore(&rules);
     let pid = testbed.daemon.pid();
     let before = Vitals::of(pid);
@@ -286,19 +288,7 @@ fn assert_as_before(testbed: &Testbed, table: &str, bystander: Bystander, before
 }
 
 fn seconds() -> Duration {
-    let given = std::env::var("SOCKVS_TEST_SECONDS").ok();
-    let seconds = given.map(|text| text.parse().expect("SOCKVS_TEST_SECONDS is a number"));
-    Duration::from_secs(seconds.unwrap_or(5))
-}
-
-/// Services whose list does not fit a client's buffer.
-fn many_services() -> String {
-    let mut rules = String::new();
-    for number in 0..2000 {
-        let (high, low) = (number / 250, 1 + number % 250);
-        let _ = writeln!(rules, "-A -t 10.9.{high}.{low}:80 -s rr");
-    }
-    rules
+    Duration::from_secs(variable::number("SOCKVS_TEST_SECONDS").unwrap_or(5))
 }
 
 /// Sets a limit of a process, as far as it could raise it itself again.

@@ -1,11 +1,12 @@
-//! A busy proxy and a busy resolver: far more connections and flows at once than the array has entries.
-//! All are counted, `getpeername` tells the virtual address, and an administrator is answered at once.
+//! A busy proxy and a busy resolver: far more connections and flows at once than the array has
+//! entries. All are counted, `getpeername` tells the virtual address, and an administrator is
+//! answered at once.
 //!
 //! `SOCKVS_TEST_OPEN` says how many connections (100 000 without it, up to a million), and
 //! `SOCKVS_TEST_FLOWS` how many flows (30 000; up to 300 000).
 
 use std::{
-    env, fs,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -13,18 +14,14 @@ use compat_tests::{
     Census, SocketLoad, Testbed,
     eventually::eventually,
     listing,
-    socket_load::{Counts, Crowd, NOBODY, SOMEBODY},
+    socket_load::{Counts, Crowd, NOBODY, OTHER_USER},
+    variable,
 };
 
 const STREAMS: &str = "10.9.0.1:80";
 const DATAGRAMS: [&str; 2] = ["10.9.0.1:53", "10.9.0.2:53"];
 /// Within which an administrator is answered: for a hundred thousand connections.
 const ANSWERED: Duration = Duration::from_secs(2);
-
-fn number_from(variable: &str, otherwise: u64) -> u64 {
-    let told = env::var(variable).ok();
-    told.map_or(otherwise, |told| told.parse().expect("a number"))
-}
 
 /// Memory that the kernel has left, in KiB.
 fn available() -> u64 {
@@ -53,8 +50,8 @@ fn counted(testbed: &Testbed, protocol: &str) -> (u64, u64) {
 
 #[test]
 fn very_many_connections_and_flows_at_once_are_counted_and_known() {
-    let open = number_from("SOCKVS_TEST_OPEN", 100_000);
-    let flows = number_from("SOCKVS_TEST_FLOWS", 30_000);
+    let open = variable::number("SOCKVS_TEST_OPEN").unwrap_or(100_000);
+    let flows = variable::number("SOCKVS_TEST_FLOWS").unwrap_or(30_000);
     println!("SOCKVS_TEST_OPEN={open} SOCKVS_TEST_FLOWS={flows}");
     let testbed = Testbed::new();
     testbed.client().restore(&format!(
@@ -74,7 +71,7 @@ fn very_many_connections_and_flows_at_once_are_counted_and_known() {
         server.run(&format!("listen 127.0.0.{host}:80"));
     }
     let mut proxy = Crowd::start(&testbed, NOBODY, open);
-    let mut resolver = Crowd::start(&testbed, SOMEBODY, flows / 2);
+    let mut resolver = Crowd::start(&testbed, OTHER_USER, flows / 2);
     let (before, start) = (available(), Instant::now());
     let made = proxy.run("streams", open, STREAMS);
     assert_eq!(made, Counts::from([("ok".to_owned(), open)]));

@@ -78,7 +78,7 @@ fn node_wide_services_hold_in_every_namespace_but_their_servers_are_its_own() {
 }
 
 #[test]
-fn fifty_clients_in_five_namespaces_lose_and_mix_up_nothing() {
+fn fifty_clients_in_five_namespaces_keep_their_tables_apart() {
     const CLIENTS: usize = 10;
     let testbed = Testbed::serving_all_namespaces();
     let others: [_; 4] = std::array::from_fn(|_| Namespace::new());
@@ -117,7 +117,7 @@ fn fifty_clients_in_five_namespaces_lose_and_mix_up_nothing() {
 }
 
 #[test]
-fn a_namespace_that_ends_is_forgotten() {
+fn a_deleted_namespaces_table_is_discarded() {
     let testbed = Testbed::serving_all_namespaces();
     let count = || {
         let status = testbed.daemon.status().expect_success();

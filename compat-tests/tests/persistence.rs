@@ -158,7 +158,7 @@ fn clients_that_are_not_bound_are_one_client_in_each_namespace() {
 }
 
 #[test]
-fn a_removed_server_is_no_clients_server_any_more() {
+fn persistence_ends_when_the_server_is_removed() {
     let (testbed, _servers) = serving("-p 60");
     let mut application = testbed.application();
     for family in FAMILIES {
@@ -210,7 +210,7 @@ fn a_service_for_all_ports_keeps_the_port_and_the_clients_server() {
 }
 
 #[test]
-fn a_mark_leads_to_its_service_before_the_address_does() {
+fn a_firewall_mark_takes_precedence_over_the_address() {
     let (testbed, _servers) = with_servers(&[("80", 80), ("443", 443)]);
     let mut application = testbed.application();
     for Family {
@@ -255,7 +255,7 @@ fn a_persistent_mark_keeps_a_clients_server_for_all_addresses() {
 }
 
 #[test]
-fn a_clients_server_survives_a_restart_of_the_daemon() {
+fn persistence_survives_a_restart_of_the_daemon() {
     let (mut testbed, _servers) = serving("-p 60");
     let mut application = testbed.application();
     let mut reached =
@@ -267,7 +267,7 @@ fn a_clients_server_survives_a_restart_of_the_daemon() {
 }
 
 #[test]
-fn a_quiescent_server_is_no_clients_server_any_more_where_that_is_the_setting() {
+fn persistence_to_a_quiescent_server_ends_where_the_sysctl_says_so() {
     let (mut testbed, _servers) = serving("-p 60");
     let mut application = testbed.application();
     let mut twice =

@@ -130,7 +130,7 @@ fn settings_are_shown_and_changed_in_their_namespace() {
 }
 
 #[test]
-fn a_setting_that_makes_no_sense_is_refused_with_what_would() {
+fn an_invalid_setting_is_refused_with_the_valid_values() {
     let testbed = Testbed::new();
     for (word, says) in [
         ("drop_entry=7", "from 0 to 3"),

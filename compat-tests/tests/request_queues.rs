@@ -1,5 +1,5 @@
-//! Requests of all clients, unwrapped: those of users keep administrators' from nothing, and those to a
-//! daemon that stands still come to an end.
+//! Requests of all clients, unwrapped: those of users keep administrators' from nothing, and those
+//! to a daemon that stands still come to an end.
 
 use std::{
     thread,
@@ -32,7 +32,7 @@ fn requests_of_a_user_do_not_delay_those_of_root() {
         slowest_listing(&testbed)
     };
     let alone = slowest_listing(&testbed);
-    // The flood takes its part of the processors, whoever is asked.
+    // The flood takes its part of the processors, whichever family is asked.
     let elsewhere = beside(&["4", "elsewhere"]);
     let flooded = beside(&["4"]);
     println!("ipvsadm -Ln takes {alone:?}, beside floods {elsewhere:?} and {flooded:?}");
@@ -56,7 +56,7 @@ fn slowest_listing(testbed: &Testbed) -> Duration {
 }
 
 #[test]
-fn a_daemon_that_gives_no_sign_of_life_counts_as_absent_until_it_does() {
+fn an_unresponsive_daemon_counts_as_absent_until_it_responds() {
     if Intercept::chosen() == Intercept::Seccomp {
         // There the wrapper sees to it.
         return;

@@ -90,7 +90,8 @@ fn compare(left_name: &str, left: &str, right_name: &str, right: &str) {
     };
     assert!(
         left == right,
-        "{} rules of {left_name}, {} of {right_name}; only in the one: {:#?}; only in the other: {:#?}",
+        "{} rules of {left_name}, {} of {right_name}; \
+         only in the one: {:#?}; only in the other: {:#?}",
         left.len(),
         right.len(),
         only(&left, &right),

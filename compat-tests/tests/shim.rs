@@ -100,7 +100,7 @@ fn a_shim_within_sockvs_exec_is_served_once() {
 }
 
 #[test]
-fn nothing_is_made_where_all_clients_are_served() {
+fn no_shim_is_installed_where_all_clients_are_intercepted() {
     let shims = Shims::new();
     let made = shims.shim(&["install", "ipvsadm"]).expect_success();
     match Intercept::chosen() {
@@ -120,7 +120,7 @@ fn nothing_is_made_where_all_clients_are_served() {
 }
 
 #[test]
-fn what_others_made_stays_as_it_is() {
+fn files_made_by_others_are_left_alone() {
     let shims = Shims::new();
     let own = shims.dir.join("ipvsadm");
     let (script, aim) = ("#!/bin/sh\necho mine\n", "/usr/sbin/ipvsadm");

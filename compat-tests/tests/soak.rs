@@ -5,18 +5,17 @@
 //! says which edits there are.
 
 use std::{
-    env,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use compat_tests::{
-    Conversation, Ledger, Testbed, Traffic, client::Client, daemon::Version, ledger::lines_of,
-    random::Random, rule::Key, traffic::Absences,
+    Client, Conversation, Ledger, Testbed, Traffic, daemon::Version, ledger::lines_of,
+    random::Random, rule::Key, traffic::Absences, variable,
 };
 
-const SECONDS_IF_NOBODY_SAYS: f64 = 12.0;
+const DEFAULT_SECONDS: f64 = 12.0;
 const SEED: u64 = 1998;
 /// How many services each editor has of each family.
 const SERVICES: u16 = 2;
@@ -24,7 +23,7 @@ const SERVICES: u16 = 2;
 const SERVERS: [u16; 4] = [1, 2, 3, 4];
 const SCHEDULERS: [&str; 8] = ["rr", "wrr", "wlc", "lc", "sed", "mh", "sh", "lblcr"];
 
-/// Whoever edits.
+/// The client that edits.
 enum Hand {
     /// With one socket for all edits.
     Neli(Conversation),
@@ -101,7 +100,7 @@ impl Editor<'_> {
             || key.to_string() == self.mark()
     }
 
-    /// A service that nobody connects to.
+    /// A service without connections.
     fn mark(&self) -> String {
         format!("-f {}", self.number + 1)
     }
@@ -185,17 +184,11 @@ impl Editor<'_> {
     }
 }
 
-fn from_environment(variable: &str) -> Option<f64> {
-    let told = env::var(variable).ok()?;
-    Some(told.parse().expect("a number"))
-}
-
 #[test]
-fn while_the_daemon_is_killed_again_and_again_no_connect_fails_or_goes_astray_and_no_edit_is_lost()
-{
-    let minutes = from_environment("SOCKVS_TEST_SOAK");
-    let seconds = minutes.map_or(SECONDS_IF_NOBODY_SAYS, |minutes| minutes * 60.0);
-    let seed = env::var("SOCKVS_TEST_SEED").map_or(SEED, |seed| seed.parse().expect("a number"));
+fn no_connection_fails_and_no_edit_is_lost_while_the_daemon_is_killed_repeatedly() {
+    let minutes = variable::number::<f64>("SOCKVS_TEST_SOAK");
+    let seconds = minutes.map_or(DEFAULT_SECONDS, |minutes| minutes * 60.0);
+    let seed = variable::number("SOCKVS_TEST_SEED").unwrap_or(SEED);
     println!("SOCKVS_TEST_SEED={seed}");
     let mut testbed = Testbed::new();
     let (lives, absences, over) = (
@@ -287,7 +280,8 @@ fn while_the_daemon_is_killed_again_and_again_no_connect_fails_or_goes_astray_an
         .flat_map(|editor| &editor.mismatches)
         .collect();
     println!(
-        "ends of the daemon: {deaths}, {upgrades} of them for another version\nedits: {edits}, of which {unsure} were cut short"
+        "ends of the daemon: {deaths}, {upgrades} of them for another version\n\
+         edits: {edits}, of which {unsure} were cut short"
     );
     println!("{tally}\ntable mismatches: {}", mismatches.len());
     assert_eq!((tally.failed, tally.wrong), (0, 0), "{tally}");

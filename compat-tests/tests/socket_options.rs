@@ -193,7 +193,7 @@ fn errors_are_those_of_netlink() {
 }
 
 #[test]
-fn who_may_not_administer_the_network_is_refused() {
+fn clients_without_net_admin_are_refused() {
     let fallback = Fallback::new();
     fallback.must(SERVICE);
     // Without CAP_NET_RAW there would be no socket to ask with.

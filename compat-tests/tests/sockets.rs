@@ -130,7 +130,7 @@ fn a_source_port_has_one_connection_to_each_server() {
 }
 
 #[test]
-fn connections_that_are_not_waited_for_are_balanced() {
+fn nonblocking_connections_are_balanced() {
     let mut world = DualStack::new(&[]);
     for Family {
         service, closed, ..
@@ -160,7 +160,7 @@ fn a_socket_whose_connection_was_refused_connects_again() {
         application.stream("it", Socket::Plain, family.closed);
         for _ in 0..2 {
             let connected = application.connect_socket("it", family.closed);
-            assert_eq!(connected, Err(Errno::ECONNREFUSED), "nobody listens");
+            assert_eq!(connected, Err(Errno::ECONNREFUSED), "nothing listens");
         }
         let _late = world.testbed.server("late", family.empty);
         assert_eq!(application.connect_socket("it", family.closed), Ok(()));
@@ -173,7 +173,7 @@ fn a_socket_whose_connection_was_refused_connects_again() {
 }
 
 #[test]
-fn a_stream_that_is_unconnected_goes_elsewhere() {
+fn a_disconnected_stream_can_connect_elsewhere() {
     let mut world = DualStack::new(&[]);
     for Family {
         service,
@@ -223,7 +223,7 @@ fn a_datagram_socket_that_is_connected_again_is_counted_where_it_is() {
 }
 
 #[test]
-fn a_datagram_socket_that_is_unconnected_goes_elsewhere() {
+fn a_disconnected_datagram_socket_can_send_elsewhere() {
     let mut world = DualStack::new(&[]);
     for Family {
         service,
@@ -241,7 +241,7 @@ fn a_datagram_socket_that_is_unconnected_goes_elsewhere() {
         if other == V4.other {
             assert_eq!(answer, Ok(format!("C {other}")));
         }
-        // Linux lets an IPv6 socket hear from nobody but its last peer from then on, so there is no
+        // Linux lets an IPv6 socket hear only from its last peer from then on, so there is no
         // answer, as without sockvs.
         let counted = [service, other].map(|service| world.counted("UDP", service).1);
         assert_eq!(counted, [0, 1], "only the datagram to {other}");

@@ -9,7 +9,7 @@ use compat_tests::{
 use serde_json::Value;
 
 #[test]
-fn a_second_daemon_on_the_same_pin_directory_says_so() {
+fn a_second_daemon_on_the_same_pin_directory_is_refused() {
     let testbed = Testbed::new();
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
     let mut command = sockvsd(
@@ -41,10 +41,10 @@ fn a_second_daemon_on_the_same_pin_directory_says_so() {
 }
 
 #[test]
-fn without_root_it_says_so() {
+fn without_root_it_is_refused() {
     root::require();
     let (folder, cgroup, pins) = (Folder::new(), Cgroup::new(), Pins::new());
-    // To where everybody may run it.
+    // To where every user may run it.
     let copy = folder.copy_program(&binaries::ours("sockvsd"), "sockvsd");
     let mut command = Command::new("setpriv");
     command.args([
@@ -179,7 +179,7 @@ fn status_tells_the_truth() {
 }
 
 #[test]
-fn doctor_is_content_with_this_machine_and_not_with_an_ordinary_user() {
+fn doctor_passes_on_this_machine_and_fails_for_an_ordinary_user() {
     let testbed = Testbed::new();
     let doctor = |before: &[&str], json: &[&str]| {
         let sockvs = binaries::ours("sockvs");
@@ -218,7 +218,7 @@ fn doctor_is_content_with_this_machine_and_not_with_an_ordinary_user() {
     }
 }
 
-/// A pin directory that nobody has made yet, and that is removed if somebody does.
+/// A pin directory that does not exist yet, and that is removed if the daemon makes it.
 struct Pins(std::path::PathBuf);
 
 impl Pins {

@@ -1,5 +1,5 @@
-//! What happens at the moment when a daemon starts: its sockets are for nobody else even then, and
-//! it waits for one that is just ending.
+//! What happens at the moment when a daemon starts: its sockets are open to root only even then,
+//! and it waits for one that is just ending.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// How often the daemon starts while somebody looks at its sockets.
+/// How often the daemon starts while another user looks at its sockets.
 const STARTS: usize = 20;
 
 #[test]
@@ -83,7 +83,7 @@ fn a_daemon_waits_for_one_that_is_ending() {
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
     testbed.daemon.stop();
     let pins = File::open(testbed.daemon.pin_dir()).expect("what is pinned stays");
-    let held = Flock::lock(pins, FlockArg::LockExclusiveNonblock).expect("nobody has it");
+    let held = Flock::lock(pins, FlockArg::LockExclusiveNonblock).expect("it is free");
     let release = thread::spawn(move || {
         thread::sleep(Duration::from_millis(500));
         drop(held);

@@ -29,7 +29,7 @@ fn numbers(testbed: &Testbed, options: &str, line: &str) -> Vec<u64> {
 const LINES: [&str; 2] = ["TCP  10.9.0.1:80", "-> 127.0.0.11:80"];
 
 #[test]
-fn rates_rise_with_connections_and_fall_to_nothing_without() {
+fn rates_rise_with_connections_and_decay_to_zero() {
     let (testbed, _server) = serving("");
     let mut application = testbed.application();
     eventually(Duration::from_secs(20), || {
@@ -46,7 +46,7 @@ fn rates_rise_with_connections_and_fall_to_nothing_without() {
 }
 
 #[test]
-fn counters_are_zeroed_and_the_next_daemon_knows() {
+fn zeroed_counters_survive_a_restart_of_the_daemon() {
     let (mut testbed, _server) = serving("");
     let mut application = testbed.application();
     let connections = |testbed: &Testbed| LINES.map(|line| numbers(testbed, "--stats", line)[0]);

@@ -8,8 +8,8 @@ const DAEMONS: [(&str, &str); 2] = [
         "master sync daemon (mcast=lo, syncid=7, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)",
     ),
     (
-        "--start-daemon backup --mcast-interface lo --syncid 255 --sync-maxlen 1400 --mcast-group ff02::81 \
-         --mcast-port 999 --mcast-ttl 3",
+        "--start-daemon backup --mcast-interface lo --syncid 255 --sync-maxlen 1400 \
+         --mcast-group ff02::81 --mcast-port 999 --mcast-ttl 3",
         "backup sync daemon (mcast=lo, syncid=255, maxlen=1400, group=ff02::81, port=999, ttl=3)",
     ),
 ];

@@ -4,8 +4,8 @@
 use std::{process::Command, time::Duration};
 
 use compat_tests::{
-    Application, Cgroup, Client, Daemon, Folder, Intercept, Namespace, Place, RawClient, Server,
-    Talk, Testbed, binaries, daemon::detach_all, eventually::eventually, name, program, wire,
+    Application, Cgroup, Client, Daemon, Folder, Intercept, Namespace, Place, Server, Talk,
+    Testbed, binaries, daemon::detach_all, eventually::eventually, name, program, wire,
 };
 use nix::errno::Errno;
 
@@ -115,9 +115,9 @@ fn a_kernels_table_in_use_is_left_alone_unless_it_is_to_be_replaced() {
 fn a_sender_that_the_daemon_cannot_keep_up_with_gets_enobufs_and_nothing_hangs() {
     let testbed = Testbed::new();
     testbed.ipvsadm("-A -t 10.9.0.1:80 -s rr");
-    let mut client = RawClient::start(&testbed);
+    let mut client = testbed.raw_client();
     let family = client.family();
-    // A request that nobody answers, of a size that fills what there is soon.
+    // A request that is never answered, of a size that fills what there is soon.
     let filler = [wire::generic(200, &[]), vec![0; 60_000]].concat();
     let datagram = wire::message(family, wire::REQUEST, 1, &filler);
     testbed.daemon.freeze();

@@ -116,7 +116,7 @@ fn delete_server() {
 #[test]
 fn save_and_restore() {
     let testbed = Testbed::new();
-    let mut clients = IpvsClient::all(&testbed);
+    let mut clients = testbed.ipvs_clients();
     let mut table = [&[SERVICE, SERVER], &OTHERS[..]].concat();
     for saver in 0..clients.len() {
         for restorer in 0..clients.len() {
@@ -143,7 +143,7 @@ fn save_and_restore() {
 #[test]
 fn set_timeouts() {
     let testbed = Testbed::new();
-    let mut clients = IpvsClient::all(&testbed);
+    let mut clients = testbed.ipvs_clients();
     for reader in &mut clients {
         assert_eq!(
             timeouts(reader),
@@ -177,7 +177,7 @@ fn list_and_zero_counters() {
     let testbed = Testbed::new();
     let _server = testbed.server("A", "127.0.0.11:80");
     let mut application = testbed.application();
-    let mut clients = IpvsClient::all(&testbed);
+    let mut clients = testbed.ipvs_clients();
     for port in [80, 81] {
         testbed.ipvsadm(&format!("-A -t 10.9.0.1:{port} -s rr"));
         testbed.ipvsadm(&format!("-a -t 10.9.0.1:{port} -r 127.0.0.11:80 -m"));
@@ -198,7 +198,7 @@ fn list_and_zero_counters() {
 #[test]
 fn what_the_kernel_refuses_is_refused_to_every_client() {
     let testbed = Testbed::new();
-    let mut clients = IpvsClient::all(&testbed);
+    let mut clients = testbed.ipvs_clients();
     let table = [SERVICE, SERVER];
     clients[0].must(&format!("-R {}", table.join(" ; ")));
     let refused = [
@@ -234,7 +234,7 @@ fn what_the_kernel_refuses_is_refused_to_every_client() {
 #[track_caller]
 fn in_every_pair(before: &[&str], requests: &[&str], after: &[&str]) {
     let testbed = Testbed::new();
-    let mut clients = IpvsClient::all(&testbed);
+    let mut clients = testbed.ipvs_clients();
     let mut after: Vec<&str> = after.to_vec();
     after.sort_unstable();
     for writer in 0..clients.len() {

@@ -67,7 +67,7 @@ fuzz_target!(|steps: Vec<Step>| {
         let other = usize::from(!who.elsewhere);
         assert_eq!(before[other], after[other], "the other namespace");
         if who.unprivileged {
-            assert_eq!(before, after, "whoever may not changes nothing");
+            assert_eq!(before, after, "a client without rights changes nothing");
         }
         if before != after {
             listing::check(&bench, mailbox);

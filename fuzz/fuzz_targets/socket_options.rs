@@ -242,7 +242,7 @@ fn ask(bench: &Bench, call: &Call, net_admin: bool) -> std::result::Result<Value
     carry_out(&bench.state, &caller, call)
 }
 
-/// Nobody writes beyond the memory that the caller has.
+/// Nothing is written beyond the memory that the caller has.
 fn fits(call: &Call, value: &Value) {
     let memory = usize::try_from(call.length).expect("a length that was taken is none below zero");
     assert!(value.bytes.len() <= memory, "{call:?}: {value:?}");

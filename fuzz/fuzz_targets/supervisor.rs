@@ -1,5 +1,5 @@
-//! Packets of `sockvs exec`, whose socket is everybody's: what can be read is carried out, for
-//! somebody who may and for somebody who may not, and what is written again is the same.
+//! Packets of `sockvs exec`, whose socket is open to every user: what can be read is carried out,
+//! for a client with CAP_NET_ADMIN and for one without, and what is written again is the same.
 
 #![no_main]
 
@@ -29,7 +29,11 @@ fuzz_target!(|packet: &[u8]| {
         carry_out_for(&bench, unprivileged, &asked);
         bench.check();
         if unprivileged {
-            assert_eq!(before, bench.snapshot(), "whoever may not changes nothing");
+            assert_eq!(
+                before,
+                bench.snapshot(),
+                "a client without rights changes nothing"
+            );
         }
     }
 });

@@ -92,7 +92,7 @@ impl<'a> Arbitrary<'a> for Who {
 }
 
 impl Who {
-    /// Somebody who may, in this namespace.
+    /// A client with CAP_NET_ADMIN in this namespace.
     pub const ROOT: Self = Self {
         elsewhere: false,
         unprivileged: false,

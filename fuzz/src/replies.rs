@@ -62,7 +62,7 @@ impl<'a> Message<'a> {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nobody was told: it asked for no acknowledgement.
+    /// There is no answer: it asked for no acknowledgement.
     Silence,
     /// It was carried out.
     Done,
@@ -101,7 +101,7 @@ fn verdict<'a>(
     // A message that asks for no reply but is followed by one that has the same number cannot be
     // told from it here. The targets give each its own.
     while let Some(reply) = told.next_if(|reply| reply.sequence == request.sequence) {
-        assert_eq!(reply.port, PORT, "it is for whoever asked");
+        assert_eq!(reply.port, PORT, "it is for the client that asked");
         match reply.kind {
             NLMSG_ERROR => return error(request, &reply),
             NLMSG_DONE => {
@@ -177,7 +177,7 @@ fn content(kind: u16, bytes: &[u8]) {
             message.serialize(&mut written);
             written
         }
-        kind => panic!("nobody asked for a message of type {kind}"),
+        kind => panic!("no request led to a message of type {kind}"),
     };
     assert_eq!(written, bytes);
 }

@@ -1,6 +1,6 @@
 //! No balancing at all: the client knows the servers.
 
-use super::{Balancer, Guard, Refusal};
+use super::balancer::{Balancer, Guard, Refusal};
 use crate::{
     lab::Lab,
     services::{Aim, Services},

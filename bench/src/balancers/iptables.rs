@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Balancer, Guard, Refusal};
+use super::balancer::{Balancer, Guard, Refusal};
 use crate::{
     lab::Lab,
     process,
@@ -43,7 +43,8 @@ fn rules(services: Services) -> String {
         let matches = format!("-A OUTPUT -d {ip}/32 -p {protocol} -m {protocol} --dport {port}");
         let _ = writeln!(
             rules,
-            "{matches} -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination {first}:{port}\n\
+            "{matches} -m statistic --mode nth --every 2 --packet 0 -j DNAT \
+             --to-destination {first}:{port}\n\
              {matches} -j DNAT --to-destination {second}:{port}"
         );
     }

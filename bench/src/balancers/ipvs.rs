@@ -5,11 +5,11 @@ use std::{fs::File, os::unix::fs::FileExt as _, process::Command, time::Duration
 use anyhow::{Context as _, Result, anyhow};
 use compat_tests::{Client, Folder, binaries};
 
-use super::{Balancer, Balancing, Guard, Refusal};
+use super::balancer::{Balancer, Balancing, Guard, Refusal};
 use crate::{
     interrupt,
     lab::Lab,
-    measure::progress,
+    output::progress,
     process,
     services::{SERVERS, Services},
 };
@@ -56,7 +56,7 @@ impl Balancer for Ipvs {
 }
 
 /// The kernel's estimating of rates, in one namespace: every two seconds it looks at all services
-/// and servers, whoever has the processor.
+/// and servers, whichever balancer is being measured.
 struct Estimation(File);
 
 impl Estimation {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Balancer, Guard, Refusal};
+use super::balancer::{Balancer, Guard, Refusal};
 use crate::{
     lab::Lab,
     process,

@@ -4,7 +4,10 @@ use std::{fs, thread, time::Duration};
 
 use compat_tests::{Client, Daemon, Intercept, Place};
 
-use super::{Balancer, Balancing, Guard, Method, Refusal, load, rules};
+use super::{
+    balancer::{Balancer, Balancing, Guard, Refusal},
+    ipvs::{Method, load, rules},
+};
 use crate::{lab::Lab, services::Services};
 
 pub(crate) const NAME: &str = "sockvs";

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 
-use super::rounds;
+use super::rounds::rounds;
 use crate::{
     balancers::{Method, load, rules},
+    config::Config,
     interrupt,
-    measure::{Bench, progress, table},
+    output::progress,
     process,
     services::{CONNECT_PORT, SERVERS, Services, virtual_address},
 };
@@ -15,14 +16,14 @@ pub(super) const NAME: &str = "edit";
 /// Edits in a round. The first does not count.
 const EDITS: u32 = 20;
 
-pub(super) fn measure(bench: &Bench) -> Result<()> {
-    if !bench.wants(NAME) {
+pub(super) fn measure(config: &Config) -> Result<()> {
+    if !config.wants(NAME) {
         return Ok(());
     }
-    for &services in &bench.tables {
+    for &services in &config.tables {
         let services = Services(services);
-        rounds(bench, &table(services), 1, |family| {
-            progress(&format!("loading {}", table(services)));
+        rounds(config, &services.to_string(), 1, |family| {
+            progress(&format!("loading {services}"));
             load(
                 &family.client,
                 family.folder(),

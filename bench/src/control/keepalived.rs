@@ -8,12 +8,12 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use compat_tests::{Conversation, Keepalived, conversation, neli_client::NeliClient};
+use compat_tests::{Conversation, Keepalived, answering, neli_client::NeliClient};
 use nix::errno::Errno;
 
-use super::rounds;
+use super::rounds::rounds;
 use crate::{
-    measure::Bench,
+    config::Config,
     services::{CONNECT_PORT, SERVERS, virtual_address},
 };
 
@@ -23,12 +23,12 @@ const VIRTUAL_SERVERS: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_secs(50);
 
-pub(super) fn measure(bench: &Bench) -> Result<()> {
-    if !bench.wants(NAME) {
+pub(super) fn measure(config: &Config) -> Result<()> {
+    if !config.wants(NAME) {
         return Ok(());
     }
     let table = format!("{VIRTUAL_SERVERS} x {}", SERVERS.len());
-    rounds(bench, &table, bench.effort.long_rounds(), |family| {
+    rounds(config, &table, config.effort.long_rounds(), |family| {
         let ourselves = env::current_exe()?;
         let mut watch = family.client.command(&ourselves.to_string_lossy());
         watch.arg("await-services");
@@ -57,7 +57,8 @@ fn configuration() -> String {
         let address = virtual_address(number);
         let _ = writeln!(
             text,
-            "virtual_server {address} {CONNECT_PORT} {{\n lvs_sched rr\n lvs_method NAT\n protocol TCP"
+            "virtual_server {address} {CONNECT_PORT} {{\n lvs_sched rr\n \
+             lvs_method NAT\n protocol TCP"
         );
         for server in SERVERS {
             let _ = writeln!(
@@ -73,8 +74,8 @@ fn configuration() -> String {
 /// The program beside it: waits until there are as many services as it is told.
 pub(crate) fn await_services() -> io::Result<()> {
     let mut client = None;
-    conversation::answer(|wanted, _| {
-        let wanted: usize = wanted.parse().map_err(|_| Errno::EINVAL)?;
+    answering::answer(|wanted, _| {
+        let wanted: usize = answering::parse(wanted)?;
         let client: &NeliClient = match &mut client {
             Some(client) => client,
             None => client.insert(NeliClient::new()?),

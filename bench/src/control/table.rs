@@ -1,4 +1,4 @@
-//! Tables that are only programmed: nobody connects to their services.
+//! Tables that are only programmed: there are no connections to their services.
 
 use std::net::Ipv4Addr;
 

@@ -35,7 +35,8 @@ pub(super) fn all(results: &Results, style: Style) -> String {
     let mut text = heading(results);
     for (title, table) in [
         (
-            "What one takes or how many there are in a second, and the others as multiples of direct ± half the distance between the quartiles",
+            "What one takes or how many there are in a second, and the others as multiples \
+             of direct ± half the distance between the quartiles",
             connections(results, style),
         ),
         ("IPVS clients", clients(results, style)),

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compat_tests::conversation;
+use compat_tests::answering::{self, errno, parse};
 use nix::{
     errno::Errno,
     libc::linger,
@@ -19,16 +19,14 @@ use nix::{
     },
 };
 
-use super::{errno, parse};
-
 /// How long an answer may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How far apart two addresses are that follow one another: a prime, so that all have their turn.
 const STRIDE: u32 = 7919;
 
-/// Measures what it is asked to until nobody asks any more.
+/// Measures what it is asked to until the standard input ends.
 pub(crate) fn run() -> io::Result<()> {
-    conversation::answer(|verb, words| {
+    answering::answer(|verb, words| {
         let &[first, count, port, times] = words else {
             return Err(Errno::EINVAL);
         };
@@ -89,7 +87,7 @@ fn tcp_connect(aims: &mut Aims, times: u32) -> Result<Duration, Errno> {
     // part of all that came before.
     let mut last_but_one = stream(aims.next())?;
     let last = stream(aims.next())?;
-    last_but_one.read(&mut [0]).map_err(|error| errno(&error))?;
+    last_but_one.read(&mut [0]).map_err(errno)?;
     let taken = start.elapsed();
     setsockopt(&last, Linger, &reset)?;
     Ok(taken)
@@ -98,9 +96,9 @@ fn tcp_connect(aims: &mut Aims, times: u32) -> Result<Duration, Errno> {
 fn stream(to: SocketAddrV4) -> Result<TcpStream, Errno> {
     let to = SocketAddr::V4(to);
     let connected = TcpStream::connect_timeout(&to, PATIENCE);
-    let stream = connected.map_err(|error| errno(&error))?;
+    let stream = connected.map_err(errno)?;
     let patient = stream.set_read_timeout(Some(PATIENCE));
-    patient.map_err(|error| errno(&error))?;
+    patient.map_err(errno)?;
     Ok(stream)
 }
 
@@ -125,17 +123,15 @@ fn udp_ask(aims: &mut Aims, times: u32) -> Result<Duration, Errno> {
     };
     let start = Instant::now();
     for _ in 0..times {
-        ask().map_err(|error| errno(&error))?;
+        ask().map_err(errno)?;
     }
     Ok(start.elapsed())
 }
 
 /// One socket that is not connected, one datagram each way at a time.
 fn udp_exchange(aims: &mut Aims, times: u32) -> Result<Duration, Errno> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(|error| errno(&error))?;
-    socket
-        .set_read_timeout(Some(PATIENCE))
-        .map_err(|error| errno(&error))?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(errno)?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(errno)?;
     let mut exchange = || -> io::Result<bool> {
         let asked = aims.next();
         socket.send_to(b"?", asked)?;
@@ -144,7 +140,7 @@ fn udp_exchange(aims: &mut Aims, times: u32) -> Result<Duration, Errno> {
     };
     let start = Instant::now();
     for _ in 0..times {
-        let is_from_there = exchange().map_err(|error| errno(&error))?;
+        let is_from_there = exchange().map_err(errno)?;
         if !is_from_there {
             return Err(Errno::EBADMSG);
         }

@@ -8,20 +8,29 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum as _;
-use compat_tests::eventually::eventually;
-use nix::errno::Errno;
+use compat_tests::{Conversation, eventually::eventually};
 
-use crate::{
-    lab::Lab,
-    services::Aim,
-    workloads::{Ends, Server},
-};
+use crate::{lab::Lab, services::Aim};
 
 /// How long a server may take to have served what it was sent.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// What serves. It ends with this.
+pub(crate) trait Server {
+    /// How many connections or datagrams it has had, if it counts them.
+    fn served(&mut self) -> Option<u64> {
+        None
+    }
+}
+
+/// Both ends of the connections.
+pub(crate) struct Ends {
+    pub(crate) client: Conversation,
+    pub(crate) server: Box<dyn Server>,
+}
+
 /// Starts a client.
-pub(crate) fn client(lab: &Lab) -> compat_tests::Conversation {
+pub(crate) fn client(lab: &Lab) -> Conversation {
     lab.role(&lab.client_place(), &["client"])
 }
 
@@ -57,17 +66,8 @@ pub(crate) fn drive(ends: &mut Ends, verb: &str, aim: Aim, port: u16, times: u32
     Ok(nanoseconds / f64::from(times))
 }
 
-impl Server for compat_tests::Conversation {
+impl Server for Conversation {
     fn served(&mut self) -> Option<u64> {
         self.must("served").first()?.parse().ok()
     }
-}
-
-fn parse<T: std::str::FromStr>(word: &str) -> Result<T, Errno> {
-    word.parse().map_err(|_| Errno::EINVAL)
-}
-
-/// The errno of an error of the standard library.
-fn errno(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use compat_tests::conversation;
+use compat_tests::answering;
 use nix::{
     errno::Errno,
     sys::socket::{
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Echo,
 }
 
-/// Serves at a port of all addresses until nobody talks to this process any more.
+/// Serves at a port of all addresses until the standard input ends.
 pub(crate) fn serve(kind: Kind, port: u16) -> io::Result<()> {
     match kind {
         Kind::Accept => {
@@ -67,7 +67,7 @@ pub(crate) fn serve(kind: Kind, port: u16) -> io::Result<()> {
             });
         }
     }
-    conversation::answer(|verb, words| match (verb, words) {
+    answering::answer(|verb, words| match (verb, words) {
         ("served", []) => Ok(vec![SERVED.load(Ordering::Relaxed).to_string()]),
         _ => Err(Errno::ENOSYS),
     })

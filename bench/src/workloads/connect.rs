@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use super::{Ends, Server, Workload};
+use super::workload::Workload;
 use crate::{
     effort::Effort,
     lab::Lab,
     services::{Aim, CONNECT_PORT},
-    traffic,
+    traffic::{self, Ends, Server},
 };
 
 const TIMES: u32 = 3000;

@@ -2,14 +2,14 @@
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{Ends, Server, Workload};
+use super::workload::Workload;
 use crate::{
     effort::Effort,
     figure::{Clock, Unit},
     lab::Lab,
     process,
     services::{Aim, HTTP_PORT},
-    traffic,
+    traffic::{self, Ends, Server},
 };
 
 pub(super) struct Http;

@@ -9,13 +9,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{Ends, Server, Workload};
+use super::workload::Workload;
 use crate::{
     effort::Effort,
     figure::{Clock, Unit},
     lab::Lab,
     process,
     services::{Aim, REDIS_PORT, SERVERS},
+    traffic::{Ends, Server},
 };
 
 /// How long a server may take to start.

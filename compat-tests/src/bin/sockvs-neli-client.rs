@@ -4,15 +4,16 @@
 use std::io;
 
 use compat_tests::{
-    conversation,
+    answering,
     neli_client::{Command, NeliClient},
     rule::{Key, Rule},
+    wire,
 };
 use nix::errno::Errno;
 
 fn main() -> io::Result<()> {
     let mut client = None;
-    conversation::answer(|verb, words| {
+    answering::answer(|verb, words| {
         // A client may be started before there is a daemon.
         let client = match &mut client {
             Some(client) => client,
@@ -73,7 +74,7 @@ fn answer(client: &NeliClient, verb: &str, words: &[&str]) -> Result<Vec<String>
 fn name(rule: &Rule) -> String {
     match (&rule.server, &rule.service.key) {
         (Some(server), _) => format!("-> {}", server.address),
-        (None, Key::Address(6, address)) => format!("TCP {address}"),
+        (None, Key::Address(wire::TCP, address)) => format!("TCP {address}"),
         (None, Key::Address(_, address)) => format!("UDP {address}"),
         (None, Key::Mark(mark, false)) => format!("FWM {mark}"),
         (None, Key::Mark(mark, true)) => format!("FWM {mark} IPv6"),

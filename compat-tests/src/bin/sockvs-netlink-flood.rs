@@ -6,18 +6,12 @@
 
 use std::{env, os::fd::AsRawFd as _, process::ExitCode, thread};
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sendto, socket,
-};
+use compat_tests::{genetlink, wire};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, sendto};
 
 /// The number that sockvsd gives to the family.
 const FAMILY: u16 = 0x4956;
-/// The controller's number.
-const GENL_ID_CTRL: u16 = 0x10;
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_DUMP: u16 = 0x300;
-const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+/// `IPVS_CMD_GET_SERVICE`
 const GET_SERVICE: u8 = 4;
 
 fn main() -> ExitCode {
@@ -30,7 +24,8 @@ fn main() -> ExitCode {
     let messages = if elsewhere {
         vec![asks_for(b"nlctrl\0\0")]
     } else {
-        let list = message(FAMILY, NLM_F_REQUEST | NLM_F_DUMP, GET_SERVICE, &[]);
+        let flags = wire::REQUEST | wire::DUMP;
+        let list = wire::message(FAMILY, flags, 0, &wire::generic(GET_SERVICE, &[]));
         vec![asks_for(b"IPVS\0\0\0\0"), list]
     };
     let messages: &'static [_] = messages.leak();
@@ -47,12 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn flood(messages: &[Vec<u8>]) -> nix::Result<()> {
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkGeneric,
-    )?;
+    let socket = genetlink::open()?;
     let kernel = NetlinkAddr::new(0, 0);
     loop {
         for message in messages {
@@ -64,19 +54,7 @@ fn flood(messages: &[Vec<u8>]) -> nix::Result<()> {
 
 /// Asks the controller for a family. The name ends with a zero, and may be followed by more.
 fn asks_for(name: &[u8; 8]) -> Vec<u8> {
-    let mut attribute = 12_u16.to_ne_bytes().to_vec();
-    attribute.extend(CTRL_ATTR_FAMILY_NAME.to_ne_bytes());
-    attribute.extend(name);
-    message(GENL_ID_CTRL, NLM_F_REQUEST, CTRL_CMD_GETFAMILY, &attribute)
-}
-
-fn message(kind: u16, flags: u16, command: u8, attributes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(20 + attributes.len()).unwrap_or(0);
-    let mut bytes = length.to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(flags.to_ne_bytes());
-    bytes.extend([0; 8]);
-    bytes.extend([command, 1, 0, 0]);
-    bytes.extend(attributes);
-    bytes
+    let name = wire::attr(wire::FAMILY_NAME, name);
+    let question = wire::generic(wire::GET_FAMILY, &[name]);
+    wire::message(wire::CONTROLLER, wire::REQUEST, 0, &question)
 }

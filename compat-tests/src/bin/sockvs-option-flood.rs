@@ -80,7 +80,7 @@ fn flood() -> io::Result<()> {
 fn hundred() -> io::Result<()> {
     let socket = open()?;
     for number in 0..OF_ONE / 2 {
-        // Beside others of the same kind, somebody else may have been first.
+        // Beside others of the same kind, another one may have been first.
         let _ = set(&socket, ADD, &service(number));
         let _ = set(&socket, DELETE, &service(number));
     }

@@ -7,14 +7,11 @@
 
 use std::{io, os::fd::AsRawFd as _};
 
-use compat_tests::{conversation, wire::Reply};
+use compat_tests::{answering, genetlink, hex, wire::Reply};
 use nix::{
     errno::Errno,
     sys::{
-        socket::{
-            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind,
-            getsockname, recv, sendto, setsockopt, socket, sockopt,
-        },
+        socket::{MsgFlags, NetlinkAddr, bind, getsockname, recv, sendto, setsockopt, sockopt},
         time::{TimeVal, TimeValLike as _},
     },
 };
@@ -23,12 +20,7 @@ use nix::{
 const PATIENCE_MS: i64 = 400;
 
 fn main() -> io::Result<()> {
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkGeneric,
-    )?;
+    let socket = genetlink::open()?;
     setsockopt(
         &socket,
         sockopt::ReceiveTimeout,
@@ -36,15 +28,15 @@ fn main() -> io::Result<()> {
     )?;
     let fd = socket.as_raw_fd();
     bind(fd, &NetlinkAddr::new(0, 0))?;
-    conversation::answer(|verb, words| match (verb, words) {
-        ("send", [hex]) => {
-            send(fd, hex)?;
+    answering::answer(|verb, words| match (verb, words) {
+        ("send", [digits]) => {
+            send(fd, digits)?;
             receive(fd)
         }
-        ("post", [hex]) => send(fd, hex).map(|()| Vec::new()),
-        ("flood", [times, hex]) => {
-            let times: u32 = times.parse().map_err(|_| Errno::EINVAL)?;
-            let datagram = from_hex(hex).ok_or(Errno::EINVAL)?;
+        ("post", [digits]) => send(fd, digits).map(|()| Vec::new()),
+        ("flood", [times, digits]) => {
+            let times: u32 = answering::parse(times)?;
+            let datagram = hex::decode(digits).ok_or(Errno::EINVAL)?;
             let kernel = NetlinkAddr::new(0, 0);
             let sent = (0..times)
                 .filter(|_| sendto(fd, &datagram, &kernel, MsgFlags::empty()).is_ok())
@@ -56,8 +48,8 @@ fn main() -> io::Result<()> {
     })
 }
 
-fn send(fd: i32, hex: &str) -> Result<(), Errno> {
-    let datagram = from_hex(hex).ok_or(Errno::EINVAL)?;
+fn send(fd: i32, digits: &str) -> Result<(), Errno> {
+    let datagram = hex::decode(digits).ok_or(Errno::EINVAL)?;
     sendto(fd, &datagram, &NetlinkAddr::new(0, 0), MsgFlags::empty()).map(|_| ())
 }
 
@@ -68,7 +60,7 @@ fn receive(fd: i32) -> Result<Vec<String>, Errno> {
         match recv(fd, &mut buffer, MsgFlags::empty()) {
             Ok(length) => {
                 let datagram = buffer.get(..length).unwrap_or_default();
-                datagrams.push(to_hex(datagram));
+                datagrams.push(hex::encode(datagram));
                 let replies = Reply::all(datagram);
                 if replies
                     .iter()
@@ -81,15 +73,4 @@ fn receive(fd: i32) -> Result<Vec<String>, Errno> {
             Err(errno) => return Err(errno),
         }
     }
-}
-
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    let pairs = (0..hex.len()).step_by(2);
-    pairs
-        .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,7 +6,7 @@ mod servers;
 mod services;
 
 use compat_tests::wire::{
-    ACK, REQUEST, SERVICE, attr, generic, message, nest, number, short, text,
+    self, ACK, REQUEST, SERVICE, attr, generic, message, nest, number, short, text,
 };
 
 // IPVS_CMD_*
@@ -28,7 +28,6 @@ const FLUSH: u8 = 17;
 
 const INET: u16 = 2;
 const INET6: u16 = 10;
-const TCP: u16 = 6;
 
 /// What comes back at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +79,7 @@ pub(crate) fn service_with(port: u16, scheduler: &str) -> Vec<u8> {
 fn whole(port: u16, scheduler: &str) -> Vec<Vec<u8>> {
     vec![
         short(1, INET),
-        short(2, TCP),
+        short(2, wire::TCP),
         attr(3, &[10, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
         attr(4, &port.to_be_bytes()),
         text(6, scheduler),

@@ -68,7 +68,7 @@ fn lingering_socket() -> Result<TcpStream, Box<dyn std::error::Error>> {
     Ok(stream)
 }
 
-/// Has whoever listens close so many lingering sockets.
+/// Makes the listening process close so many lingering sockets.
 pub(super) fn lingering(path: &str, count: u64) -> Outcome {
     for number in 0..count {
         let connection = exec_connection(path)?;
@@ -81,7 +81,7 @@ pub(super) fn lingering(path: &str, count: u64) -> Outcome {
     Ok(())
 }
 
-/// Has whoever listens close a file so many times.
+/// Makes the listening process close a file so many times.
 pub(super) fn file(path: &str, count: u64, file: &str) -> Outcome {
     let file = File::open(file)?;
     for number in 0..count {
@@ -89,7 +89,7 @@ pub(super) fn file(path: &str, count: u64, file: &str) -> Outcome {
         pass(&connection, &packet(number, &[0; 20]), file.as_raw_fd())?;
         let _ = connection.into_raw_fd();
     }
-    // To close it here would take for ever.
+    // To close it here would never return.
     let _ = file.into_raw_fd();
     Ok(())
 }

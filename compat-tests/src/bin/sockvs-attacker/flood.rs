@@ -1,13 +1,12 @@
-//! More of everything than anybody needs.
+//! Floods: more connections and requests than any client needs.
 
 use std::{
     os::fd::{AsRawFd as _, IntoRawFd as _},
     thread,
 };
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-};
+use compat_tests::{genetlink, wire};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, recv};
 
 use super::{
     Outcome,
@@ -39,22 +38,11 @@ pub(super) fn connections(path: &str, count: usize) -> Outcome {
 pub(super) fn ask(path: &str, threads: usize) -> Outcome {
     for _ in 0..threads {
         let connection = exec_connection(path)?;
-        let netlink = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkGeneric,
-        )?;
+        let netlink = genetlink::open()?;
         bind(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-        // Asks the controller for the family, by its name.
-        let mut message = 36_u32.to_ne_bytes().to_vec();
-        message.extend(0x10_u16.to_ne_bytes());
-        message.extend(1_u16.to_ne_bytes());
-        message.extend([0; 8]);
-        message.extend([3, 1, 0, 0]);
-        message.extend(9_u16.to_ne_bytes());
-        message.extend(2_u16.to_ne_bytes());
-        message.extend(*b"IPVS\0\0\0\0");
+        let name = wire::text(wire::FAMILY_NAME, "IPVS");
+        let question = wire::generic(wire::GET_FAMILY, &[name]);
+        let message = wire::message(wire::CONTROLLER, wire::REQUEST, 0, &question);
         let request = packet(1, &message.repeat(4_000));
         thread::spawn(move || {
             loop {

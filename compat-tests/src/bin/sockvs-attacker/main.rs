@@ -1,4 +1,4 @@
-//! A user without rights who means ill. Given as arguments, or line by line as in `conversation` of
+//! A malicious user without rights. Given as arguments, or line by line as in `answering` of
 //! this package, it is told what to do; that goes on until it is killed.
 
 mod descriptors;
@@ -12,7 +12,7 @@ use std::{
 
 use nix::unistd::{Gid, Uid, pause, setgroups, setresgid, setresuid};
 
-/// Nobody.
+/// The user `nobody`.
 const USER: u32 = 65_534;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

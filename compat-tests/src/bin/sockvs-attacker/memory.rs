@@ -7,10 +7,8 @@ use std::{
     thread,
 };
 
-use nix::sys::{
-    mman::{MapFlags, ProtFlags, mmap},
-    socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket},
-};
+use compat_tests::genetlink;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
 use super::Outcome;
 
@@ -32,12 +30,7 @@ pub(super) fn send_from(path: &str, count: usize) -> Outcome {
     let page = page.as_ptr() as usize;
     let _ = file.into_raw_fd();
     for _ in 0..count {
-        let netlink = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkGeneric,
-        )?;
+        let netlink = genetlink::open()?;
         thread::spawn(move || {
             let address = page as *const libc::c_void;
             // SAFETY: the kernel reads the page, which is mapped.

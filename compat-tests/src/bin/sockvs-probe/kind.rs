@@ -7,6 +7,7 @@ use std::{
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
+use compat_tests::answering::parse;
 use nix::{
     errno::Errno,
     sys::{
@@ -46,13 +47,13 @@ impl<'k> Kind<'k> {
         for word in words {
             match word.split_once('=') {
                 Some(("mark", mark)) => {
-                    kind.mark = Some(mark.parse().map_err(|_| Errno::EINVAL)?);
+                    kind.mark = Some(parse(mark)?);
                 }
                 Some(("from", from)) => {
-                    kind.from = Some(from.parse().map_err(|_| Errno::EINVAL)?);
+                    kind.from = Some(parse(from)?);
                 }
                 Some(("port", port)) => {
-                    kind.port = port.parse().map_err(|_| Errno::EINVAL)?;
+                    kind.port = parse(port)?;
                 }
                 Some(("device", device)) => kind.device = Some(device),
                 None if word == "mptcp" => kind.is_mptcp = true,

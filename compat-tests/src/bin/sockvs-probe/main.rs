@@ -24,7 +24,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use compat_tests::conversation;
+use compat_tests::answering::{self, errno, parse};
 use kind::Kind;
 use nix::{
     errno::Errno,
@@ -37,7 +37,7 @@ use nix::{
 
 fn main() -> io::Result<()> {
     let mut probe = Probe::default();
-    conversation::answer(|verb, words| probe.answer(verb, words))
+    answering::answer(|verb, words| probe.answer(verb, words))
 }
 
 #[derive(Default)]
@@ -99,12 +99,12 @@ impl Probe {
             }
             ("ask-many", &[id, address, number]) => {
                 let (kind, socket) = self.socket(id)?;
-                let number = number.parse().map_err(|_| Errno::EINVAL)?;
+                let number = parse(number)?;
                 datagrams::ask_many(socket, &kind, parse(address)?, number)
             }
             ("hammer", &[address, threads]) => {
                 let address = parse(address)?;
-                let threads: usize = threads.parse().map_err(|_| Errno::EINVAL)?;
+                let threads: usize = parse(threads)?;
                 self.stop.store(false, Ordering::Relaxed);
                 for _ in 0..threads {
                     let stop = Arc::clone(&self.stop);
@@ -184,12 +184,4 @@ fn read_line(connection: &TcpStream) -> Result<String, Errno> {
         0 => Err(Errno::ECONNRESET),
         _ => Ok(line.trim_end().to_owned()),
     }
-}
-
-fn parse(address: &str) -> Result<SocketAddr, Errno> {
-    address.parse().map_err(|_| Errno::EINVAL)
-}
-
-fn errno(error: io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

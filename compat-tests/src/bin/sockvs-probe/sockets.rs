@@ -13,7 +13,10 @@ use std::{
     },
 };
 
-use compat_tests::unconnected::unconnect;
+use compat_tests::{
+    answering::{errno, parse},
+    unconnected::unconnect,
+};
 use io_uring::{IoUring, opcode, types};
 use nix::{
     errno::Errno,
@@ -27,7 +30,7 @@ use nix::{
     },
 };
 
-use crate::{Probe, errno, kind::Kind, parse};
+use crate::{Probe, kind::Kind};
 
 /// How long anything may take, in seconds.
 const PATIENCE: u16 = 10;

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 
 use crate::{sockets, tally::Tally};
 
-/// Connects from 127.0.0.1 to a service whose server is on another machine: the kernel finds no route
-/// between the two. Then the socket listens, and is closed.
+/// Connects from 127.0.0.1 to a service whose server is on another machine: the kernel finds no
+/// route between the two. Then the socket listens, and is closed.
 pub(crate) fn stranded(number: u32, to: SocketAddr, tally: &mut Tally) -> Result<(), Errno> {
     for _ in 0..number {
         let stream = sockets::stream(to)?;

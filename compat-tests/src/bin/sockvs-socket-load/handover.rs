@@ -43,7 +43,7 @@ pub(crate) fn by_process(socket: OwnedFd, child_is_last: bool) -> Result<(), Err
     }
 }
 
-/// The last that has it is a message that nobody reads.
+/// The last reference to it is in a message that is never read.
 pub(crate) fn by_message(socket: OwnedFd) -> Result<(), Errno> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let (here, there) = socketpair(AddressFamily::Unix, SockType::Datagram, None, flags)?;

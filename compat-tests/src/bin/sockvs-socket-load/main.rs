@@ -1,9 +1,9 @@
-//! Sockets by the ten thousands, as one user of the machine makes them who means no good, or is just
-//! busy.
+//! Sockets by the ten thousands, as one user of the machine makes them who is malicious, or is
+//! just busy.
 //!
-//! Run as `sockvs-socket-load USER`, by root: takes all the descriptors that there may be, becomes the
-//! user with this number, and answers requests, line by line. What it has opened by then stays open until
-//! `close`, or until nobody makes requests any more.
+//! Run as `sockvs-socket-load USER`, by root: takes all the descriptors that there may be, becomes
+//! the user with this number, and answers requests, line by line. What it has opened by then stays
+//! open until `close`, or until the standard input ends.
 //!
 //! | request | what it does |
 //! | --- | --- |
@@ -36,7 +36,7 @@ mod tally;
 
 use std::{env, io, net::SocketAddr, os::fd::OwnedFd};
 
-use compat_tests::conversation;
+use compat_tests::answering::{self, parse};
 use nix::errno::Errno;
 
 use tally::Tally;
@@ -45,7 +45,7 @@ fn main() -> io::Result<()> {
     let user = env::args().nth(1).and_then(|word| word.parse().ok());
     rights::become_user(user.ok_or(io::ErrorKind::InvalidInput)?)?;
     let mut load = Load::default();
-    conversation::answer(|verb, words| load.answer(verb, words))
+    answering::answer(|verb, words| load.answer(verb, words))
 }
 
 /// What is open, and where to.
@@ -113,10 +113,6 @@ impl Load {
         }
         Ok(tally.lines())
     }
-}
-
-fn parse<T: std::str::FromStr>(word: &str) -> Result<T, Errno> {
-    word.parse().map_err(|_| Errno::EINVAL)
 }
 
 fn parse_all(words: &[&str]) -> Result<Vec<SocketAddr>, Errno> {

@@ -1,6 +1,6 @@
-//! Every way to make sockets, to connect them and to end them, at random. What a service counts of it is
-//! told exactly: a connection counts when its SYN is sent, a UDP socket each time that it is connected,
-//! and with the first datagram to a service.
+//! Every way to make sockets, to connect them and to end them, at random. What a service counts of
+//! it is told exactly: a connection counts when its SYN is sent, a UDP socket each time that it is
+//! connected, and with the first datagram to a service.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

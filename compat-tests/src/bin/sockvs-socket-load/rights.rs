@@ -1,5 +1,5 @@
-//! What root gives the user before it becomes that user: all the descriptors that there may be, and long
-//! queues of connections in this network namespace.
+//! What root gives the user before it becomes that user: all the descriptors that there may be, and
+//! long queues of connections in this network namespace.
 
 use std::{fs, io};
 
