@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use sockvs::{
     connections,
     control::{
@@ -17,7 +18,6 @@ use sockvs::{
     intercept, shim,
 };
 use sockvs_intercept_seccomp as seccomp;
-use nix::sys::signal::{SigHandler, Signal, signal};
 use sockvs_ipvs::Setting;
 use sockvs_server::{control::Status, procfs::File};
 
