@@ -6,21 +6,21 @@
 
 use core::ptr::{addr_of, addr_of_mut};
 
-use sockvs_ebpf_common::{Carried, Destination, Origin, Service, recovery_threshold};
+use sockvs_ebpf_common::{ConnTuple, Destination, Service, TcpCounters, recovery_threshold};
 
 use crate::{counter, persistence, table};
 
 /// A connection begins. False if it cannot be counted: its destination's record has become
 /// another's. Should persistence not know its client, that is noted in `origin`.
 #[inline(always)]
-pub(crate) fn begin(origin: *mut Origin, active: bool) -> bool {
+pub(crate) fn begin(origin: *mut ConnTuple, active: bool) -> bool {
     sockvs_begin(origin, active.into()) != 0
 }
 
 /// `begin`, as a function of its own for the verifier's sake; so `sockvs_end`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_begin(origin: *mut Origin, active: u32) -> u32 {
+extern "C" fn sockvs_begin(origin: *mut ConnTuple, active: u32) -> u32 {
     if origin.is_null() {
         return 0;
     }
@@ -30,7 +30,7 @@ extern "C" fn sockvs_begin(origin: *mut Origin, active: u32) -> u32 {
 }
 
 #[inline(always)]
-fn begin_one(origin: &mut Origin, active: bool) -> bool {
+fn begin_one(origin: &mut ConnTuple, active: bool) -> bool {
     let Some(destination) = table::destination_of(origin) else {
         return false;
     };
@@ -57,7 +57,7 @@ fn begin_one(origin: &mut Origin, active: bool) -> bool {
 
 /// A datagram got a server that nothing will remember.
 #[inline(always)]
-pub(crate) fn pass(origin: &Origin) {
+pub(crate) fn pass(origin: &ConnTuple) {
     let Some(destination) = table::destination_of(origin) else {
         return;
     };
@@ -71,7 +71,7 @@ pub(crate) fn pass(origin: &Origin) {
 
 /// A connection that was active is so no longer.
 #[inline(always)]
-pub(crate) fn inactive(origin: &Origin) {
+pub(crate) fn inactive(origin: &ConnTuple) {
     if let Some(destination) = table::destination_of(origin) {
         // SAFETY: a field within the record.
         counter::take_one(unsafe { addr_of_mut!((*destination).active) });
@@ -81,7 +81,7 @@ pub(crate) fn inactive(origin: &Origin) {
 /// A connection that was counted as active, or not, is over; what it has carried is still to be
 /// added.
 #[inline(always)]
-pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
+pub(crate) fn end_carried(origin: &ConnTuple, active: bool, carried: &TcpCounters) {
     let Some(destination) = table::destination_of(origin) else {
         return;
     };
@@ -99,13 +99,13 @@ pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
 
 /// A connection is over.
 #[inline(always)]
-pub(crate) fn end(origin: &Origin) {
+pub(crate) fn end(origin: &ConnTuple) {
     sockvs_end(origin);
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_end(origin: *const Origin) -> u32 {
+extern "C" fn sockvs_end(origin: *const ConnTuple) -> u32 {
     if !origin.is_null() {
         // SAFETY: not null, so the caller's.
         end_one(unsafe { &*origin });
@@ -114,7 +114,7 @@ extern "C" fn sockvs_end(origin: *const Origin) -> u32 {
 }
 
 #[inline(always)]
-fn end_one(origin: &Origin) {
+fn end_one(origin: &ConnTuple) {
     let Some(destination) = table::destination_of(origin) else {
         return;
     };
@@ -145,7 +145,7 @@ fn take_one_of(destination: *mut Destination) {
 
 /// Adds what a connection has carried, as far as that has not been added yet.
 #[inline(always)]
-pub(crate) fn carried(origin: &Origin, carried: &Carried) {
+pub(crate) fn carried(origin: &ConnTuple, carried: &TcpCounters) {
     if let Some(destination) = table::destination_of(origin) {
         add_to_destination(destination, carried);
     }
@@ -155,7 +155,7 @@ pub(crate) fn carried(origin: &Origin, carried: &Carried) {
 }
 
 #[inline(always)]
-fn add_to_destination(destination: *mut Destination, carried: &Carried) {
+fn add_to_destination(destination: *mut Destination, carried: &TcpCounters) {
     // SAFETY: fields within the record.
     let words = unsafe {
         [
@@ -169,7 +169,7 @@ fn add_to_destination(destination: *mut Destination, carried: &Carried) {
 }
 
 #[inline(always)]
-fn add_to_service(service: *mut Service, carried: &Carried) {
+fn add_to_service(service: *mut Service, carried: &TcpCounters) {
     // SAFETY: fields within the record.
     let words = unsafe {
         [
@@ -183,7 +183,7 @@ fn add_to_service(service: *mut Service, carried: &Carried) {
 }
 
 #[inline(always)]
-fn add_carried([inpkts, outpkts, inbytes, outbytes]: [*mut u64; 4], carried: &Carried) {
+fn add_carried([inpkts, outpkts, inbytes, outbytes]: [*mut u64; 4], carried: &TcpCounters) {
     counter::add(inpkts, carried.inpkts);
     counter::add(outpkts, carried.outpkts);
     counter::add(inbytes, carried.inbytes);

@@ -4,7 +4,8 @@ use core::ptr::addr_of;
 
 use aya_ebpf::{helpers::bpf_set_retval, programs::SockAddrContext};
 use sockvs_ebpf_common::{
-    FTP_PORT, Origin, Service, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms, UNCOUNTED,
+    ConnTuple, FTP_PORT, SCHED_FWMARK, SCHED_ONE_PACKET, SCHED_PERSISTENT, SchedParams, Service,
+    UNCOUNTED,
 };
 
 use crate::{
@@ -34,12 +35,12 @@ pub(crate) enum Verdict {
 
 /// What a socket is to remember that asked for this address, before it has a server.
 #[inline(always)]
-pub(crate) fn unserved(found: &Found, asked: &Endpoint) -> Origin {
-    Origin {
-        virtual_address: asked.address,
-        server_address: [0; 4],
-        virtual_port: asked.port,
-        server_port: 0,
+pub(crate) fn unserved(found: &Found, asked: &Endpoint) -> ConnTuple {
+    ConnTuple {
+        vaddr: asked.address,
+        daddr: [0; 4],
+        vport: asked.port,
+        dport: 0,
         destination: 0,
         service: found.index,
         counted: UNCOUNTED,
@@ -51,11 +52,11 @@ pub(crate) fn unserved(found: &Found, asked: &Endpoint) -> Origin {
 
 /// Gives the call a server, which is noted in `origin`, not IPv4-mapped.
 #[inline(always)]
-pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> Verdict {
+pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut ConnTuple) -> Verdict {
     let flags = flags(terms(found.record));
-    let (asked, own) = (origin.virtual_port, own_port(found.record));
-    let persistent = flags & TERMS_PERSISTENT != 0;
-    if !persistent && flags & TERMS_FWMARK == 0 && asked != own {
+    let (asked, own) = (origin.vport, own_port(found.record));
+    let persistent = flags & SCHED_PERSISTENT != 0;
+    if !persistent && flags & SCHED_FWMARK == 0 && asked != own {
         // Data of FTP, and all ports, are for persistent services only (`ip_vs_schedule`); other
         // connections to an address with FTP are let through (`ip_vs_leave`).
         return if own == FTP_PORT.to_be() {
@@ -74,10 +75,10 @@ pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin)
     };
     origin.destination = index;
     origin.destination_use = choice.use_number;
-    origin.server_address = choice.server.address;
-    origin.server_port = choice.server.port;
+    origin.daddr = choice.server.address;
+    origin.dport = choice.server.port;
     if choice.server.port == 0 || (persistent && asked != own) {
-        origin.server_port = asked;
+        origin.dport = asked;
     }
     Verdict::Server(choice.family)
 }
@@ -85,7 +86,7 @@ pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin)
 /// Whether each datagram to the service gets a server of its own.
 #[inline(always)]
 pub(crate) fn is_one_packet(service: *mut Service) -> bool {
-    flags(terms(service)) & TERMS_ONE_PACKET != 0
+    flags(terms(service)) & SCHED_ONE_PACKET != 0
 }
 
 /// Lets the call fail.
@@ -98,17 +99,17 @@ pub(crate) fn refuse(errno: i32) -> i32 {
 
 /// The terms in force.
 #[inline(always)]
-pub(crate) fn terms(service: *mut Service) -> *const Terms {
+pub(crate) fn terms(service: *mut Service) -> *const SchedParams {
     // SAFETY: chunks are never freed, and the word is read whole.
     let generation = unsafe { addr_of!((*service).generation).read_volatile() };
     // SAFETY: both are within the record.
-    let both = unsafe { addr_of!((*service).terms) }.cast::<Terms>();
+    let both = unsafe { addr_of!((*service).params) }.cast::<SchedParams>();
     // SAFETY: the index is zero or one.
     unsafe { both.add((generation & 1) as usize) }
 }
 
 #[inline(always)]
-fn flags(terms: *const Terms) -> u32 {
+fn flags(terms: *const SchedParams) -> u32 {
     // SAFETY: a field within the record, read whole.
     unsafe { addr_of!((*terms).flags).read_volatile() }
 }

@@ -75,14 +75,14 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoi
         if server == AF_INET {
             // An IPv6 socket reaches an IPv4 server by its mapped address, unless it is IPv6-only;
             // the kernel then answers ENETUNREACH by itself.
-            origin.server_address = address::to_v4_mapped(origin.server_address[0]);
+            origin.daddr = address::to_v4_mapped(origin.daddr[0]);
         }
     } else if server == AF_INET6 {
         return Connect::Not(ENETUNREACH);
     }
     let server = Endpoint {
-        address: origin.server_address,
-        port: origin.server_port,
+        address: origin.daddr,
+        port: origin.dport,
     };
     if is_udp {
         // There will be no word of its beginning, but of its end.

@@ -93,8 +93,8 @@ fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
         Verdict::Fail(errno) => return Sent::Not(errno),
     }
     let server = Endpoint {
-        address: origin.server_address,
-        port: origin.server_port,
+        address: origin.daddr,
+        port: origin.dport,
     };
     let known = if one_packet {
         accounting::pass(&origin);

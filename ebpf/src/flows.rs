@@ -16,7 +16,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    FLOWS as MOST, Flow, FlowKey, MAX_FLOWS, Origin, REMOVING, Service, UNCOUNTED,
+    ConnTuple, FLOWS as MOST, Flow, FlowKey, MAX_FLOWS, REMOVING, Service, UNCOUNTED,
 };
 
 use crate::{accounting, address::Endpoint, counter, origin, shares, table, words};
@@ -52,7 +52,10 @@ const NOWHERE: u64 = MOST as u64;
 /// The flow at a place among those of the socket with this cookie.
 #[inline(always)]
 pub(crate) fn at(cookie: u64, place: u64) -> Option<*mut Flow> {
-    FLOWS.get_ptr_mut(&FlowKey { cookie, place })
+    FLOWS.get_ptr_mut(&FlowKey {
+        cookie,
+        index: place,
+    })
 }
 
 /// The socket that has this flow as its first is about to send a datagram to a service: its flows
@@ -147,7 +150,7 @@ pub(crate) fn begin(
     socket: Socket,
     first: Option<*mut Flow>,
     known: Option<*mut Flow>,
-    origin: &Origin,
+    origin: &ConnTuple,
     now: u64,
 ) -> bool {
     if let Some(flow) = known {
@@ -164,7 +167,7 @@ pub(crate) fn begin(
 fn sockvs_begin_flow(
     Socket { cookie, address }: Socket,
     first: *mut Flow,
-    origin: &Origin,
+    origin: &ConnTuple,
     now: u64,
 ) -> bool {
     // No more than five arguments can be passed, and an `Option` of it would be two.
@@ -181,7 +184,7 @@ fn sockvs_begin_flow(
         unsafe { addr_of_mut!((*flow).socket).write_volatile(address) };
         if before == 0 {
             // SAFETY: as above.
-            unsafe { addr_of_mut!((*flow).begun).write_volatile(1) };
+            unsafe { addr_of_mut!((*flow).started).write_volatile(1) };
             // SAFETY: as above.
             unsafe { addr_of_mut!((*flow).used).write_volatile(now) };
         }
@@ -200,21 +203,21 @@ fn sockvs_begin_flow(
     // Only now: a place that was passed over would be the end of all that follow.
     if !first.is_null() {
         // SAFETY: a field of an entry.
-        unsafe { addr_of_mut!((*first).begun).write_volatile(before + 1) };
+        unsafe { addr_of_mut!((*first).started).write_volatile(before + 1) };
     }
     true
 }
 
 #[inline(always)]
-fn begin_at(flow: *mut Flow, origin: &Origin, now: u64) {
+fn begin_at(flow: *mut Flow, origin: &ConnTuple, now: u64) {
     end_one(flow);
     fill_in(flow, origin, now);
 }
 
 #[inline(always)]
-fn fill_in(flow: *mut Flow, origin: &Origin, now: u64) {
+fn fill_in(flow: *mut Flow, origin: &ConnTuple, now: u64) {
     // SAFETY: a part of an entry.
-    words::copy(unsafe { addr_of_mut!((*flow).origin) }, origin);
+    words::copy(unsafe { addr_of_mut!((*flow).tuple) }, origin);
     touch(flow, now);
 }
 
@@ -232,7 +235,10 @@ extern "C" fn sockvs_alloc_flow(cookie: u64, place: u64) -> u32 {
     if !shares::take(shares::Of::Flows, user, limit) {
         return NO_USER;
     }
-    let key = FlowKey { cookie, place };
+    let key = FlowKey {
+        cookie,
+        index: place,
+    };
     if FLOWS.insert(&key, &EMPTY, BPF_NOEXIST.into()).is_err() {
         shares::give_back(shares::Of::Flows, user);
         return NO_USER;
@@ -268,7 +274,13 @@ extern "C" fn sockvs_end_flow(cookie: u64, place: u64) -> u32 {
     end_one(flow);
     // SAFETY: a field of an entry.
     let user = unsafe { addr_of!((*flow).owner).read_volatile() };
-    if FLOWS.remove(&FlowKey { cookie, place }).is_ok() {
+    if FLOWS
+        .remove(&FlowKey {
+            cookie,
+            index: place,
+        })
+        .is_ok()
+    {
         shares::give_back(shares::Of::Flows, user);
     }
     1
@@ -278,10 +290,10 @@ extern "C" fn sockvs_end_flow(cookie: u64, place: u64) -> u32 {
 #[inline(always)]
 fn end_one(flow: *mut Flow) {
     // SAFETY: a field of an entry.
-    let counted = unsafe { addr_of_mut!((*flow).origin.counted) };
+    let counted = unsafe { addr_of_mut!((*flow).tuple.counted) };
     if counter::exchange_half(counted, UNCOUNTED) != UNCOUNTED {
         // SAFETY: plain data within an entry.
-        accounting::end(unsafe { &*addr_of!((*flow).origin) });
+        accounting::end(unsafe { &*addr_of!((*flow).tuple) });
     }
 }
 
@@ -321,7 +333,7 @@ extern "C" fn sockvs_is_idle(cookie: u64, now: u64) -> bool {
             break;
         };
         // SAFETY: plain data within an entry.
-        let service = table::service_of(unsafe { &*addr_of!((*flow).origin) });
+        let service = table::service_of(unsafe { &*addr_of!((*flow).tuple) });
         if used + service.map_or(0, timeout) + GRACE > now {
             return false;
         }
@@ -348,12 +360,12 @@ pub(crate) fn timeout(service: *mut Service) -> u64 {
 #[inline(always)]
 fn begun(first: *mut Flow) -> u64 {
     // SAFETY: a field of an entry.
-    unsafe { addr_of!((*first).begun).read_volatile() }
+    unsafe { addr_of!((*first).started).read_volatile() }
 }
 
 /// Whereto the flow is, and where it really goes.
 #[inline(always)]
-pub(crate) fn origin_of(flow: *mut Flow) -> *const Origin {
+pub(crate) fn origin_of(flow: *mut Flow) -> *const ConnTuple {
     // SAFETY: a part of an entry.
-    unsafe { addr_of!((*flow).origin) }
+    unsafe { addr_of!((*flow).tuple) }
 }

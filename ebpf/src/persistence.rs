@@ -6,8 +6,8 @@
 //! as one of them lives.
 //!
 //! A template is entered when the client's connection begins, so that an attempt that never begins
-//! leaves none. How many a service may have is limited (`may_remember`). A client beyond that is
-//! balanced without persistence, until the daemon has removed templates that are not in use.
+//! leaves none. How many a service may have is limited (`template_allowed`). A client beyond that
+//! is balanced without persistence, until the daemon has removed templates that are not in use.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -19,8 +19,8 @@ use aya_ebpf::{
     programs::SockAddrContext,
 };
 use sockvs_ebpf_common::{
-    AddressWords, Destination, FTP_PORT, MAX_TEMPLATES, Origin, STATE_LIVE, Service, ServiceKey,
-    TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms, may_remember,
+    AddressWords, ConnTuple, Destination, FTP_PORT, MAX_TEMPLATES, SCHED_EXPIRE_QUIESCENT,
+    STATE_LIVE, SchedParams, Service, ServiceKey, Template, TemplateKey, template_allowed,
 };
 
 use crate::{
@@ -63,15 +63,10 @@ pub(crate) fn remove(key: &TemplateKey) -> bool {
 
 /// The client's server: the index of its record, or `NOBODY`. The client is noted in `origin`.
 #[inline(always)]
-pub(crate) fn choose(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> u32 {
+pub(crate) fn choose(ctx: &SockAddrContext, found: &Found, origin: &mut ConnTuple) -> u32 {
     origin.client = client(ctx, found.record);
     let client = (&raw const origin.client).cast::<Known>();
-    let known = sockvs_known(
-        client,
-        found.record,
-        found.index,
-        origin.virtual_port.into(),
-    );
+    let known = sockvs_known(client, found.record, found.index, origin.vport.into());
     if known != NOBODY {
         return known;
     }
@@ -110,7 +105,7 @@ extern "C" fn sockvs_known(
 /// Whether a template leads its client to a server still.
 #[inline(always)]
 fn holds(known: &Template, service: *mut Service, index: u32) -> bool {
-    if (known.expires <= now() && known.controls == 0)
+    if (known.expires <= now() && known.n_control == 0)
         || known.service != index
         || known.service_use != table::service_use(service)
     {
@@ -123,27 +118,27 @@ fn holds(known: &Template, service: *mut Service, index: u32) -> bool {
     let flags = unsafe { addr_of!((*balance::terms(service)).flags).read_volatile() };
     known.destination_use == table::destination_use(destination)
         && is_available(destination)
-        && (flags & TERMS_EXPIRE_QUIESCENT == 0 || selection::weight(destination) != 0)
+        && (flags & SCHED_EXPIRE_QUIESCENT == 0 || selection::weight(destination) != 0)
 }
 
 /// A connection begins to count: its client has a template from now on, that lasts. If it cannot
 /// have one that leads to the connection's server, the client is struck out of `origin`.
 #[inline(always)]
-pub(crate) fn begin(origin: &mut Origin, service: *mut Service) {
+pub(crate) fn begin(origin: &mut ConnTuple, service: *mut Service) {
     if has_client(origin) && !enter(origin, service) {
         origin.client = [0; 4];
     }
 }
 
 #[inline(always)]
-fn enter(origin: &Origin, service: *mut Service) -> bool {
-    let key = key(origin.client, service, origin.virtual_port);
+fn enter(origin: &ConnTuple, service: *mut Service) -> bool {
+    let key = key(origin.client, service, origin.vport);
     let expires = now() + lasts(service);
     let before = template(&key);
     if let Some(template) = before {
         if is_of(template, origin) {
             // SAFETY: a field within the template.
-            counter::add(unsafe { addr_of_mut!((*template).controls) }, 1);
+            counter::add(unsafe { addr_of_mut!((*template).n_control) }, 1);
             refresh(template, expires);
             return true;
         }
@@ -165,7 +160,7 @@ fn enter(origin: &Origin, service: *mut Service) -> bool {
         destination: origin.destination,
         service: origin.service,
         address: server.address,
-        controls: 1,
+        n_control: 1,
         destination_use: origin.destination_use,
         service_use: origin.service_use,
         port: server.port,
@@ -198,16 +193,16 @@ fn has_room(service: *mut Service) -> bool {
     let (own, total) = unsafe { (templates_of(service).read_volatile(), total.read_volatile()) };
     // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
     let limit = unsafe { addr_of!(TEMPLATES_LIMIT).read_volatile() };
-    may_remember(own, total, limit)
+    template_allowed(own, total, limit)
 }
 
 /// A connection that a template gave its server, or that entered one, counts no more.
 #[inline(always)]
-pub(crate) fn end(origin: &Origin, service: *mut Service) {
+pub(crate) fn end(origin: &ConnTuple, service: *mut Service) {
     if !has_client(origin) {
         return;
     }
-    let Some(template) = template(&key(origin.client, service, origin.virtual_port)) else {
+    let Some(template) = template(&key(origin.client, service, origin.vport)) else {
         return;
     };
     if !is_of(template, origin) {
@@ -215,14 +210,14 @@ pub(crate) fn end(origin: &Origin, service: *mut Service) {
         return;
     }
     // SAFETY: a field within the template.
-    let controls = unsafe { addr_of_mut!((*template).controls) };
+    let n_control = unsafe { addr_of_mut!((*template).n_control) };
     for _ in 0..TRIES {
         // SAFETY: as above; the word is read whole.
-        let before = unsafe { controls.read_volatile() };
+        let before = unsafe { n_control.read_volatile() };
         if before == 0 {
             return;
         }
-        if counter::replace(controls, before, before - 1) {
+        if counter::replace(n_control, before, before - 1) {
             if before == 1 {
                 refresh(template, now() + lasts(service));
             }
@@ -232,14 +227,14 @@ pub(crate) fn end(origin: &Origin, service: *mut Service) {
 }
 
 #[inline(always)]
-fn has_client(origin: &Origin) -> bool {
+fn has_client(origin: &ConnTuple) -> bool {
     let [a, b, c, d] = origin.client;
     a | b | c | d != 0
 }
 
 /// Whether a template leads to the server that the connection has, of the same service.
 #[inline(always)]
-fn is_of(template: *mut Template, origin: &Origin) -> bool {
+fn is_of(template: *mut Template, origin: &ConnTuple) -> bool {
     /// Reads a field.
     macro_rules! field {
         ($field:ident) => {
@@ -272,8 +267,8 @@ pub(crate) fn now() -> u64 {
 #[inline(always)]
 fn lasts(service: *mut Service) -> u64 {
     // SAFETY: plain data within the record.
-    let ticks = unsafe { addr_of!((*balance::terms(service)).ticks).read_volatile() };
-    Terms::persistence(ticks)
+    let jiffies = unsafe { addr_of!((*balance::terms(service)).jiffies).read_volatile() };
+    SchedParams::persistence(jiffies)
 }
 
 /// How many templates the service has.
@@ -307,7 +302,7 @@ fn client(ctx: &SockAddrContext, service: *mut Service) -> AddressWords {
     }
     // SAFETY: as above.
     let family = unsafe { addr_of!((*service).key.family).read_volatile() };
-    let masked = Terms::masked(bound, family, netmask);
+    let masked = SchedParams::masked(bound, family, netmask);
     if masked[0] | masked[1] | masked[2] | masked[3] == 0 {
         return [0, 0, 0, u32::MAX];
     }

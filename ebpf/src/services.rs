@@ -58,7 +58,7 @@ pub(crate) fn find(
     };
     // Nearly always it is this one: not through a function that would have to look up twice.
     if mark == 0
-        && let Some((index, record)) = table::service_by_shortcut(&key)
+        && let Some((index, record)) = table::cached_service(&key)
     {
         return Some(Found { index, record });
     }

@@ -8,18 +8,18 @@
 
 use core::ptr::{addr_of, addr_of_mut};
 
-use sockvs_ebpf_common::{Carried, Connection};
+use sockvs_ebpf_common::{Connection, TcpCounters};
 
 use crate::counter;
 
 /// A connection has ended with so much carried: what of it is still to be added.
 ///
-/// It must be marked as [ended](sockvs_ebpf_common::ENDED) before: whoever looks at it afterwards
+/// It must be marked as [ended](sockvs_ebpf_common::CLOSED) before: whoever looks at it afterwards
 /// then adds nothing.
 #[inline(always)]
-pub(crate) fn end(connection: *mut Connection, carried: &Carried) -> Carried {
+pub(crate) fn end(connection: *mut Connection, carried: &TcpCounters) -> TcpCounters {
     let [inpkts, outpkts, inbytes, outbytes] = words(connection);
-    Carried {
+    TcpCounters {
         inpkts: packets(carried.inpkts, counter::exchange(inpkts, carried.inpkts)),
         outpkts: packets(carried.outpkts, counter::exchange(outpkts, carried.outpkts)),
         inbytes: bytes(carried.inbytes, counter::exchange(inbytes, carried.inbytes)),
@@ -32,15 +32,19 @@ pub(crate) fn end(connection: *mut Connection, carried: &Carried) -> Carried {
 
 /// What was added already, before what has been carried is looked up.
 #[inline(always)]
-pub(crate) fn so_far(connection: *mut Connection) -> Carried {
+pub(crate) fn so_far(connection: *mut Connection) -> TcpCounters {
     // SAFETY: a part of an entry; each word is read whole.
-    unsafe { addr_of!((*connection).settled).read_volatile() }
+    unsafe { addr_of!((*connection).claimed).read_volatile() }
 }
 
 /// What is to be added now that the connection has carried so much; nothing of what somebody else
 /// adds at this moment.
 #[inline(always)]
-pub(crate) fn go_on(connection: *mut Connection, old: &Carried, carried: &Carried) -> Carried {
+pub(crate) fn go_on(
+    connection: *mut Connection,
+    old: &TcpCounters,
+    carried: &TcpCounters,
+) -> TcpCounters {
     let [inpkts, outpkts, inbytes, outbytes] = words(connection);
     let taken = |word, old, now, difference| {
         if difference != 0 && counter::replace(word, old, now) {
@@ -49,7 +53,7 @@ pub(crate) fn go_on(connection: *mut Connection, old: &Carried, carried: &Carrie
             0
         }
     };
-    Carried {
+    TcpCounters {
         inpkts: taken(
             inpkts,
             old.inpkts,
@@ -93,10 +97,10 @@ fn words(connection: *mut Connection) -> [*mut u64; 4] {
     // SAFETY: fields of an entry.
     unsafe {
         [
-            addr_of_mut!((*connection).settled.inpkts),
-            addr_of_mut!((*connection).settled.outpkts),
-            addr_of_mut!((*connection).settled.inbytes),
-            addr_of_mut!((*connection).settled.outbytes),
+            addr_of_mut!((*connection).claimed.inpkts),
+            addr_of_mut!((*connection).claimed.outpkts),
+            addr_of_mut!((*connection).claimed.inbytes),
+            addr_of_mut!((*connection).claimed.outbytes),
         ]
     }
 }

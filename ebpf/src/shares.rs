@@ -1,5 +1,5 @@
 //! How much of `OVERFLOW` and `FLOWS` each user has, and all together: so no user takes the room
-//! that others need. What a user may have is told at `sockvs_ebpf_common::may_take`.
+//! that others need. What a user may have is told at `sockvs_ebpf_common::share_allows`.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -7,7 +7,7 @@ use aya_ebpf::{
     bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_current_uid_gid, macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    CONNECTIONS_TIMES_FREE, FLOWS_TIMES_FREE, OWNERS, Share, Totals, may_take, owner_of,
+    CONNECTIONS_SHARE_FACTOR, FLOWS_SHARE_FACTOR, OWNERS, Share, Totals, owner_of, share_allows,
 };
 
 use crate::counter;
@@ -42,10 +42,10 @@ pub(crate) fn take(of: Of, owner: u32, limit: u32) -> bool {
     };
     let (had, taken) = (counter::add_half(own, 1), counter::add_half(total, 1));
     let times = match of {
-        Of::Connections => CONNECTIONS_TIMES_FREE,
-        Of::Flows => FLOWS_TIMES_FREE,
+        Of::Connections => CONNECTIONS_SHARE_FACTOR,
+        Of::Flows => FLOWS_SHARE_FACTOR,
     };
-    if may_take(owner, had, taken, limit, times) {
+    if share_allows(owner, had, taken, limit, times) {
         return true;
     }
     counter::add_half(own, u32::MAX);

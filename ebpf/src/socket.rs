@@ -8,7 +8,7 @@
 use core::ptr::addr_of_mut;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use sockvs_ebpf_common::{AF_INET6, Carried, LiveConnection, SocketLayout};
+use sockvs_ebpf_common::{AF_INET6, LiveConnection, SocketLayout, TcpCounters};
 
 /// No count gets here (`REFCOUNT_SATURATED` in `linux/refcount.h` is further on).
 const REFCOUNT_SATURATED: u32 = 0x8000_0000;
@@ -108,7 +108,7 @@ pub(crate) fn describe(sk: *const u8, live: &mut LiveConnection) {
 
 /// What a TCP connection has carried so far. `sk` is its socket, which begins one of TCP.
 #[inline(always)]
-pub(crate) fn carried(sk: *const u8, carried: &mut Carried) {
+pub(crate) fn carried(sk: *const u8, carried: &mut TcpCounters) {
     carried.inpkts = field::<u32>(sk, place!(segs_out)).into();
     carried.outpkts = field::<u32>(sk, place!(segs_in)).into();
     carried.inbytes = field(sk, place!(bytes_acked));

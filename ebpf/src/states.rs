@@ -13,8 +13,8 @@ use aya_ebpf::{
     programs::SockOpsContext,
 };
 use sockvs_ebpf_common::{
-    AF_INET6, BEING_READ, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Carried, ENDED, OVER,
-    UNCOUNTED,
+    AF_INET6, CLOSED, COUNT_MASK, COUNTED_ACTIVE, COUNTED_INACTIVE, FREE_WHEN_READ, READ_LOCKED,
+    TcpCounters, UNCOUNTED,
 };
 
 use crate::{
@@ -85,11 +85,12 @@ fn change(ctx: &SockOpsContext) {
         return;
     };
     let word_now = connections::counted(connection);
-    if word_now & ENDED != 0 {
-        // That of the socket's last connection, which somebody still reads. This one is not counted.
+    if word_now & CLOSED != 0 {
+        // That of the socket's last connection, which somebody still reads. This one is not
+        // counted.
         return;
     }
-    let counted = word_now & COUNTED;
+    let counted = word_now & COUNT_MASK;
     let active = counted == COUNTED_ACTIVE;
     if state != CLOSE {
         if active {
@@ -100,11 +101,11 @@ fn change(ctx: &SockOpsContext) {
     }
     if counted != UNCOUNTED {
         // Before what is settled is looked at: from now on nobody else adds anything.
-        counter::add_half(word(connection), ENDED);
+        counter::add_half(word(connection), CLOSED);
         let rest = settled::end(connection, &carried(ctx));
         accounting::end_carried(origin(connection), active, &rest);
     }
-    if counter::add_half(word(connection), OVER) & BEING_READ == 0 {
+    if counter::add_half(word(connection), FREE_WHEN_READ) & READ_LOCKED == 0 {
         connections::free(cookie);
     }
 }
@@ -139,12 +140,12 @@ fn peer(ctx: &SockOpsContext) -> Endpoint {
 
 /// What the connection has carried.
 #[inline(always)]
-fn carried(ctx: &SockOpsContext) -> Carried {
+fn carried(ctx: &SockOpsContext) -> TcpCounters {
     // SAFETY: the kernel passes a context that is valid for the program's run.
     let sent = unsafe { addr_of!((*ctx.ops).segs_out).read_volatile() };
     // SAFETY: as above.
     let received = unsafe { addr_of!((*ctx.ops).segs_in).read_volatile() };
-    Carried {
+    TcpCounters {
         inpkts: sent.into(),
         outpkts: received.into(),
         // SAFETY: as above.

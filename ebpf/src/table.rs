@@ -8,10 +8,10 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    AddressWords, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Edit, FILTER_WORDS,
-    FilterPlace, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, Namespace, Origin,
-    SERVICE_CHUNKS, SERVICES_PER_CHUNK, SHORTCUTS as PLACES, SLOT_CHUNKS, SLOTS_PER_CHUNK,
-    STATE_LIVE, Service, ServiceKey, SyncDaemon, SyncDaemonKey, shortcut,
+    AddressWords, ConnTuple, DESTINATION_CHUNKS, DESTINATIONS_PER_CHUNK, Destination, Edit,
+    FILTER_WORDS, FilterBit, Globals, MAX_NAMESPACES, MAX_SERVICES, MAX_SYNC_DAEMONS, Namespace,
+    SERVICE_CACHE_LEN, SERVICE_CHUNKS, SERVICES_PER_CHUNK, SLOT_CHUNKS, SLOTS_PER_CHUNK,
+    STATE_LIVE, Service, ServiceKey, SyncDaemon, SyncDaemonKey, service_cache_index,
 };
 
 use crate::{address, counter};
@@ -48,15 +48,16 @@ static SLOTS: Chunks<u64, { SLOTS_PER_CHUNK as usize }, { SLOT_CHUNKS as usize }
 
 /// Not pinned: each daemon fills one of its own before it attaches its programs.
 #[btf_map]
-static ADDRESSES: Filter = Filter::new();
+static VIP_FILTER: Filter = Filter::new();
 
-/// Bits are set when they are first needed, and stay.
-#[btf_map]
-static SERVERS: Filter = Filter::new();
+/// The addresses of servers that datagrams were ever sent to. Bits are only ever set. The map is
+/// pinned by its first name, which an upgrade finds it by.
+#[btf_map(name = "SERVERS")]
+static SERVER_FILTER: Filter = Filter::new();
 
 /// Not pinned either.
 #[btf_map]
-static SHORTCUTS: Array<u32, { PLACES as usize }> = Array::new();
+static SERVICE_CACHE: Array<u32, { SERVICE_CACHE_LEN as usize }> = Array::new();
 
 #[btf_map]
 static GLOBALS: Array<Globals, 1> = Array::new();
@@ -96,31 +97,31 @@ pub(crate) fn globals() -> Globals {
 /// Whether there may be services with this address, which is not IPv4-mapped.
 #[inline(always)]
 pub(crate) fn may_be_of_service(address: &AddressWords) -> bool {
-    is_in(&ADDRESSES, address)
+    is_in(&VIP_FILTER, address)
 }
 
 /// Whether datagrams may ever have gone to a server with this address, which is not IPv4-mapped.
 #[inline(always)]
 pub(crate) fn may_be_server(address: &AddressWords) -> bool {
-    is_in(&SERVERS, address)
+    is_in(&SERVER_FILTER, address)
 }
 
 /// Whether the filter has the address's bit.
 #[inline(always)]
 fn is_in(filter: &Filter, address: &AddressWords) -> bool {
-    let place = FilterPlace::of(address);
+    let place = FilterBit::of(address);
     filter
         .get_ptr(place.word())
         // SAFETY: a word of the map, read whole.
-        .is_some_and(|word| unsafe { word.read_volatile() } & place.bit() != 0)
+        .is_some_and(|word| unsafe { word.read_volatile() } & place.mask() != 0)
 }
 
 /// Datagrams go to a server with this address, IPv4-mapped or not.
 #[inline(always)]
 pub(crate) fn note_server(address: &AddressWords) {
-    let place = FilterPlace::of(&address::unmapped(address));
-    if let Some(word) = SERVERS.get_ptr_mut(place.word()) {
-        counter::set_bits(word, place.bit());
+    let place = FilterBit::of(&address::unmapped(address));
+    if let Some(word) = SERVER_FILTER.get_ptr_mut(place.word()) {
+        counter::set_bits(word, place.mask());
     }
 }
 
@@ -135,8 +136,8 @@ pub(crate) fn service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
 
 /// The service that a key belongs to, if the short way leads there.
 #[inline(always)]
-pub(crate) fn service_by_shortcut(key: &ServiceKey) -> Option<(u32, *mut Service)> {
-    let next = SHORTCUTS.get_ptr(shortcut(key))?;
+pub(crate) fn cached_service(key: &ServiceKey) -> Option<(u32, *mut Service)> {
+    let next = SERVICE_CACHE.get_ptr(service_cache_index(key))?;
     // SAFETY: a word of the map, read whole. Zero leads to no record, when one is taken from it.
     let next = unsafe { next.read_volatile() };
     if_it_is(next.wrapping_sub(1), key)
@@ -179,7 +180,7 @@ fn has_key(service: *mut Service, key: &ServiceKey) -> bool {
 
 /// The record of the service that an origin means; none if the record has become another's.
 #[inline(always)]
-pub(crate) fn service_of(origin: &Origin) -> Option<*mut Service> {
+pub(crate) fn service_of(origin: &ConnTuple) -> Option<*mut Service> {
     let service = service_at(origin.service)?;
     (service_use(service) == origin.service_use).then_some(service)
 }
@@ -200,7 +201,7 @@ pub(crate) fn is_live(service: *mut Service) -> bool {
 
 /// The record of the destination that an origin means; none if the record has become another's.
 #[inline(always)]
-pub(crate) fn destination_of(origin: &Origin) -> Option<*mut Destination> {
+pub(crate) fn destination_of(origin: &ConnTuple) -> Option<*mut Destination> {
     let destination = destination(origin.destination)?;
     (destination_use(destination) == origin.destination_use).then_some(destination)
 }

@@ -34,11 +34,11 @@ impl MapPath {
     }
 
     fn connection(&self, live: &LiveConnection) -> Connection {
-        let origin = &live.origin;
+        let tuple = &live.tuple;
         let socket = family(live.family);
         // The form of a flow's addresses is that of its server's; all others' that of the socket.
         let form = if live.kind == LIVE_FLOW {
-            LiveDestination::at(&self.destination_records, origin.destination)
+            LiveDestination::at(&self.destination_records, tuple.destination)
                 .map_or(socket, |record| family(record.read().family.into()))
         } else {
             socket
@@ -48,16 +48,8 @@ impl MapPath {
             namespace: self.service_namespace(live),
             protocol,
             client: address(socket, &live.client, live.client_port),
-            virtually: address(
-                form,
-                &origin.virtual_address,
-                u16::from_be(origin.virtual_port),
-            ),
-            server: address(
-                form,
-                &origin.server_address,
-                u16::from_be(origin.server_port),
-            ),
+            virtually: address(form, &tuple.vaddr, u16::from_be(tuple.vport)),
+            server: address(form, &tuple.daddr, u16::from_be(tuple.dport)),
             state: ConnectionState::of_socket(protocol, live.state),
             socket: ClientSocket {
                 netns: live.netns,
@@ -71,8 +63,8 @@ impl MapPath {
     /// namespace hold everywhere, that one. Of a service that was deleted it is not known any more
     /// once another one has its place.
     pub(super) fn service_namespace(&self, live: &LiveConnection) -> Namespace {
-        let record = LiveService::at(&self.service_records, live.origin.service)
-            .filter(|record| record.use_number() == live.origin.service_use);
+        let record = LiveService::at(&self.service_records, live.tuple.service)
+            .filter(|record| record.use_number() == live.tuple.service_use);
         record.map_or(Namespace(live.netns), |record| {
             Namespace(record.key().netns)
         })

@@ -7,7 +7,7 @@
 
 use aya::maps::{Array, MapData, MapError};
 use sockvs_ebpf_common::{
-    DestinationConfig, EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit, ServiceConfig,
+    DestinationConfig, EDIT_DESTINATION, EDIT_NONE, EDIT_SERVICE, Edit, ServiceConfig,
 };
 
 use super::path::MapPath;
@@ -65,7 +65,7 @@ impl MapPath {
         self.edits.note(edit);
         self.carry_out(&edit);
         self.edits.note(Edit {
-            what: EDIT_NOTHING,
+            what: EDIT_NONE,
             ..edit
         });
     }

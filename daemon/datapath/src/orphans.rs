@@ -47,7 +47,7 @@ impl MapPath {
         let walk = self.walk.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let mut connections = walk.borrow_mut().connected()?;
         connections.retain(|live| {
-            deleted.contains(&live.origin.destination) && self.service_namespace(live) == ns
+            deleted.contains(&live.tuple.destination) && self.service_namespace(live) == ns
         });
         destroy(&connections)?;
         tracing::debug!(

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use sockvs_ebpf_common::{
-    Destination as DestinationRecord, Selection, Service as ServiceRecord, Terms,
+    Destination as DestinationRecord, SchedParams, Selection, Service as ServiceRecord,
 };
 
 use super::{
@@ -106,7 +106,7 @@ impl DataPath for MapPath {
         }
         if let Some(record) = self.service(service.id()) {
             let stretch = stretch(&record.selection());
-            record.bring_into_force(Selection::default(), Terms::default());
+            record.bring_into_force(Selection::default(), SchedParams::default());
             record.set_free();
             self.slot_room
                 .give_back(stretch, self.service_room.owner(service.id().0));

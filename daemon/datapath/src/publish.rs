@@ -6,7 +6,7 @@
 //! was still reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Selection, TERMS_PERSISTENT, Terms};
+use sockvs_ebpf_common::{SCHED_PERSISTENT, SchedParams, Selection};
 
 use super::{
     live::{LiveDestination, LiveService},
@@ -41,7 +41,7 @@ impl MapPath {
         );
         record.set_config(records::service_config(service));
         // What an earlier use of the record left there is nobody's.
-        record.bring_into_force(Selection::default(), Terms::default());
+        record.bring_into_force(Selection::default(), SchedParams::default());
         self.follow(ns, service, Plan::new(records::settings(service), &[]))?;
         let record = self.service(id).ok_or(DataPathFull::NoSpace)?;
         record.set_live();
@@ -193,9 +193,9 @@ impl MapPath {
     }
 
     /// On what terms a service's connections get servers.
-    pub(super) fn terms(&self, ns: Namespace, service: &Service) -> Terms {
+    pub(super) fn terms(&self, ns: Namespace, service: &Service) -> SchedParams {
         let terms = records::terms(service, self.common.expire_quiescent(ns));
-        if terms.flags & TERMS_PERSISTENT != 0 {
+        if terms.flags & SCHED_PERSISTENT != 0 {
             self.held.expect_some();
         }
         terms

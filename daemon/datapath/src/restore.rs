@@ -10,7 +10,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use sockvs_ebpf_common::{Globals, Selection, Terms};
+use sockvs_ebpf_common::{Globals, SchedParams, Selection};
 
 use super::{
     Error, MapPath,
@@ -239,7 +239,7 @@ impl MapPath {
             self.free_destination(DestinationId(*server));
         }
         if let Some(record) = self.service(ServiceId(index)) {
-            record.bring_into_force(Selection::default(), Terms::default());
+            record.bring_into_force(Selection::default(), SchedParams::default());
             record.set_free();
         }
     }

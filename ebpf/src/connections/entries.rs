@@ -16,7 +16,7 @@ use aya_ebpf::{
 };
 use sockvs_ebpf_common::{
     CONNECTIONS as ENTRIES, CONNECTIONS_PER_GROUP, Connection, ConnectionGroup, MAX_OVERFLOW,
-    OverflowConnection, PLACES, UNCOUNTED, connection_index,
+    MAX_PROBES, OverflowConnection, UNCOUNTED, connection_index,
 };
 
 use super::{owner, word};
@@ -172,7 +172,7 @@ impl Elsewhere {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_lookup_displaced(cookie: u64) -> u32 {
-    for nth in 1..PLACES {
+    for nth in 1..MAX_PROBES {
         if let Some(entry) = place(cookie, nth)
             && owner(entry) == cookie
         {
@@ -185,7 +185,7 @@ extern "C" fn sockvs_lookup_displaced(cookie: u64) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_alloc_displaced(cookie: u64) -> u32 {
-    for nth in 1..PLACES {
+    for nth in 1..MAX_PROBES {
         if let Some(entry) = place(cookie, nth)
             && counter::replace(cookie_of(entry), 0, cookie)
         {

@@ -16,7 +16,8 @@ use core::{
 
 use aya_ebpf::{EbpfContext, helpers::bpf_get_socket_cookie, programs::SockAddrContext};
 use sockvs_ebpf_common::{
-    BEING_READ, COUNTED, COUNTED_INACTIVE, Connection, ENDED, OVER, Origin, UNCOUNTED,
+    CLOSED, COUNT_MASK, COUNTED_INACTIVE, ConnTuple, Connection, FREE_WHEN_READ, READ_LOCKED,
+    UNCOUNTED,
 };
 
 use crate::{
@@ -38,7 +39,7 @@ pub(crate) fn cookie(ctx: &impl EbpfContext) -> u64 {
 /// Remembers a connection of TCP that is about to be made. If there is no room for another one, the
 /// connection works, but is not counted, and `getpeername` tells the server.
 #[inline(always)]
-pub(crate) fn remember(ctx: &SockAddrContext, origin: &Origin) {
+pub(crate) fn remember(ctx: &SockAddrContext, origin: &ConnTuple) {
     let cookie = cookie(ctx);
     let entry = match of_socket(cookie) {
         // An earlier attempt that failed.
@@ -51,8 +52,8 @@ pub(crate) fn remember(ctx: &SockAddrContext, origin: &Origin) {
     }
 }
 
-/// As `alloc`, for a socket that has this entry still: its connection has ended just now, and what looks
-/// at the entry is about to free it.
+/// As `alloc`, for a socket that has this entry still: its connection has ended just now, and what
+/// looks at the entry is about to free it.
 #[inline(always)]
 fn alloc_after(entry: *mut Connection, cookie: u64) -> Option<*mut Connection> {
     if sockvs_await_freed(entry, cookie) == 0 {
@@ -61,12 +62,13 @@ fn alloc_after(entry: *mut Connection, cookie: u64) -> Option<*mut Connection> {
     entries::alloc(cookie)
 }
 
-/// How often it is looked whether an entry is free. To look at a connection takes a fraction of that.
+/// How often it is looked whether an entry is free. To look at a connection takes a fraction of
+/// that.
 const LOOKS: u32 = 4096;
 
-/// Waits until an entry is not this socket's any more; zero if that takes too long. What looks at it runs
-/// on another processor, and is not interrupted by other threads there. A function of its own for the
-/// verifier's sake.
+/// Waits until an entry is not this socket's any more; zero if that takes too long. What looks at
+/// it runs on another processor, and is not interrupted by other threads there. A function of its
+/// own for the verifier's sake.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_await_freed(entry: *mut Connection, cookie: u64) -> u32 {
@@ -83,7 +85,7 @@ extern "C" fn sockvs_await_freed(entry: *mut Connection, cookie: u64) -> u32 {
 
 /// As `remember`, for a socket of UDP: it is connected from now on, and counted.
 #[inline(always)]
-pub(crate) fn begin_datagrams(ctx: &SockAddrContext, origin: &Origin) {
+pub(crate) fn begin_datagrams(ctx: &SockAddrContext, origin: &ConnTuple) {
     let cookie = cookie(ctx);
     end_datagrams(cookie);
     let entry = match of_socket(cookie) {
@@ -94,7 +96,7 @@ pub(crate) fn begin_datagrams(ctx: &SockAddrContext, origin: &Origin) {
         return;
     };
     fill_in(ctx, entry, origin);
-    table::note_server(&origin.server_address);
+    table::note_server(&origin.daddr);
     if accounting::begin(origin_of(entry), false) {
         counter::add_half(word(entry), COUNTED_INACTIVE);
     }
@@ -107,31 +109,31 @@ pub(crate) fn end_datagrams(cookie: u64) {
         return;
     };
     let counted = counted(connection);
-    if counted & OVER != 0 {
+    if counted & FREE_WHEN_READ != 0 {
         // Somebody has been looking at it since, and will free it.
         return;
     }
-    if counted & COUNTED != UNCOUNTED {
+    if counted & COUNT_MASK != UNCOUNTED {
         accounting::end(origin(connection));
     }
-    if counter::add_half(word(connection), ENDED | OVER) & BEING_READ == 0 {
+    if counter::add_half(word(connection), CLOSED | FREE_WHEN_READ) & READ_LOCKED == 0 {
         free(cookie);
     }
 }
 
 /// `origin` is not counted yet.
 #[inline(always)]
-fn fill_in(ctx: &SockAddrContext, entry: *mut Connection, origin: &Origin) {
+fn fill_in(ctx: &SockAddrContext, entry: *mut Connection, origin: &ConnTuple) {
     // SAFETY: a part of an entry, which is this socket's.
-    words::copy(unsafe { addr_of_mut!((*entry).origin) }, origin);
+    words::copy(unsafe { addr_of_mut!((*entry).tuple) }, origin);
     // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.inpkts).write_volatile(0) };
+    unsafe { addr_of_mut!((*entry).claimed.inpkts).write_volatile(0) };
     // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.outpkts).write_volatile(0) };
+    unsafe { addr_of_mut!((*entry).claimed.outpkts).write_volatile(0) };
     // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.inbytes).write_volatile(0) };
+    unsafe { addr_of_mut!((*entry).claimed.inbytes).write_volatile(0) };
     // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.outbytes).write_volatile(0) };
+    unsafe { addr_of_mut!((*entry).claimed.outbytes).write_volatile(0) };
     // Last: an entry that says where its socket is can be told from one whose socket is gone.
     let socket = address::socket(ctx) as u64;
     // SAFETY: as above.
@@ -156,7 +158,7 @@ pub(crate) fn socket(entry: *mut Connection) -> *const u8 {
 #[inline(always)]
 pub(crate) fn remove_unestablished(cookie: u64) {
     if let Some(connection) = of_socket(cookie)
-        && counted(connection) & COUNTED == UNCOUNTED
+        && counted(connection) & COUNT_MASK == UNCOUNTED
     {
         free(cookie);
     }
@@ -164,24 +166,24 @@ pub(crate) fn remove_unestablished(cookie: u64) {
 
 /// Whereto it was made and where it goes.
 #[inline(always)]
-pub(crate) fn origin<'a>(connection: *mut Connection) -> &'a Origin {
+pub(crate) fn origin<'a>(connection: *mut Connection) -> &'a ConnTuple {
     // SAFETY: entries stay where they are, and this one is its socket's until that one's programs,
     // or who looks at it, free it.
-    unsafe { &(*connection).origin }
+    unsafe { &(*connection).tuple }
 }
 
 /// The same, to be changed.
 #[inline(always)]
-pub(crate) fn origin_of(connection: *mut Connection) -> *mut Origin {
+pub(crate) fn origin_of(connection: *mut Connection) -> *mut ConnTuple {
     // SAFETY: a part of an entry.
-    unsafe { addr_of_mut!((*connection).origin) }
+    unsafe { addr_of_mut!((*connection).tuple) }
 }
 
 /// The word that tells as what the connection is counted.
 #[inline(always)]
 pub(crate) fn word(connection: *mut Connection) -> *mut u32 {
     // SAFETY: a field of an entry.
-    unsafe { addr_of_mut!((*connection).origin.counted) }
+    unsafe { addr_of_mut!((*connection).tuple.counted) }
 }
 
 /// As what it is counted, and the flags beside it.
@@ -197,7 +199,7 @@ pub(crate) fn counted(connection: *mut Connection) -> u32 {
 #[inline(always)]
 pub(crate) fn asked_for(cookie: u64, peer: &Endpoint) -> Option<Endpoint> {
     let connection = of_socket(cookie)?;
-    if counted(connection) & OVER != 0 || !is_to(connection, peer) {
+    if counted(connection) & FREE_WHEN_READ != 0 || !is_to(connection, peer) {
         return None;
     }
     Some(origin::asked(origin(connection)))

@@ -20,19 +20,19 @@ use core::{
 
 use aya_ebpf::{btf_maps::Array, macros::btf_map, programs::RawTracePointContext};
 use sockvs_ebpf_common::{
-    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, Carried, Connection, ENDED,
-    FlowKey, IPPROTO_TCP, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED,
-    WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+    CLOSED, CONNECTIONS_PER_GROUP, COUNT_MASK, COUNTED_ACTIVE, ConnTuple, Connection,
+    FREE_WHEN_READ, FlowKey, IPPROTO_TCP, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, MAX_WALKERS,
+    READ_LOCKED, TcpCounters, UNCOUNTED, WALK_BATCH, WalkKeys, WalkResult,
 };
 
 use crate::{accounting, connections, counter, flows, persistence, settled, socket, words};
 
 /// Not pinned, as the other map: they are of the daemon that asks.
 #[btf_map]
-static WALK_KEYS: Array<WalkKeys, { WALKERS as usize }> = Array::new();
+static WALK_KEYS: Array<WalkKeys, { MAX_WALKERS as usize }> = Array::new();
 
 #[btf_map]
-static WALK_RESULT: Array<WalkResult, { WALKERS as usize }> = Array::new();
+static WALK_RESULT: Array<WalkResult, { MAX_WALKERS as usize }> = Array::new();
 
 /// How often it is tried to keep a connection whose state changes at that moment.
 const TRIES: u32 = 4;
@@ -60,7 +60,7 @@ pub(crate) extern "C" fn sockvs_walk_connections(ctx: *mut c_void) -> u32 {
 pub(crate) extern "C" fn sockvs_walk_overflow(ctx: *mut c_void) -> u32 {
     let (walker, keys) = arguments(ctx);
     let mut told = 0;
-    for nth in 0..WALK_AT_ONCE {
+    for nth in 0..WALK_BATCH {
         if nth >= keys {
             break;
         }
@@ -75,7 +75,7 @@ pub(crate) extern "C" fn sockvs_walk_overflow(ctx: *mut c_void) -> u32 {
 pub(crate) extern "C" fn sockvs_walk_flows(ctx: *mut c_void) -> u32 {
     let (walker, keys) = arguments(ctx);
     let mut told = 0;
-    for nth in 0..WALK_AT_ONCE {
+    for nth in 0..WALK_BATCH {
         if nth >= keys {
             break;
         }
@@ -93,7 +93,7 @@ fn arguments(ctx: *mut c_void) -> (u32, u32) {
 /// The `nth` key of a walker.
 #[inline(always)]
 fn key(walker: u32, nth: u32) -> Option<FlowKey> {
-    if nth >= WALK_AT_ONCE {
+    if nth >= WALK_BATCH {
         return None;
     }
     let keys = WALK_KEYS.get_ptr(walker)?;
@@ -108,7 +108,7 @@ fn key(walker: u32, nth: u32) -> Option<FlowKey> {
 /// Where the `nth` connection is to be told; all of it is zero.
 #[inline(always)]
 fn result(walker: u32, nth: u32) -> Option<&'static mut LiveConnection> {
-    if nth >= WALK_AT_ONCE {
+    if nth >= WALK_BATCH {
         return None;
     }
     let result = WALK_RESULT.get_ptr_mut(walker)?;
@@ -152,7 +152,7 @@ fn visit(walker: u32, told: u32, connection: *mut Connection, cookie: u64) -> u3
     let word = connections::word(connection);
     // SAFETY: a field of an entry, read whole.
     let counted = unsafe { word.read_volatile() };
-    if counted & COUNTED == UNCOUNTED {
+    if counted & COUNT_MASK == UNCOUNTED {
         remove_gone(connection, cookie, counted);
         return 0;
     }
@@ -165,7 +165,7 @@ fn visit(walker: u32, told: u32, connection: *mut Connection, cookie: u64) -> u3
     // It may have become another's before it was kept.
     let kept = connections::owner(connection);
     let open = kept == cookie && look(connection, cookie, live);
-    if counter::add_half(word, 0u32.wrapping_sub(BEING_READ)) & OVER != 0 {
+    if counter::add_half(word, 0u32.wrapping_sub(READ_LOCKED)) & FREE_WHEN_READ != 0 {
         connections::free(kept);
     }
     open.into()
@@ -191,10 +191,10 @@ fn keep(word: *mut u32) -> bool {
     for _ in 0..TRIES {
         // SAFETY: a field of an entry, read whole.
         let counted = unsafe { word.read_volatile() };
-        if counted & COUNTED == UNCOUNTED || counted & !COUNTED != 0 {
+        if counted & COUNT_MASK == UNCOUNTED || counted & !COUNT_MASK != 0 {
             return false;
         }
-        if counter::replace_half(word, counted, counted | BEING_READ) {
+        if counter::replace_half(word, counted, counted | READ_LOCKED) {
             return true;
         }
     }
@@ -205,28 +205,28 @@ fn keep(word: *mut u32) -> bool {
 #[inline(always)]
 fn look(connection: *mut Connection, cookie: u64, live: &mut LiveConnection) -> bool {
     // SAFETY: an entry that is kept.
-    copy_origin(live, unsafe { addr_of!((*connection).origin) });
-    live.origin.counted &= COUNTED;
+    copy_origin(live, unsafe { addr_of!((*connection).tuple) });
+    live.tuple.counted &= COUNT_MASK;
     live.kind = LIVE_CONNECTED;
     live.cookie = cookie;
     let sk = connections::socket(connection);
-    let old: Carried = settled::so_far(connection);
+    let old: TcpCounters = settled::so_far(connection);
     socket::describe(sk, live);
     if live.protocol == u16::from(IPPROTO_TCP) {
-        socket::carried(sk, &mut live.carried);
+        socket::carried(sk, &mut live.counters);
     }
     // Only now: had it ended before, this would be of no socket, or of another one.
     let alive = socket::is_alive(sk, cookie);
-    if connections::counted(connection) & ENDED != 0 {
+    if connections::counted(connection) & CLOSED != 0 {
         return false;
     }
     if !alive {
-        end_gone(connection, live.origin.counted);
+        end_gone(connection, live.tuple.counted);
         return false;
     }
     // Nothing is known of what one of UDP carries, and that is what is settled of it, too.
-    let more = settled::go_on(connection, &old, &live.carried);
-    accounting::carried(&live.origin, &more);
+    let more = settled::go_on(connection, &old, &live.counters);
+    accounting::carried(&live.tuple, &more);
     true
 }
 
@@ -239,7 +239,7 @@ fn end_gone(connection: *mut Connection, counted: u32) {
         accounting::inactive(origin);
     }
     accounting::end(origin);
-    counter::add_half(connections::word(connection), ENDED | OVER);
+    counter::add_half(connections::word(connection), CLOSED | FREE_WHEN_READ);
 }
 
 #[unsafe(no_mangle)]
@@ -248,11 +248,11 @@ extern "C" fn sockvs_visit_flow(walker: u32, told: u32, nth: u32) -> u32 {
     let Some(key) = key(walker, nth) else {
         return 0;
     };
-    let (Some(flow), Some(live)) = (flows::at(key.cookie, key.place), result(walker, told)) else {
+    let (Some(flow), Some(live)) = (flows::at(key.cookie, key.index), result(walker, told)) else {
         return 0;
     };
     // SAFETY: a part of an entry.
-    copy_origin(live, unsafe { addr_of!((*flow).origin) });
+    copy_origin(live, unsafe { addr_of!((*flow).tuple) });
     live.kind = LIVE_FLOW;
     live.cookie = key.cookie;
     // SAFETY: a field of an entry.
@@ -266,15 +266,15 @@ extern "C" fn sockvs_visit_flow(walker: u32, told: u32, nth: u32) -> u32 {
     }
     // Only now: the socket may have ended meanwhile.
     let alive = socket::is_alive(sk, key.cookie);
-    let open = alive && live.origin.counted != UNCOUNTED;
-    if key.place == 0 && (!alive || flows::are_many()) {
+    let open = alive && live.tuple.counted != UNCOUNTED;
+    if key.index == 0 && (!alive || flows::are_many()) {
         flows::remove_idle(key.cookie, flow, persistence::now(), !alive);
     }
     open.into()
 }
 
 #[inline(always)]
-fn copy_origin(live: &mut LiveConnection, origin: *const Origin) {
+fn copy_origin(live: &mut LiveConnection, origin: *const ConnTuple) {
     // SAFETY: what a socket remembers: plain data.
-    words::copy(addr_of_mut!(live.origin), unsafe { &*origin });
+    words::copy(addr_of_mut!(live.tuple), unsafe { &*origin });
 }

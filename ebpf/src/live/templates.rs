@@ -9,7 +9,7 @@ use core::{
 
 use aya_ebpf::{btf_maps::Array, macros::btf_map, programs::RawTracePointContext};
 use sockvs_ebpf_common::{
-    Eviction, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult, WALK_AT_ONCE,
+    Eviction, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult, WALK_BATCH,
 };
 
 use crate::{counter, persistence, shares, table};
@@ -33,7 +33,7 @@ static TEMPLATE_RESULT: Array<TemplateResult, 1> = Array::new();
 pub(crate) extern "C" fn sockvs_walk_templates(ctx: *mut c_void) -> u32 {
     let keys = RawTracePointContext::new(ctx).arg::<u64>(0) as u32;
     let mut told = 0;
-    for nth in 0..WALK_AT_ONCE {
+    for nth in 0..WALK_BATCH {
         if nth >= keys {
             break;
         }
@@ -58,7 +58,7 @@ extern "C" fn sockvs_visit_template(told: u32, nth: u32) -> u32 {
     let service = table::service_at(template.service)
         .filter(|service| table::service_use(*service) == template.service_use)
         .filter(|service| table::is_live(*service));
-    let idle_since = |time: u64| template.controls == 0 && template.expires < time;
+    let idle_since = |time: u64| template.n_control == 0 && template.expires < time;
     let now = persistence::now();
     let Some(service) = service else {
         remove(&key);
@@ -73,7 +73,7 @@ extern "C" fn sockvs_visit_template(told: u32, nth: u32) -> u32 {
     live.expires = template.expires;
     live.destination = template.destination;
     live.service = template.service;
-    live.controls = template.controls;
+    live.n_control = template.n_control;
     1
 }
 
@@ -88,7 +88,7 @@ fn remove(key: &TemplateKey) -> bool {
 
 #[inline(always)]
 fn key(nth: u32) -> Option<TemplateKey> {
-    if nth >= WALK_AT_ONCE {
+    if nth >= WALK_BATCH {
         return None;
     }
     let keys = TEMPLATE_KEYS.get_ptr(0)?;
@@ -102,7 +102,7 @@ fn key(nth: u32) -> Option<TemplateKey> {
 
 #[inline(always)]
 fn result(nth: u32) -> Option<&'static mut LiveTemplate> {
-    if nth >= WALK_AT_ONCE {
+    if nth >= WALK_BATCH {
         return None;
     }
     let result = TEMPLATE_RESULT.get_ptr_mut(0)?;

@@ -6,7 +6,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::netlink::{
-    DATAGRAM_SIZES, RING_SIZE, SILENCE, TAKEN_MAY_ADMINISTER, Taken,
+    DATAGRAM_SIZES, HEARTBEAT_TIMEOUT, REQUEST_NET_ADMIN, RING_SIZE, RequestHeader,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ const EMSGSIZE: i32 = 90;
 /// The daemon does not keep up.
 const ENOBUFS: i32 = 105;
 
-type Ring = RingBuf<Taken, { RING_SIZE as usize }>;
+type Ring = RingBuf<RequestHeader, { RING_SIZE as usize }>;
 
 /// What those send who may administer the network.
 #[btf_map]
@@ -50,7 +50,7 @@ pub(crate) fn is_silent(now: u64) -> bool {
     };
     // SAFETY: the map's only value, a word that is written whole.
     let heartbeat = unsafe { heartbeat.read_volatile() };
-    now > heartbeat.saturating_add(SILENCE)
+    now > heartbeat.saturating_add(HEARTBEAT_TIMEOUT)
 }
 
 /// Brings the datagram to the daemon, and gives what the sender's call reports. Messages of a
@@ -60,7 +60,7 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
     let (tgid, tid) = sender::ids();
     let flags = sender::flags(sock, skb);
     let length = skb.len();
-    let taken = Taken {
+    let taken = RequestHeader {
         netns,
         port: skb.port(),
         tgid,
@@ -71,7 +71,7 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
         arrived,
     };
     let data = skb.data();
-    if flags & TAKEN_MAY_ADMINISTER == 0 {
+    if flags & REQUEST_NET_ADMIN == 0 {
         put_into(&OTHERS, &taken, data)
     } else {
         put_into(&REQUESTS, &taken, data)
@@ -80,7 +80,7 @@ pub(crate) fn take(sock: &Sock, skb: &Skb, netns: u64, arrived: u64) -> i32 {
 
 /// Puts the datagram into a ring buffer, in the smallest record that it fits into.
 #[inline(always)]
-fn put_into(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
+fn put_into(ring: &'static Ring, taken: &RequestHeader, data: *const u8) -> i32 {
     let length = taken.length as usize;
     if length < DATAGRAM_SIZES[0] {
         put::<{ DATAGRAM_SIZES[0] }>(ring, taken, data)
@@ -97,20 +97,20 @@ fn put_into(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
 
 /// Fills a record that has room for a datagram shorter than `SIZE` bytes, a power of two.
 #[inline(always)]
-fn put<const SIZE: usize>(ring: &'static Ring, taken: &Taken, data: *const u8) -> i32 {
-    let Some(mut record) = ring.reserve_bytes(size_of::<Taken>() + SIZE, 0) else {
+fn put<const SIZE: usize>(ring: &'static Ring, taken: &RequestHeader, data: *const u8) -> i32 {
+    let Some(mut record) = ring.reserve_bytes(size_of::<RequestHeader>() + SIZE, 0) else {
         return -ENOBUFS;
     };
     let header = record.as_mut_ptr();
     // SAFETY: the record is longer than its header, and aligned to eight bytes as the header is.
-    unsafe { header.cast::<Taken>().write(*taken) };
+    unsafe { header.cast::<RequestHeader>().write(*taken) };
     // The verifier of Linux 6.1 has forgotten by now how long the datagram is at most. So the
     // length is read anew, and cut to what it is anyway, right where it is used. SAFETY: it has
     // just been written.
-    let length = unsafe { (&raw const (*header.cast::<Taken>()).length).read_volatile() };
+    let length = unsafe { (&raw const (*header.cast::<RequestHeader>()).length).read_volatile() };
     let length = length & (SIZE as u32 - 1);
     // SAFETY: as above.
-    let contents = unsafe { header.add(size_of::<Taken>()) };
+    let contents = unsafe { header.add(size_of::<RequestHeader>()) };
     // SAFETY: the record has room for `length` bytes; the helper takes any address to read from.
     let failed = unsafe { bpf_probe_read_kernel(contents.cast(), length, data.cast()) };
     if failed != 0 {

@@ -1,7 +1,7 @@
 //! Who sends, and what that process may do.
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task};
-use sockvs_ebpf_common::netlink::{TAKEN_CAP_ACK, TAKEN_EXT_ACK, TAKEN_MAY_ADMINISTER};
+use sockvs_ebpf_common::netlink::{REQUEST_CAP_ACK, REQUEST_EXT_ACK, REQUEST_NET_ADMIN};
 
 use crate::kernel::{Skb, Sock, place, probe, setting};
 
@@ -21,19 +21,19 @@ pub(crate) fn is_daemon() -> bool {
     daemon != 0 && ids().0 == daemon
 }
 
-/// What the sender may do and wants to see (`TAKEN_*`).
+/// What the sender may do and wants to see (`REQUEST_*`).
 #[inline(always)]
 pub(crate) fn flags(sock: &Sock, skb: &Skb) -> u32 {
     let options = sock.netlink_flags();
     let mut flags = 0;
     if may_administer(sock, skb) {
-        flags |= TAKEN_MAY_ADMINISTER;
+        flags |= REQUEST_NET_ADMIN;
     }
     if options & setting!(layout.cap_ack) != 0 {
-        flags |= TAKEN_CAP_ACK;
+        flags |= REQUEST_CAP_ACK;
     }
     if options & setting!(layout.ext_ack) != 0 {
-        flags |= TAKEN_EXT_ACK;
+        flags |= REQUEST_EXT_ACK;
     }
     flags
 }

@@ -31,8 +31,8 @@ const GO_ON: c_long = 0;
 const STOP: c_long = 1;
 /// No server: no record has this index.
 pub(crate) const NOBODY: u32 = u32::MAX;
-/// Not an index, but word that the service was edited while a server was chosen. Taken for an index
-/// it is `NOBODY`.
+/// Not an index, but word that the service was edited while a server was chosen. RequestHeader for
+/// an index it is `NOBODY`.
 const EDITED: u64 = u64::MAX;
 
 /// Zero, but the verifier does not know it: a constant that is added to it is none.
