@@ -1,197 +1,145 @@
 //! Counting connections at their destination and their service.
 //!
-//! A connection is counted where its destination's record is, which stays that destination's until
-//! no connection is counted there. The service's record may be another's before that; nothing is
-//! counted at the service then.
+//! A connection is counted at its destination's record, which stays that destination's until no
+//! connection is counted there. The service's record may have become another's by then; nothing is
+//! counted at the service in that case.
 
-use core::ptr::{addr_of, addr_of_mut};
+use sockvs_ebpf_common::{ConnTuple, TcpCounters};
 
-use sockvs_ebpf_common::{Carried, Destination, Origin, Service, recovery_threshold};
+use crate::{atomic::Atomic64, maps, persistence, records::DestinationRef};
 
-use crate::{counter, persistence, table};
-
-/// A connection begins. False if it cannot be counted: its destination's record has become
-/// another's. Should persistence not know its client, that is noted in `origin`.
+/// Counts a connection that begins (`ip_vs_bind_dest`). False if its destination's record has
+/// become another's. If the client has no template, it is cleared in `tuple`.
 #[inline(always)]
-pub(crate) fn begin(origin: *mut Origin, active: bool) -> bool {
-    sockvs_begin(origin, active.into()) != 0
+pub(crate) fn bind(tuple: *mut ConnTuple, active: bool) -> bool {
+    sockvs_bind(tuple, active.into()) != 0
 }
 
-/// `begin`, as a function of its own for the verifier's sake; so `sockvs_end`.
+/// A global function, which the verifier checks once; so is `sockvs_unbind`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_begin(origin: *mut Origin, active: u32) -> u32 {
-    if origin.is_null() {
+extern "C" fn sockvs_bind(tuple: *mut ConnTuple, active: u32) -> u32 {
+    if tuple.is_null() {
         return 0;
     }
     // SAFETY: not null, so the caller's.
-    let counted = begin_one(unsafe { &mut *origin }, active != 0);
+    let counted = bind_tuple(unsafe { &mut *tuple }, active != 0);
     counted.into()
 }
 
 #[inline(always)]
-fn begin_one(origin: &mut Origin, active: bool) -> bool {
-    let Some(destination) = table::destination_of(origin) else {
+fn bind_tuple(tuple: &mut ConnTuple, active: bool) -> bool {
+    let Some(destination) = maps::destination_of(tuple) else {
         return false;
     };
-    // SAFETY: a field within the record.
-    counter::add(unsafe { addr_of_mut!((*destination).conns) }, 1);
+    destination.conns().add(1);
     if active {
-        // SAFETY: a field within the record.
-        counter::add(unsafe { addr_of_mut!((*destination).active) }, 1);
+        destination.active().add(1);
     }
-    // SAFETY: as above.
-    let total = counter::add(unsafe { addr_of_mut!((*destination).total) }, 1) + 1;
-    // SAFETY: as above; the word is read whole.
-    let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
+    let total = destination.total().add(1) + 1;
+    let upper = destination.upper_threshold();
     if upper != 0 && total >= u64::from(upper) {
-        set_overloaded(destination, 1);
+        destination.set_overloaded(1);
     }
-    if let Some(service) = table::service_of(origin) {
-        // SAFETY: as above.
-        counter::add(unsafe { addr_of_mut!((*service).conns) }, 1);
-        persistence::begin(origin, service);
+    if let Some(service) = maps::service_of(tuple) {
+        service.conns().add(1);
+        persistence::bind(tuple, service);
     }
     true
 }
 
-/// A datagram got a server that nothing will remember.
+/// Counts a datagram that is scheduled by itself (one-packet scheduling).
 #[inline(always)]
-pub(crate) fn pass(origin: &Origin) {
-    let Some(destination) = table::destination_of(origin) else {
+pub(crate) fn count_datagram(tuple: &ConnTuple) {
+    let Some(destination) = maps::destination_of(tuple) else {
         return;
     };
-    // SAFETY: a field within the record.
-    counter::add(unsafe { addr_of_mut!((*destination).conns) }, 1);
-    if let Some(service) = table::service_of(origin) {
-        // SAFETY: as above.
-        counter::add(unsafe { addr_of_mut!((*service).conns) }, 1);
+    destination.conns().add(1);
+    if let Some(service) = maps::service_of(tuple) {
+        service.conns().add(1);
     }
 }
 
-/// A connection that was active is so no longer.
+/// A connection that was active is inactive from now on.
 #[inline(always)]
-pub(crate) fn inactive(origin: &Origin) {
-    if let Some(destination) = table::destination_of(origin) {
-        // SAFETY: a field within the record.
-        counter::take_one(unsafe { addr_of_mut!((*destination).active) });
+pub(crate) fn deactivate(tuple: &ConnTuple) {
+    if let Some(destination) = maps::destination_of(tuple) {
+        destination.active().decrement();
     }
 }
 
-/// A connection that was counted as active, or not, is over; what it has carried is still to be
-/// added.
+/// A connection has ended that was counted as active, or not; the rest of its traffic is added.
 #[inline(always)]
-pub(crate) fn end_carried(origin: &Origin, active: bool, carried: &Carried) {
-    let Some(destination) = table::destination_of(origin) else {
+pub(crate) fn unbind_with_traffic(tuple: &ConnTuple, active: bool, rest: &TcpCounters) {
+    let Some(destination) = maps::destination_of(tuple) else {
         return;
     };
     if active {
-        // SAFETY: a field within the record.
-        counter::take_one(unsafe { addr_of_mut!((*destination).active) });
+        destination.active().decrement();
     }
-    add_to_destination(destination, carried);
-    take_one_of(destination);
-    if let Some(service) = table::service_of(origin) {
-        add_to_service(service, carried);
-        persistence::end(origin, service);
+    add(destination.traffic(), rest);
+    unbind_destination(destination);
+    if let Some(service) = maps::service_of(tuple) {
+        add(service.traffic(), rest);
+        persistence::unbind(tuple, service);
     }
 }
 
-/// A connection is over.
+/// A connection has ended.
 #[inline(always)]
-pub(crate) fn end(origin: &Origin) {
-    sockvs_end(origin);
+pub(crate) fn unbind(tuple: &ConnTuple) {
+    sockvs_unbind(tuple);
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_end(origin: *const Origin) -> u32 {
-    if !origin.is_null() {
+extern "C" fn sockvs_unbind(tuple: *const ConnTuple) -> u32 {
+    if !tuple.is_null() {
         // SAFETY: not null, so the caller's.
-        end_one(unsafe { &*origin });
+        unbind_tuple(unsafe { &*tuple });
     }
     0
 }
 
 #[inline(always)]
-fn end_one(origin: &Origin) {
-    let Some(destination) = table::destination_of(origin) else {
+fn unbind_tuple(tuple: &ConnTuple) {
+    let Some(destination) = maps::destination_of(tuple) else {
         return;
     };
-    take_one_of(destination);
-    if let Some(service) = table::service_of(origin) {
-        persistence::end(origin, service);
+    unbind_destination(destination);
+    if let Some(service) = maps::service_of(tuple) {
+        persistence::unbind(tuple, service);
     }
 }
 
 /// The destination has one connection less (`ip_vs_unbind_dest`).
 #[inline(always)]
-fn take_one_of(destination: *mut Destination) {
-    // SAFETY: a field within the record.
-    let before = counter::take_one(unsafe { addr_of_mut!((*destination).total) });
-    // SAFETY: as above; the word is read whole.
-    if unsafe { addr_of!((*destination).overloaded).read_volatile() } == 0 {
+fn unbind_destination(destination: DestinationRef) {
+    let before = destination.total().decrement();
+    if !destination.is_overloaded() {
         return;
     }
-    // SAFETY: as above.
-    let upper = unsafe { addr_of!((*destination).upper_threshold).read_volatile() };
-    // SAFETY: as above.
-    let lower = unsafe { addr_of!((*destination).lower_threshold).read_volatile() };
-    let recovery = u64::from(recovery_threshold(upper, lower));
+    let recovery = u64::from(destination.recovery_threshold());
     if before <= recovery || recovery == 0 {
-        set_overloaded(destination, 0);
+        destination.set_overloaded(0);
     }
 }
 
-/// Adds what a connection has carried, as far as that has not been added yet.
+/// Adds traffic of an open connection.
 #[inline(always)]
-pub(crate) fn carried(origin: &Origin, carried: &Carried) {
-    if let Some(destination) = table::destination_of(origin) {
-        add_to_destination(destination, carried);
+pub(crate) fn add_traffic(tuple: &ConnTuple, delta: &TcpCounters) {
+    if let Some(destination) = maps::destination_of(tuple) {
+        add(destination.traffic(), delta);
     }
-    if let Some(service) = table::service_of(origin) {
-        add_to_service(service, carried);
+    if let Some(service) = maps::service_of(tuple) {
+        add(service.traffic(), delta);
     }
 }
 
 #[inline(always)]
-fn add_to_destination(destination: *mut Destination, carried: &Carried) {
-    // SAFETY: fields within the record.
-    let words = unsafe {
-        [
-            addr_of_mut!((*destination).inpkts),
-            addr_of_mut!((*destination).outpkts),
-            addr_of_mut!((*destination).inbytes),
-            addr_of_mut!((*destination).outbytes),
-        ]
-    };
-    add_carried(words, carried);
-}
-
-#[inline(always)]
-fn add_to_service(service: *mut Service, carried: &Carried) {
-    // SAFETY: fields within the record.
-    let words = unsafe {
-        [
-            addr_of_mut!((*service).inpkts),
-            addr_of_mut!((*service).outpkts),
-            addr_of_mut!((*service).inbytes),
-            addr_of_mut!((*service).outbytes),
-        ]
-    };
-    add_carried(words, carried);
-}
-
-#[inline(always)]
-fn add_carried([inpkts, outpkts, inbytes, outbytes]: [*mut u64; 4], carried: &Carried) {
-    counter::add(inpkts, carried.inpkts);
-    counter::add(outpkts, carried.outpkts);
-    counter::add(inbytes, carried.inbytes);
-    counter::add(outbytes, carried.outbytes);
-}
-
-#[inline(always)]
-fn set_overloaded(destination: *mut Destination, overloaded: u8) {
-    // SAFETY: a field within a record; it is written whole.
-    unsafe { addr_of_mut!((*destination).overloaded).write_volatile(overloaded) };
+fn add([inpkts, outpkts, inbytes, outbytes]: [Atomic64; 4], delta: &TcpCounters) {
+    inpkts.add(delta.inpkts);
+    outpkts.add(delta.outpkts);
+    inbytes.add(delta.inbytes);
+    outbytes.add(delta.outbytes);
 }

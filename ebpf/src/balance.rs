@@ -1,121 +1,121 @@
-//! What becomes of a call to a service: on the service's terms it gets a server.
+//! Scheduling a call to a service: `persistence` knows the client's previous destination,
+//! `selection` chooses one; here the two are put together and the call's address is translated.
+//! Nothing is counted or stored here.
 
-use core::ptr::addr_of;
-
-use aya_ebpf::{helpers::bpf_set_retval, programs::SockAddrContext};
 use sockvs_ebpf_common::{
-    FTP_PORT, Origin, Service, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms, UNCOUNTED,
+    AF_INET, AF_INET6, ConnTuple, FTP_PORT, SCHED_FWMARK, SCHED_ONE_PACKET, SCHED_PERSISTENT,
+    UNCOUNTED,
 };
 
 use crate::{
-    REFUSE,
     address::{self, Endpoint},
-    persistence, selection,
+    maps, persistence,
+    records::ServiceRef,
+    selection::{self, NO_DESTINATION},
     services::Found,
-    table,
+    sock_addr::SockAddr,
+    verdict::{ECONNREFUSED, ENETUNREACH, Verdict},
 };
 
-/// No destination of the service can be used: as if nobody listened.
-const ECONNREFUSED: i32 = 111;
-/// There is no memory to remember the datagram's server.
-pub(crate) const ENOMEM: i32 = 12;
-/// The server has an address that this socket cannot reach.
-pub(crate) const ENETUNREACH: i32 = 101;
-
-/// What becomes of a call.
-pub(crate) enum Verdict {
-    /// It goes to a server of this family.
-    Server(u8),
-    /// It is not the service's business after all.
-    Pass,
-    /// It fails with this error.
-    Fail(i32),
+/// Which destinations a call can reach.
+pub(crate) enum Reach {
+    /// Those that its socket can. An IPv6 socket reaches an IPv4 server by its mapped address,
+    /// unless it is IPv6-only; the kernel then fails the call with `ENETUNREACH` by itself.
+    OfSocket,
+    /// Those of this family.
+    Family(u8),
 }
 
-/// What a socket is to remember that asked for this address, before it has a server.
+/// The tuple of a call to a service that has no destination yet.
 #[inline(always)]
-pub(crate) fn unserved(found: &Found, asked: &Endpoint) -> Origin {
-    Origin {
-        virtual_address: asked.address,
-        server_address: [0; 4],
-        virtual_port: asked.port,
-        server_port: 0,
+pub(crate) fn unscheduled(service: &Found, requested: &Endpoint) -> ConnTuple {
+    ConnTuple {
+        vaddr: requested.address,
+        daddr: [0; 4],
+        vport: requested.port,
+        dport: 0,
         destination: 0,
-        service: found.index,
+        service: service.index,
         counted: UNCOUNTED,
         client: [0; 4],
         destination_use: 0,
-        service_use: table::service_use(found.record),
+        service_use: service.record.use_number(),
     }
 }
 
-/// Gives the call a server, which is noted in `origin`, not IPv4-mapped.
+/// Gives the call a destination, and stores its address in `tuple` as the socket sees it.
 #[inline(always)]
-pub(crate) fn balance(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> Verdict {
-    let flags = flags(terms(found.record));
-    let (asked, own) = (origin.virtual_port, own_port(found.record));
-    let persistent = flags & TERMS_PERSISTENT != 0;
-    if !persistent && flags & TERMS_FWMARK == 0 && asked != own {
-        // Data of FTP, and all ports, are for persistent services only (`ip_vs_schedule`); other
-        // connections to an address with FTP are let through (`ip_vs_leave`).
-        return if own == FTP_PORT.to_be() {
+pub(crate) fn translate(
+    call: SockAddr,
+    service: &Found,
+    tuple: &mut ConnTuple,
+    reach: Reach,
+) -> Verdict {
+    let family = match schedule(call, service, tuple) {
+        Ok(family) => family,
+        Err(verdict) => return verdict,
+    };
+    match reach {
+        Reach::OfSocket => {
+            if call.is_inet6() {
+                if family == AF_INET {
+                    tuple.daddr = address::to_v4_mapped(tuple.daddr[0]);
+                }
+            } else if family == AF_INET6 {
+                return Verdict::Fail(ENETUNREACH);
+            }
+        }
+        Reach::Family(reached) => {
+            if family != reached {
+                return Verdict::Fail(ENETUNREACH);
+            }
+        }
+    }
+    Verdict::Translate(Endpoint {
+        address: tuple.daddr,
+        port: tuple.dport,
+    })
+}
+
+/// Chooses a destination, and stores it in `tuple`, not IPv4-mapped. Its family; or the verdict if
+/// there is none.
+#[inline(always)]
+fn schedule(call: SockAddr, service: &Found, tuple: &mut ConnTuple) -> Result<u8, Verdict> {
+    let flags = service.record.params().flags();
+    let (requested, own) = (tuple.vport, service.record.port());
+    let persistent = flags & SCHED_PERSISTENT != 0;
+    if !persistent && flags & SCHED_FWMARK == 0 && requested != own {
+        // FTP data and services for all ports work with persistence only (`ip_vs_schedule`); other
+        // connections to an address with an FTP service pass (`ip_vs_leave`).
+        return Err(if own == FTP_PORT.to_be() {
             Verdict::Pass
         } else {
             Verdict::Fail(ECONNREFUSED)
-        };
+        });
     }
-    let index = if persistent {
-        persistence::choose(ctx, found, origin)
-    } else {
-        selection::choose(found.record, &address::client(ctx))
-    };
-    let Some(choice) = selection::chosen(index) else {
-        return Verdict::Fail(ECONNREFUSED);
-    };
-    origin.destination = index;
-    origin.destination_use = choice.use_number;
-    origin.server_address = choice.server.address;
-    origin.server_port = choice.server.port;
-    if choice.server.port == 0 || (persistent && asked != own) {
-        origin.server_port = asked;
+    let mut index = NO_DESTINATION;
+    if persistent {
+        index = persistence::lookup(call, service, tuple);
     }
-    Verdict::Server(choice.family)
+    if index == NO_DESTINATION {
+        index = selection::choose(service.record, &call.client());
+    }
+    let Some(destination) = maps::destination_at(index) else {
+        return Err(Verdict::Fail(ECONNREFUSED));
+    };
+    let server = destination.endpoint();
+    tuple.destination = index;
+    tuple.destination_use = destination.use_number();
+    tuple.daddr = server.address;
+    tuple.dport = server.port;
+    if server.port == 0 || (persistent && requested != own) {
+        tuple.dport = requested;
+    }
+    Ok(destination.family())
 }
 
-/// Whether each datagram to the service gets a server of its own.
+/// Whether each datagram to the service is scheduled by itself.
 #[inline(always)]
-pub(crate) fn is_one_packet(service: *mut Service) -> bool {
-    flags(terms(service)) & TERMS_ONE_PACKET != 0
-}
-
-/// Lets the call fail.
-#[inline(always)]
-pub(crate) fn refuse(errno: i32) -> i32 {
-    // SAFETY: the helper takes any error number.
-    unsafe { bpf_set_retval(-errno) };
-    REFUSE
-}
-
-/// The terms in force.
-#[inline(always)]
-pub(crate) fn terms(service: *mut Service) -> *const Terms {
-    // SAFETY: chunks are never freed, and the word is read whole.
-    let generation = unsafe { addr_of!((*service).generation).read_volatile() };
-    // SAFETY: both are within the record.
-    let both = unsafe { addr_of!((*service).terms) }.cast::<Terms>();
-    // SAFETY: the index is zero or one.
-    unsafe { both.add((generation & 1) as usize) }
-}
-
-#[inline(always)]
-fn flags(terms: *const Terms) -> u32 {
-    // SAFETY: a field within the record, read whole.
-    unsafe { addr_of!((*terms).flags).read_volatile() }
-}
-
-/// The service's port, network order.
-#[inline(always)]
-fn own_port(service: *mut Service) -> u16 {
-    // SAFETY: a field within the record, read whole.
-    unsafe { addr_of!((*service).key.port).read_volatile() }
+pub(crate) fn is_one_packet(service: ServiceRef) -> bool {
+    service.params().flags() & SCHED_ONE_PACKET != 0
 }

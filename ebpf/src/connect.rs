@@ -1,103 +1,65 @@
-//! `connect(2)`: a connection to a virtual address goes to a server instead, whether it is one of
-//! TCP or of UDP. An address that is no service is left as it is.
+//! `connect(2)`: a connection to a service goes to one of its destinations, whether it is one of
+//! TCP or of UDP. An address that is no service's stays as it is.
 
-use aya_ebpf::programs::SockAddrContext;
-use sockvs_ebpf_common::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
+use sockvs_ebpf_common::{AF_INET, IPPROTO_TCP, IPPROTO_UDP};
 
 use crate::{
-    PROCEED,
-    address::{self, Endpoint},
-    balance::{self, ENETUNREACH, Verdict},
+    address::Endpoint,
+    balance::{self, Reach},
     connections, services,
+    sock_addr::SockAddr,
+    socket,
+    verdict::Verdict,
 };
 
 /// `connect(2)` of an IPv4 socket.
 #[inline(always)]
-pub(crate) fn connect4(ctx: &SockAddrContext) -> i32 {
-    let asked = address::read4(ctx);
-    match server(ctx, AF_INET, &asked, &asked) {
-        Connect::To(server) => address::write4(ctx, &server),
-        Connect::AsIs => {}
-        Connect::Not(errno) => return balance::refuse(errno),
-    }
-    PROCEED
+pub(crate) fn connect4(call: SockAddr) -> i32 {
+    let requested = call.endpoint4();
+    connect(call, AF_INET, &requested, &requested).report4(call)
 }
 
 /// `connect(2)` of an IPv6 socket, to an IPv6 or an IPv4-mapped address.
 #[inline(always)]
-pub(crate) fn connect6(ctx: &SockAddrContext) -> i32 {
-    let asked = address::read6(ctx);
-    // One search for both families: the verifier, too, then goes through it once.
-    let (family, searched) = services::as_searched(&asked);
-    match server(ctx, family, &asked, &searched) {
-        Connect::To(server) => address::write6(ctx, &server),
-        Connect::AsIs => {}
-        Connect::Not(errno) => return balance::refuse(errno),
-    }
-    PROCEED
+pub(crate) fn connect6(call: SockAddr) -> i32 {
+    let requested = call.endpoint6();
+    // One look-up for both families: the verifier, too, then goes through it once.
+    let (family, unmapped) = requested.unmapped();
+    connect(call, family, &requested, &unmapped).report6(call)
 }
 
-/// What becomes of a connection.
-enum Connect {
-    /// It goes to a server.
-    To(Endpoint),
-    /// It goes where it was meant to go.
-    AsIs,
-    /// It fails with this error.
-    Not(i32),
-}
-
-/// `asked` is what the socket asked for, `searched` the same without IPv4 mapping.
+/// `requested` is the call's address, `unmapped` the same without IPv4 mapping.
 #[inline(always)]
-fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint, searched: &Endpoint) -> Connect {
+fn connect(call: SockAddr, family: u8, requested: &Endpoint, unmapped: &Endpoint) -> Verdict {
     const TCP: u32 = IPPROTO_TCP as u32;
     const UDP: u32 = IPPROTO_UDP as u32;
-    let protocol = match address::protocol(ctx) {
+    let protocol = match call.protocol() {
         TCP => IPPROTO_TCP,
         UDP => IPPROTO_UDP,
-        _ => return Connect::AsIs,
+        _ => return Verdict::Pass,
     };
     let is_udp = protocol == IPPROTO_UDP;
-    let Some(found) = services::find(ctx, family, protocol, searched) else {
-        leave(ctx, is_udp);
-        return Connect::AsIs;
+    let Some(service) = services::lookup(call, family, protocol, unmapped) else {
+        bypass(call, is_udp);
+        return Verdict::Pass;
     };
-    let mut origin = balance::unserved(&found, asked);
-    let server = match balance::balance(ctx, &found, &mut origin) {
-        Verdict::Server(family) => family,
-        Verdict::Pass => {
-            leave(ctx, is_udp);
-            return Connect::AsIs;
-        }
-        Verdict::Fail(errno) => return Connect::Not(errno),
-    };
-    if address::is_inet6(ctx) {
-        if server == AF_INET {
-            // An IPv6 socket reaches an IPv4 server by its mapped address, unless it is IPv6-only;
-            // the kernel then answers ENETUNREACH by itself.
-            origin.server_address = address::to_v4_mapped(origin.server_address[0]);
-        }
-    } else if server == AF_INET6 {
-        return Connect::Not(ENETUNREACH);
+    let mut tuple = balance::unscheduled(&service, requested);
+    let verdict = balance::translate(call, &service, &mut tuple, Reach::OfSocket);
+    match verdict {
+        // UDP has no event for the start of a connection, only for its end.
+        Verdict::Translate(_) if is_udp => connections::udp_connected(call, &tuple),
+        Verdict::Translate(_) => connections::insert_tcp(call, &tuple),
+        Verdict::Pass => bypass(call, is_udp),
+        Verdict::Fail(_) => {}
     }
-    let server = Endpoint {
-        address: origin.server_address,
-        port: origin.server_port,
-    };
-    if is_udp {
-        // There will be no word of its beginning, but of its end.
-        connections::begin_datagrams(ctx, &origin);
-    } else {
-        connections::remember(ctx, &origin);
-    }
-    Connect::To(server)
+    verdict
 }
 
-/// The socket goes past services. What may be known of an earlier attempt of TCP is found out when
-/// the connection begins: most sockets make no other.
+/// The socket connects to no service. An entry of an earlier TCP attempt is found when the
+/// connection begins: most sockets make only one attempt.
 #[inline(always)]
-fn leave(ctx: &SockAddrContext, is_udp: bool) {
+fn bypass(call: SockAddr, is_udp: bool) {
     if is_udp {
-        connections::end_datagrams(connections::cookie(ctx));
+        connections::udp_disconnected(socket::cookie(&call));
     }
 }

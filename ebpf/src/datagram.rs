@@ -1,180 +1,148 @@
 //! Datagrams of sockets that are not connected: `sendmsg(2)` to a virtual address goes to a server,
-//! `recvmsg(2)` of the server's answer names the virtual address.
+//! and `recvmsg(2)` reports the virtual address as the source of the server's answer.
 //!
-//! A socket keeps its server for as long as it sends something now and then, and the server is in
-//! the table; with one-packet scheduling each datagram gets a server of its own.
+//! A socket keeps its destination as long as it sends something from time to time and the
+//! destination is in the table; with one-packet scheduling each datagram is scheduled by itself.
 
-use core::ptr::addr_of;
-
-use aya_ebpf::programs::SockAddrContext;
-use sockvs_ebpf_common::{AF_INET, AF_INET6, COUNTED_INACTIVE, Flow, IPPROTO_UDP, UNCOUNTED};
+use sockvs_ebpf_common::{AF_INET, AF_INET6, COUNTED_INACTIVE, IPPROTO_UDP, UNCOUNTED};
 
 use crate::{
-    PROCEED, accounting,
+    accounting,
     address::{self, Endpoint},
-    balance::{self, ENETUNREACH, Verdict},
-    connections,
-    flows::{self, Socket},
-    origin, persistence,
+    balance::{self, Reach},
+    clock, connections, flows, maps,
+    records::FlowRef,
     services::{self, Found},
-    table,
+    sock_addr::SockAddr,
+    socket::{self, Socket},
+    verdict::{ENOBUFS, ENOMEM, PROCEED, Verdict},
 };
 
 /// `sendmsg(2)` to an IPv4 address, from a socket of either family.
 #[inline(always)]
-pub(crate) fn sendmsg4(ctx: &SockAddrContext) -> i32 {
-    let asked = address::read4(ctx);
-    match server(ctx, AF_INET, &asked) {
-        Sent::To(server) => address::write4(ctx, &server),
-        Sent::AsIs => {}
-        Sent::Not(errno) => return balance::refuse(errno),
-    }
-    PROCEED
+pub(crate) fn sendmsg4(call: SockAddr) -> i32 {
+    let requested = call.endpoint4();
+    sendmsg(call, AF_INET, &requested).report4(call)
 }
 
 /// `sendmsg(2)` to an IPv6 address. (To an IPv4-mapped one it is `sendmsg4`.)
 #[inline(always)]
-pub(crate) fn sendmsg6(ctx: &SockAddrContext) -> i32 {
-    let asked = address::read6(ctx);
-    match server(ctx, AF_INET6, &asked) {
-        Sent::To(server) => address::write6(ctx, &server),
-        Sent::AsIs => {}
-        Sent::Not(errno) => return balance::refuse(errno),
-    }
-    PROCEED
-}
-
-/// The socket's flows are being removed at this moment.
-const ENOBUFS: i32 = 105;
-
-/// What becomes of a datagram.
-enum Sent {
-    /// It goes to a server.
-    To(Endpoint),
-    /// It goes where it was sent to.
-    AsIs,
-    /// It is not sent.
-    Not(i32),
+pub(crate) fn sendmsg6(call: SockAddr) -> i32 {
+    let requested = call.endpoint6();
+    sendmsg(call, AF_INET6, &requested).report6(call)
 }
 
 #[inline(always)]
-fn server(ctx: &SockAddrContext, family: u8, asked: &Endpoint) -> Sent {
-    if address::protocol(ctx) != u32::from(IPPROTO_UDP) {
-        return Sent::AsIs;
+fn sendmsg(call: SockAddr, family: u8, requested: &Endpoint) -> Verdict {
+    if call.protocol() != u32::from(IPPROTO_UDP) {
+        return Verdict::Pass;
     }
-    let Some(found) = services::find(ctx, family, IPPROTO_UDP, asked) else {
-        return Sent::AsIs;
+    let Some(service) = services::lookup(call, family, IPPROTO_UDP, requested) else {
+        return Verdict::Pass;
     };
-    let cookie = connections::cookie(ctx);
-    if !address::is_connected(ctx) {
-        // It may have been, and the kernel does not tell when that ends (`AF_UNSPEC`).
-        connections::end_datagrams(cookie);
+    let cookie = socket::cookie(&call);
+    if !call.is_connected() {
+        // It may have been, and no program sees a disconnection (`AF_UNSPEC`).
+        connections::udp_disconnected(cookie);
     }
-    let one_packet = balance::is_one_packet(found.record);
-    let now = persistence::now();
+    let one_packet = balance::is_one_packet(service.record);
+    let now = clock::now();
     let first = flows::at(cookie, 0);
-    if first.is_some_and(|first| !flows::keep(first, now)) {
-        return Sent::Not(ENOBUFS);
+    if first.is_some_and(|first| !flows::mark_used(first, now)) {
+        return Verdict::Fail(ENOBUFS);
     }
-    let known = first.and_then(|first| flows::to(first, cookie, asked));
+    let known = first.and_then(|first| flows::lookup_virtual(first, cookie, requested));
     if !one_packet
         && let Some(flow) = known
-        && let Some(server) = going_on(flow, &found, now)
+        && let Some(server) = current_server(flow, &service, now)
     {
-        flows::touch(flow, now);
-        return Sent::To(server);
+        flow.touch(now);
+        return Verdict::Translate(server);
     }
-    let mut origin = balance::unserved(&found, asked);
-    match balance::balance(ctx, &found, &mut origin) {
-        Verdict::Server(its) if its == family => {}
-        // The kernel sends a datagram of an IPv6 socket to IPv6 addresses only, once it has begun.
-        Verdict::Server(_) => return Sent::Not(ENETUNREACH),
-        Verdict::Pass => return Sent::AsIs,
-        Verdict::Fail(errno) => return Sent::Not(errno),
-    }
-    let server = Endpoint {
-        address: origin.server_address,
-        port: origin.server_port,
+    let mut tuple = balance::unscheduled(&service, requested);
+    // A datagram of an IPv6 socket to an IPv6 address cannot be redirected to an IPv4 address.
+    let verdict = balance::translate(call, &service, &mut tuple, Reach::Family(family));
+    let Verdict::Translate(server) = verdict else {
+        return verdict;
     };
     let known = if one_packet {
-        accounting::pass(&origin);
-        flows::from(cookie, &server).filter(|flow| origin::asked(flows::origin_of(*flow)).is(asked))
+        accounting::count_datagram(&tuple);
+        flows::lookup_server(cookie, &server)
+            .filter(|flow| flow.tuple().virtual_endpoint().equals(requested))
     } else {
-        if accounting::begin(&raw mut origin, false) {
-            origin.counted = COUNTED_INACTIVE;
+        if accounting::bind(&raw mut tuple, false) {
+            tuple.counted = COUNTED_INACTIVE;
         }
         known
     };
-    table::note_server(&server.address);
+    maps::add_server(&server.address);
     let socket = Socket {
         cookie,
-        address: address::socket(ctx) as u64,
+        address: call.sock_address(),
     };
-    if flows::begin(socket, first, known, &origin, now) {
-        return Sent::To(server);
+    if flows::start(socket, first, known, &tuple, now) {
+        return Verdict::Translate(server);
     }
-    if origin.counted != UNCOUNTED {
-        accounting::end(&origin);
+    if tuple.counted != UNCOUNTED {
+        accounting::unbind(&tuple);
     }
-    Sent::Not(balance::ENOMEM)
+    Verdict::Fail(ENOMEM)
 }
 
-/// The flow's server, if the next datagram still goes there.
+/// The flow's server, if the next datagram goes there, too.
 #[inline(always)]
-fn going_on(flow: *mut Flow, found: &Found, now: u64) -> Option<Endpoint> {
-    // SAFETY: plain data within an entry.
-    let last = unsafe { addr_of!((*flow).last).read_volatile() };
-    // SAFETY: plain data within an entry, which is the socket's.
-    let origin = unsafe { &*flows::origin_of(flow) };
-    if origin.counted == UNCOUNTED
-        || origin.service != found.index
-        || origin.service_use != table::service_use(found.record)
-        || now - last > flows::timeout(found.record)
+fn current_server(flow: FlowRef, service: &Found, now: u64) -> Option<Endpoint> {
+    let last = flow.last();
+    let tuple = flow.tuple().as_ref();
+    if tuple.counted == UNCOUNTED
+        || tuple.service != service.index
+        || tuple.service_use != service.record.use_number()
+        || now - last > service.record.udp_timeout()
     {
         return None;
     }
-    if !persistence::is_available(table::destination_of(origin)?) {
+    if !maps::destination_of(tuple)?.is_available() {
         return None;
     }
-    Some(origin::server(origin))
+    Some(flow.tuple().server())
 }
 
 /// `recvmsg(2)` of an IPv4 socket.
 #[inline(always)]
-pub(crate) fn recvmsg4(ctx: &SockAddrContext) -> i32 {
-    let from = address::read4(ctx);
-    if table::may_be_server(&from.address)
-        && let Some(asked) = asked_for(ctx, &from, &from)
+pub(crate) fn recvmsg4(call: SockAddr) -> i32 {
+    let source = call.endpoint4();
+    if maps::may_be_server(&source.address)
+        && let Some(virtual_endpoint) = virtual_source(call, &source, &source)
     {
-        address::write4(ctx, &asked);
+        call.set_endpoint4(&virtual_endpoint);
     }
     PROCEED
 }
 
 /// `recvmsg(2)` of an IPv6 socket, from an IPv6 or an IPv4-mapped address.
 #[inline(always)]
-pub(crate) fn recvmsg6(ctx: &SockAddrContext) -> i32 {
-    let from = address::read6(ctx);
-    let (family, searched) = services::as_searched(&from);
-    if table::may_be_server(&searched.address)
-        && let Some(mut asked) = asked_for(ctx, &from, &searched)
+pub(crate) fn recvmsg6(call: SockAddr) -> i32 {
+    let source = call.endpoint6();
+    let (family, unmapped) = source.unmapped();
+    if maps::may_be_server(&unmapped.address)
+        && let Some(mut virtual_endpoint) = virtual_source(call, &source, &unmapped)
     {
-        if family == AF_INET && !address::is_v4_mapped(&asked.address) {
-            asked.address = address::to_v4_mapped(asked.address[0]);
+        if family == AF_INET && !address::is_v4_mapped(&virtual_endpoint.address) {
+            virtual_endpoint.address = address::to_v4_mapped(virtual_endpoint.address[0]);
         }
-        address::write6(ctx, &asked);
+        call.set_endpoint6(&virtual_endpoint);
     }
     PROCEED
 }
 
-/// The virtual address that datagrams went to which this server may be answering: `server` as the
-/// socket sees it, `searched` the same without IPv4 mapping.
+/// The virtual address of the datagrams that this server may be answering: `source` as the socket
+/// sees it, `unmapped` the same without IPv4 mapping.
 #[inline(always)]
-fn asked_for(ctx: &SockAddrContext, server: &Endpoint, searched: &Endpoint) -> Option<Endpoint> {
-    let cookie = connections::cookie(ctx);
-    if let Some(asked) = connections::asked_for(cookie, server) {
-        return Some(asked);
+fn virtual_source(call: SockAddr, source: &Endpoint, unmapped: &Endpoint) -> Option<Endpoint> {
+    let cookie = socket::cookie(&call);
+    if let Some(virtual_endpoint) = connections::virtual_endpoint(cookie, source) {
+        return Some(virtual_endpoint);
     }
-    let flow = flows::from(cookie, searched)?;
-    Some(origin::asked(flows::origin_of(flow)))
+    let flow = flows::lookup_server(cookie, unmapped)?;
+    Some(flow.tuple().virtual_endpoint())
 }

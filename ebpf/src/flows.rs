@@ -1,14 +1,12 @@
-//! What is known of the datagrams that sockets sent to services without being connected: an entry
-//! for each flow, by the socket's cookie and a place among the socket's flows. The places that are
-//! taken are the first ones.
+//! Flows: the datagrams between a socket that is not connected and a destination. The key of an
+//! entry is the socket's cookie and an index among the socket's flows; the first indexes are the
+//! ones in use.
 //!
 //! All calls of one socket that get here run under its lock. `live` removes the flows of a socket
-//! that has not used them for long, or that is gone. So that this is never in the way of a
-//! datagram, the socket's first flow says when the socket last sent one (`used`), and that its
-//! flows are being removed (`removing`): of the two that come together, at least one sees the
-//! other, and then does nothing.
-
-use core::ptr::{addr_of, addr_of_mut};
+//! that has not used them for long, or that is gone. So that this never delays a datagram, the
+//! socket's first flow holds when the socket last sent one (`used`), and that its flows are being
+//! removed (`removing`): of a sender and a walker that come together, at least one sees the other's
+//! word, and gives up.
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
@@ -16,10 +14,18 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    FLOWS as MOST, Flow, FlowKey, MAX_FLOWS, Origin, REMOVING, Service, UNCOUNTED,
+    ConnTuple, FLOWS as MAX_PER_SOCKET, Flow, FlowKey, MAX_FLOWS, REMOVING, UNCOUNTED,
 };
 
-use crate::{accounting, address::Endpoint, counter, origin, shares, table, words};
+use crate::{
+    accounting,
+    address::Endpoint,
+    clock::GRACE,
+    config, maps,
+    records::FlowRef,
+    shares::{self, Resource},
+    socket::Socket,
+};
 
 #[btf_map]
 static FLOWS: HashMap<FlowKey, Flow, { MAX_FLOWS as usize }, { BPF_F_NO_PREALLOC as usize }> =
@@ -33,327 +39,271 @@ static FLOWS_LIMIT: u32 = MAX_FLOWS;
 // SAFETY: made of integers only.
 static EMPTY: Flow = unsafe { core::mem::zeroed() };
 
-/// How long after its time a flow is left alone.
-const GRACE: u64 = 2_000_000_000;
+/// The index of no flow. Indexes have the size of a register, because Linux 6.1 would lose the
+/// bounds of a smaller number that a function returns.
+const NO_FLOW: u64 = MAX_PER_SOCKET as u64;
 
-/// A socket.
-#[derive(Clone, Copy)]
-pub(crate) struct Socket {
-    /// Its cookie.
-    pub(crate) cookie: u64,
-    /// Where the kernel has it.
-    pub(crate) address: u64,
+/// The flow with this index among those of the socket with this cookie.
+#[inline(always)]
+pub(crate) fn at(cookie: u64, index: u64) -> Option<FlowRef> {
+    let entry = FLOWS.get_ptr_mut(&FlowKey { cookie, index })?;
+    // SAFETY: this is a look-up.
+    Some(unsafe { FlowRef::new(entry) })
 }
 
-/// No place among the flows. Places have the size of a register, because Linux 6.1 would forget the
-/// bounds of a smaller number that comes from a function.
-const NOWHERE: u64 = MOST as u64;
-
-/// The flow at a place among those of the socket with this cookie.
+/// Marks the flows of the socket that has this first flow as in use: it is about to send a datagram
+/// to a service. False if they are being removed at this moment.
 #[inline(always)]
-pub(crate) fn at(cookie: u64, place: u64) -> Option<*mut Flow> {
-    FLOWS.get_ptr_mut(&FlowKey { cookie, place })
+pub(crate) fn mark_used(first: FlowRef, now: u64) -> bool {
+    first.used().swap(now);
+    // After that, as explained above.
+    first.removing().load() == 0
 }
 
-/// The socket that has this flow as its first is about to send a datagram to a service: its flows
-/// are in use from now on. False if they are being removed at this moment.
+/// The flow to a virtual address, the one that was used last, of the socket that has this first
+/// flow.
 #[inline(always)]
-pub(crate) fn keep(first: *mut Flow, now: u64) -> bool {
-    // SAFETY: a field of an entry.
-    counter::exchange(unsafe { addr_of_mut!((*first).used) }, now);
-    // Only now, as told above.
-    // SAFETY: as above; the word is read whole.
-    unsafe { addr_of!((*first).removing).read_volatile() == 0 }
-}
-
-/// The flow to a virtual address, the one that was used last, of the socket that has this one as
-/// its first.
-#[inline(always)]
-pub(crate) fn to(first: *mut Flow, cookie: u64, asked: &Endpoint) -> Option<*mut Flow> {
-    // Most sockets have one.
-    if begun(first) == 1 {
-        return origin::asked(origin_of(first)).is(asked).then_some(first);
+pub(crate) fn lookup_virtual(first: FlowRef, cookie: u64, requested: &Endpoint) -> Option<FlowRef> {
+    // Most sockets have one flow.
+    if first.started() == 1 {
+        return first
+            .tuple()
+            .virtual_endpoint()
+            .equals(requested)
+            .then_some(first);
     }
-    at(cookie, find(cookie, asked, 1))
+    at(cookie, lookup(cookie, requested, 1))
 }
 
 /// The flow that a datagram from this server belongs to, the one that was used last.
 #[inline(always)]
-pub(crate) fn from(cookie: u64, server: &Endpoint) -> Option<*mut Flow> {
+pub(crate) fn lookup_server(cookie: u64, server: &Endpoint) -> Option<FlowRef> {
     let first = at(cookie, 0)?;
-    if begun(first) == 1 {
-        return origin::server(origin_of(first)).is(server).then_some(first);
+    if first.started() == 1 {
+        return first.tuple().server().equals(server).then_some(first);
     }
-    at(cookie, find(cookie, server, 0))
+    at(cookie, lookup(cookie, server, 0))
 }
 
 #[inline(always)]
-fn find(cookie: u64, end: &Endpoint, virtually: u32) -> u64 {
-    let [a, b, c, d] = end.address;
-    sockvs_find_flow(
+fn lookup(cookie: u64, endpoint: &Endpoint, is_virtual: u32) -> u64 {
+    let [a, b, c, d] = endpoint.address;
+    sockvs_lookup_flow(
         cookie,
         u64::from(a) << 32 | u64::from(b),
         u64::from(c) << 32 | u64::from(d),
-        end.port.into(),
-        virtually,
+        endpoint.port.into(),
+        is_virtual,
     )
 }
 
-/// Finds a flow by its virtual address or its server's: its place, or `NOWHERE`.
+/// Looks up a flow by its virtual address or its server's: its index, or `NO_FLOW`.
 ///
-/// A function of its own, so that the verifier goes through the loop once.
+/// A global function: the verifier goes through the loop once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_find_flow(
+extern "C" fn sockvs_lookup_flow(
     cookie: u64,
     upper: u64,
     lower: u64,
     port: u32,
-    virtually: u32,
+    is_virtual: u32,
 ) -> u64 {
-    let mut found = NOWHERE;
+    let mut found = NO_FLOW;
     let mut latest = 0;
-    for place in 0..NOWHERE {
-        let Some(flow) = at(cookie, place) else {
+    for index in 0..NO_FLOW {
+        let Some(flow) = at(cookie, index) else {
             break;
         };
-        // SAFETY: a field of an entry.
-        let last = unsafe { addr_of!((*flow).last).read_volatile() };
+        let last = flow.last();
         if last <= latest {
             continue;
         }
-        let end = if virtually != 0 {
-            origin::asked(origin_of(flow))
+        let endpoint = if is_virtual != 0 {
+            flow.tuple().virtual_endpoint()
         } else {
-            origin::server(origin_of(flow))
+            flow.tuple().server()
         };
-        let [a, b, c, d] = end.address;
-        if u32::from(end.port) == port
+        let [a, b, c, d] = endpoint.address;
+        if u32::from(endpoint.port) == port
             && (u64::from(a) << 32 | u64::from(b)) == upper
             && (u64::from(c) << 32 | u64::from(d)) == lower
         {
-            found = place;
+            found = index;
             latest = last;
         }
     }
     found
 }
 
-/// A flow begins, in the place of this one, or in one of its own: the oldest one's, if there are
-/// too many. What was there ends. `first` is the socket's first flow. False if there is no memory
-/// for it.
+/// Starts a flow: in the entry of the `known` one, which ends, or in a new entry; if the socket has
+/// too many, in that of its oldest, which ends. `first` is the socket's first flow. False if there
+/// is no memory for it.
 #[inline(always)]
-pub(crate) fn begin(
+pub(crate) fn start(
     socket: Socket,
-    first: Option<*mut Flow>,
-    known: Option<*mut Flow>,
-    origin: &Origin,
+    first: Option<FlowRef>,
+    known: Option<FlowRef>,
+    tuple: &ConnTuple,
     now: u64,
 ) -> bool {
     if let Some(flow) = known {
-        begin_at(flow, origin, now);
+        unbind(flow);
+        init_entry(flow, tuple, now);
         return true;
     }
-    let first = first.unwrap_or(core::ptr::null_mut());
-    sockvs_begin_flow(socket, first, origin, now)
+    let first = first.map_or(core::ptr::null_mut(), FlowRef::as_ptr);
+    sockvs_start_flow(socket, first, tuple, now)
 }
 
-/// A function of its own, because its callers have much on the stack. (Not one that the verifier
-/// goes through by itself: it would not be given where a socket is.)
+/// Not inlined, because its callers use much stack. (Not global either: the verifier would not know
+/// that the socket's address may be passed.)
 #[inline(never)]
-fn sockvs_begin_flow(
+fn sockvs_start_flow(
     Socket { cookie, address }: Socket,
     first: *mut Flow,
-    origin: &Origin,
+    tuple: &ConnTuple,
     now: u64,
 ) -> bool {
-    // No more than five arguments can be passed, and an `Option` of it would be two.
-    let before = if first.is_null() { 0 } else { begun(first) };
-    let place = before & (NOWHERE - 1);
-    let flow = if before < NOWHERE {
-        let user = sockvs_alloc_flow(cookie, place);
-        let Some(flow) = at(cookie, place).filter(|_| user != NO_USER) else {
+    // At most five registers can be passed, and an `Option` would take two.
+    // SAFETY: the caller passes null or what `as_ptr` returned.
+    let first = unsafe { FlowRef::from_argument(first) };
+    let started = first.map_or(0, FlowRef::started);
+    let index = started & (NO_FLOW - 1);
+    let flow = if started < NO_FLOW {
+        let user = sockvs_alloc_flow(cookie, index);
+        let Some(flow) = at(cookie, index).filter(|_| user != NO_USER) else {
             return false;
         };
-        // SAFETY: a field of an entry.
-        unsafe { addr_of_mut!((*flow).owner).write_volatile(user) };
-        // SAFETY: as above.
-        unsafe { addr_of_mut!((*flow).socket).write_volatile(address) };
-        if before == 0 {
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*flow).begun).write_volatile(1) };
-            // SAFETY: as above.
-            unsafe { addr_of_mut!((*flow).used).write_volatile(now) };
+        flow.set_owner(user);
+        flow.set_socket(address);
+        if started == 0 {
+            flow.set_started(1);
+            flow.used().store(now);
         }
         flow
     } else {
-        let Some(flow) = at(cookie, place) else {
+        let Some(flow) = at(cookie, index) else {
             return false;
         };
-        end_one(flow);
+        unbind(flow);
         flow
     };
-    fill_in(flow, origin, now);
-    // Last: an entry without it is not looked at.
-    // SAFETY: as above.
-    counter::exchange(unsafe { addr_of_mut!((*flow).cookie) }, cookie);
-    // Only now: a place that was passed over would be the end of all that follow.
-    if !first.is_null() {
-        // SAFETY: a field of an entry.
-        unsafe { addr_of_mut!((*first).begun).write_volatile(before + 1) };
+    init_entry(flow, tuple, now);
+    // Last: a walker ignores an entry without it.
+    flow.cookie().swap(cookie);
+    // After that: a search ends at the first index without an entry.
+    if let Some(first) = first {
+        first.set_started(started + 1);
     }
     true
 }
 
 #[inline(always)]
-fn begin_at(flow: *mut Flow, origin: &Origin, now: u64) {
-    end_one(flow);
-    fill_in(flow, origin, now);
-}
-
-#[inline(always)]
-fn fill_in(flow: *mut Flow, origin: &Origin, now: u64) {
-    // SAFETY: a part of an entry.
-    words::copy(unsafe { addr_of_mut!((*flow).origin) }, origin);
-    touch(flow, now);
+fn init_entry(flow: FlowRef, tuple: &ConnTuple, now: u64) {
+    flow.tuple().write(tuple);
+    flow.touch(now);
 }
 
 /// No user has this number as an owner.
 const NO_USER: u32 = u32::MAX;
 
-/// Makes an entry at a place: whose share it takes, or `NO_USER` if there is no room, or that one
-/// has all that may be had. A function of its own for the verifier's sake.
+/// Allocates an entry: the owner whose share it uses, or `NO_USER` if the map is full or the
+/// owner's share is used up. A global function, which the verifier checks once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_alloc_flow(cookie: u64, place: u64) -> u32 {
+extern "C" fn sockvs_alloc_flow(cookie: u64, index: u64) -> u32 {
     let user = shares::owner();
-    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
-    let limit = unsafe { addr_of!(FLOWS_LIMIT).read_volatile() };
-    if !shares::take(shares::Of::Flows, user, limit) {
+    if !shares::charge(Resource::Flows, user, config::get(&FLOWS_LIMIT)) {
         return NO_USER;
     }
-    let key = FlowKey { cookie, place };
+    let key = FlowKey { cookie, index };
     if FLOWS.insert(&key, &EMPTY, BPF_NOEXIST.into()).is_err() {
-        shares::give_back(shares::Of::Flows, user);
+        shares::uncharge(Resource::Flows, user);
         return NO_USER;
     }
     user
 }
 
-/// A datagram was sent in the flow.
+/// Ends and removes all flows of a socket.
 #[inline(always)]
-pub(crate) fn touch(flow: *mut Flow, now: u64) {
-    // SAFETY: a field of an entry.
-    unsafe { addr_of_mut!((*flow).last).write_volatile(now) };
-}
-
-/// All flows of a socket end.
-#[inline(always)]
-pub(crate) fn end_all(cookie: u64) {
-    for place in 0..NOWHERE {
-        if sockvs_end_flow(cookie, place) == 0 {
+pub(crate) fn remove_all(cookie: u64) {
+    for index in 0..NO_FLOW {
+        if sockvs_remove_flow(cookie, index) == 0 {
             break;
         }
     }
 }
 
-/// The flow at this place ends, and is removed; zero if there is none. A function of its own for
-/// the verifier's sake.
+/// Ends and removes the flow with this index; zero if there is none. A global function, which the
+/// verifier checks once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_end_flow(cookie: u64, place: u64) -> u32 {
-    let Some(flow) = at(cookie, place) else {
+extern "C" fn sockvs_remove_flow(cookie: u64, index: u64) -> u32 {
+    let Some(flow) = at(cookie, index) else {
         return 0;
     };
-    end_one(flow);
-    // SAFETY: a field of an entry.
-    let user = unsafe { addr_of!((*flow).owner).read_volatile() };
-    if FLOWS.remove(&FlowKey { cookie, place }).is_ok() {
-        shares::give_back(shares::Of::Flows, user);
+    unbind(flow);
+    let user = flow.owner();
+    if FLOWS.remove(&FlowKey { cookie, index }).is_ok() {
+        shares::uncharge(Resource::Flows, user);
     }
     1
 }
 
-/// The flow ends, if it was counted and has not ended yet.
+/// Ends the flow, if it is counted.
 #[inline(always)]
-fn end_one(flow: *mut Flow) {
-    // SAFETY: a field of an entry.
-    let counted = unsafe { addr_of_mut!((*flow).origin.counted) };
-    if counter::exchange_half(counted, UNCOUNTED) != UNCOUNTED {
-        // SAFETY: plain data within an entry.
-        accounting::end(unsafe { &*addr_of!((*flow).origin) });
+fn unbind(flow: FlowRef) {
+    if flow.tuple().counted().swap(UNCOUNTED) != UNCOUNTED {
+        accounting::unbind(flow.tuple().as_ref());
     }
 }
 
-/// Removes the flows of the socket that has this one as its first, if none was used for as long as
-/// its service says; of a socket that is gone, in any case.
+/// Removes the flows of the socket that has this first flow, if all have timed out; those of a
+/// socket that is gone, in any case.
 #[inline(always)]
-pub(crate) fn remove_idle(cookie: u64, first: *mut Flow, now: u64, gone: bool) {
+pub(crate) fn remove_idle(cookie: u64, first: FlowRef, now: u64, gone: bool) {
     if !gone && !sockvs_is_idle(cookie, now) {
         return;
     }
-    // SAFETY: a field of an entry.
-    let removing = unsafe { addr_of_mut!((*first).removing) };
-    if !counter::replace_half(removing, 0, REMOVING) {
+    let removing = first.removing();
+    if !removing.compare_exchange(0, REMOVING) {
         return;
     }
     if !gone && !sockvs_is_idle(cookie, now) {
-        counter::exchange_half(removing, 0);
+        removing.swap(0);
         return;
     }
-    // The first one last: the others are found by way of it.
-    for back in 1..=NOWHERE {
-        sockvs_end_flow(cookie, NOWHERE - back);
+    // The first one last: the others are found through it.
+    for back in 1..=NO_FLOW {
+        sockvs_remove_flow(cookie, NO_FLOW - back);
     }
 }
 
-/// Whether the socket has sent no datagram to a service for so long that all its flows are over.
+/// Whether the socket has sent no datagram to a service for so long that all its flows have timed
+/// out.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_is_idle(cookie: u64, now: u64) -> bool {
     let Some(first) = at(cookie, 0) else {
         return false;
     };
-    // SAFETY: a field of an entry, read whole.
-    let used = unsafe { addr_of!((*first).used).read_volatile() };
-    for place in 0..NOWHERE {
-        let Some(flow) = at(cookie, place) else {
+    let used = first.used().load();
+    for index in 0..NO_FLOW {
+        let Some(flow) = at(cookie, index) else {
             break;
         };
-        // SAFETY: plain data within an entry.
-        let service = table::service_of(unsafe { &*addr_of!((*flow).origin) });
-        if used + service.map_or(0, timeout) + GRACE > now {
+        let service = maps::service_of(flow.tuple().as_ref());
+        if used + service.map_or(0, |service| service.udp_timeout()) + GRACE > now {
             return false;
         }
     }
     true
 }
 
-/// Whether there are so many flows that room is to be made: half of what there may be.
+/// Whether idle flows are to be removed: when half of what there may be is in use.
 #[inline(always)]
 pub(crate) fn are_many() -> bool {
-    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
-    let limit = unsafe { addr_of!(FLOWS_LIMIT).read_volatile() };
+    let limit = config::get(&FLOWS_LIMIT);
     shares::flows() > limit / 2
-}
-
-/// For how long a service's flow goes on without a datagram, in nanoseconds.
-#[inline(always)]
-pub(crate) fn timeout(service: *mut Service) -> u64 {
-    // SAFETY: a field within the record, read whole.
-    unsafe { addr_of!((*service).udp_timeout).read_volatile() }
-}
-
-/// How many flows the socket has ever begun, as its first one tells.
-#[inline(always)]
-fn begun(first: *mut Flow) -> u64 {
-    // SAFETY: a field of an entry.
-    unsafe { addr_of!((*first).begun).read_volatile() }
-}
-
-/// Whereto the flow is, and where it really goes.
-#[inline(always)]
-pub(crate) fn origin_of(flow: *mut Flow) -> *const Origin {
-    // SAFETY: a part of an entry.
-    unsafe { addr_of!((*flow).origin) }
 }

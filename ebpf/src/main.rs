@@ -1,17 +1,19 @@
-//! The eBPF programs of sockvs, attached to a cgroup: what happens inside `connect(2)`,
+//! The eBPF programs of sockvs that are attached to a cgroup: what happens inside `connect(2)`,
 //! `sendmsg(2)`, `recvmsg(2)` and `getpeername(2)` of every process below it.
 //!
-//! `connect` takes a socket to a server, `datagram` does it for each datagram of one that is not
-//! connected, `peername` answers with the address that was asked for; `states` and `release` watch
-//! over what becomes of sockets. `services` finds out which service a call is for, `balance` on
-//! what terms it gets a server, `persistence` which one the client had, `selection` chooses.
-//! `accounting` counts, `connections` and `flows` are what is known of sockets, each with its
-//! `origin`, of which no user has more than its `shares`; `table` is the way through the maps,
-//! `address` reads and writes the program's context. `live` runs when the daemon asks what sockets
-//! are open; `settled` is what of them has been counted already, `socket` reads the kernel's.
+//! * Hooks: `connect` translates the address of a connection, `datagram` that of each datagram of a
+//!   socket that is not connected, `peername` translates back; `states` and `release` follow what
+//!   becomes of sockets; `live` runs when the daemon asks what is open.
+//! * Scheduling: `services` finds the service of a call, `balance` schedules and translates the
+//!   call, with the client's previous destination from `persistence` or a new one from `selection`;
+//!   `verdict` is the outcome.
+//! * State: `connections` and `flows` hold the sockets' tuples, limited by `shares`; `accounting`
+//!   counts them, `tcp_counters` their traffic.
+//! * Access: `maps` looks up `records`, whose words are `atomic`; `sock_addr`, `sock_ops` and
+//!   `kernel_sock` read and write the kernel's structures.
 //!
-//! The programs count connections, advance cursors and enter templates; all else in the maps is the
-//! daemon's to write. Nothing here runs for a packet of a connected socket.
+//! The programs count connections, advance cursors and insert templates; everything else in the
+//! maps is written by the daemon. Nothing here runs for a packet of a connected socket.
 
 #![no_std]
 #![no_main]
@@ -23,82 +25,86 @@
 
 mod accounting;
 mod address;
+mod atomic;
 mod balance;
+mod clock;
+mod config;
 mod connect;
 mod connections;
-mod counter;
 mod datagram;
 mod flows;
+mod kernel_sock;
 mod live;
-mod origin;
+mod maps;
+mod mem;
 mod peername;
 mod persistence;
+mod records;
 mod release;
 mod selection;
 mod services;
-mod settled;
 mod shares;
+mod sock_addr;
+mod sock_ops;
 mod socket;
 mod states;
-mod table;
-mod words;
+mod tcp_counters;
+mod verdict;
 
 use aya_ebpf::{
     macros::{cgroup_sock, cgroup_sock_addr, sock_ops},
     programs::{SockAddrContext, SockContext, SockOpsContext},
 };
 
-/// The call goes on.
-const PROCEED: i32 = 1;
-/// The call fails, with `EPERM` unless another error was set.
-const REFUSE: i32 = 0;
+use sock_addr::SockAddr;
+use verdict::PROCEED;
 
 /// `connect(2)` of an IPv4 socket.
 #[cgroup_sock_addr(connect4)]
 pub(crate) fn sockvs_connect4(ctx: SockAddrContext) -> i32 {
-    connect::connect4(&ctx)
+    connect::connect4(SockAddr::new(&ctx))
 }
 
 /// `connect(2)` of an IPv6 socket, to an IPv6 or an IPv4-mapped address.
 #[cgroup_sock_addr(connect6)]
 pub(crate) fn sockvs_connect6(ctx: SockAddrContext) -> i32 {
-    connect::connect6(&ctx)
+    connect::connect6(SockAddr::new(&ctx))
 }
 
 /// `getpeername(2)` of an IPv4 socket.
 #[cgroup_sock_addr(getpeername4)]
 pub(crate) fn sockvs_getpeername4(ctx: SockAddrContext) -> i32 {
-    peername::getpeername4(&ctx)
+    peername::getpeername4(SockAddr::new(&ctx))
 }
 
 /// `getpeername(2)` of an IPv6 socket.
 #[cgroup_sock_addr(getpeername6)]
 pub(crate) fn sockvs_getpeername6(ctx: SockAddrContext) -> i32 {
-    peername::getpeername6(&ctx)
+    peername::getpeername6(SockAddr::new(&ctx))
 }
 
 /// `sendmsg(2)` to an IPv4 address.
 #[cgroup_sock_addr(sendmsg4)]
 pub(crate) fn sockvs_sendmsg4(ctx: SockAddrContext) -> i32 {
-    datagram::sendmsg4(&ctx)
+    datagram::sendmsg4(SockAddr::new(&ctx))
 }
 
 /// `sendmsg(2)` to an IPv6 address.
 #[cgroup_sock_addr(sendmsg6)]
 pub(crate) fn sockvs_sendmsg6(ctx: SockAddrContext) -> i32 {
-    datagram::sendmsg6(&ctx)
+    datagram::sendmsg6(SockAddr::new(&ctx))
 }
 
 /// `recvmsg(2)` of an IPv4 socket.
 #[cgroup_sock_addr(recvmsg4)]
 pub(crate) fn sockvs_recvmsg4(ctx: SockAddrContext) -> i32 {
-    datagram::recvmsg4(&ctx)
+    datagram::recvmsg4(SockAddr::new(&ctx))
 }
 
 /// `recvmsg(2)` of an IPv6 socket.
 #[cgroup_sock_addr(recvmsg6)]
 pub(crate) fn sockvs_recvmsg6(ctx: SockAddrContext) -> i32 {
-    datagram::recvmsg6(&ctx)
+    datagram::recvmsg6(SockAddr::new(&ctx))
 }
 
 /// The end of a socket.
@@ -111,7 +117,7 @@ pub(crate) fn sockvs_sock_release(ctx: SockContext) -> i32 {
 /// What becomes of a TCP connection.
 #[sock_ops]
 pub(crate) fn sockvs_sockops(ctx: SockOpsContext) -> u32 {
-    states::observe(&ctx);
+    states::handle(&ctx);
     1
 }
 

@@ -1,33 +1,33 @@
-//! Persistence: a client that comes again gets the server that it had (`ip_vs_sched_persist`).
+//! Persistence: a client that returns gets the destination that it had (`ip_vs_sched_persist`).
+//! Choosing a destination for a client without a template is not done here.
 //!
-//! While a connection is being made, the client is known by the address that its socket is bound
-//! to, if it is; else by its network namespace. What is remembered is a [`Template`], as long as
-//! the service says after the last connection that it gave a server has begun, and at least as long
-//! as one of them lives.
+//! While a connection is being made, the client is identified by the address that its socket is
+//! bound to, if it is; else by its network namespace. Its destination is stored in a [`Template`],
+//! which expires as long after the client's last connection as the service says, and not before
+//! that connection ends.
 //!
-//! A template is entered when the client's connection begins, so that an attempt that never begins
-//! leaves none. How many a service may have is limited (`may_remember`). A client beyond that is
-//! balanced without persistence, until the daemon has removed templates that are not in use.
-
-use core::ptr::{addr_of, addr_of_mut};
+//! A template is inserted when the client's connection is established, so that an attempt that
+//! fails leaves none. How many a service may have is limited (`template_allowed`). Clients beyond
+//! that are balanced without persistence, until the daemon has removed templates that are not in
+//! use.
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_NO_PREALLOC, BPF_NOEXIST},
     btf_maps::HashMap,
-    helpers::bpf_ktime_get_ns,
     macros::btf_map,
-    programs::SockAddrContext,
 };
 use sockvs_ebpf_common::{
-    AddressWords, Destination, FTP_PORT, MAX_TEMPLATES, Origin, STATE_LIVE, Service, ServiceKey,
-    TERMS_EXPIRE_QUIESCENT, Template, TemplateKey, Terms, may_remember,
+    AddressWords, ConnTuple, FTP_PORT, MAX_TEMPLATES, SCHED_EXPIRE_QUIESCENT, SchedParams, Service,
+    ServiceKey, Template, TemplateKey, template_allowed,
 };
 
 use crate::{
-    address, balance, counter,
-    selection::{self, NOBODY},
+    clock, config, maps,
+    records::{ServiceRef, TemplateRef},
+    selection::NO_DESTINATION,
     services::Found,
-    shares, table,
+    shares,
+    sock_addr::SockAddr,
 };
 
 #[btf_map]
@@ -42,132 +42,131 @@ static TEMPLATES: HashMap<
 #[unsafe(no_mangle)]
 static TEMPLATES_LIMIT: u32 = MAX_TEMPLATES;
 
-/// How often it is tried to change a number that changes at that moment.
-const TRIES: u32 = 8;
+/// How often a word is compared and exchanged that other processors change at the same time.
+const RETRIES: u32 = 8;
 
-/// A client, as its template knows it.
+/// A client, as the key of its template has it.
 #[repr(C)]
-struct Known(AddressWords);
+struct ClientAddress(AddressWords);
 
-/// The template of this key.
+/// The template with this key.
 #[inline(always)]
-pub(crate) fn template(key: &TemplateKey) -> Option<*mut Template> {
-    TEMPLATES.get_ptr_mut(key)
+pub(crate) fn template(key: &TemplateKey) -> Option<TemplateRef> {
+    let value = TEMPLATES.get_ptr_mut(key)?;
+    // SAFETY: this is a look-up.
+    Some(unsafe { TemplateRef::new(value) })
 }
 
-/// Removes the template of this key. Whether there was one.
+/// Removes the template with this key. Whether there was one.
 #[inline(always)]
 pub(crate) fn remove(key: &TemplateKey) -> bool {
     TEMPLATES.remove(key).is_ok()
 }
 
-/// The client's server: the index of its record, or `NOBODY`. The client is noted in `origin`.
+/// The index of the destination that the client's template leads to, or `NO_DESTINATION`. The
+/// client is stored in `tuple`.
 #[inline(always)]
-pub(crate) fn choose(ctx: &SockAddrContext, found: &Found, origin: &mut Origin) -> u32 {
-    origin.client = client(ctx, found.record);
-    let client = (&raw const origin.client).cast::<Known>();
-    let known = sockvs_known(
+pub(crate) fn lookup(call: SockAddr, service: &Found, tuple: &mut ConnTuple) -> u32 {
+    tuple.client = client(call, service.record);
+    let client = (&raw const tuple.client).cast::<ClientAddress>();
+    sockvs_lookup_template(
         client,
-        found.record,
-        found.index,
-        origin.virtual_port.into(),
-    );
-    if known != NOBODY {
-        return known;
-    }
-    selection::choose(found.record, &address::client(ctx))
+        service.record.as_ptr(),
+        service.index,
+        tuple.vport.into(),
+    )
 }
 
-/// Finds the client's template, if it still holds: the index of its destination's record, or
-/// `NOBODY`.
+/// Looks up the client's template: the index of its destination if it is valid, or
+/// `NO_DESTINATION`.
 ///
-/// A function of its own: the verifier goes through it once, and what it puts on the stack is gone
-/// when a server is chosen.
+/// A global function: the verifier checks it once, and its stack is free again when a destination
+/// is chosen.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_known(
-    client: *const Known,
+extern "C" fn sockvs_lookup_template(
+    client: *const ClientAddress,
     service: *mut Service,
     index: u32,
-    asked: u32,
+    vport: u32,
 ) -> u32 {
-    if client.is_null() || service.is_null() {
-        return NOBODY;
+    if client.is_null() {
+        return NO_DESTINATION;
     }
+    // SAFETY: the caller passes what `as_ptr` returned.
+    let Some(service) = (unsafe { ServiceRef::from_argument(service) }) else {
+        return NO_DESTINATION;
+    };
     // SAFETY: not null, so the caller's.
     let client = unsafe { (*client).0 };
-    let Some(template) = template(&key(client, service, asked as u16)) else {
-        return NOBODY;
+    let Some(template) = template(&key(client, service, vport as u16)) else {
+        return NO_DESTINATION;
     };
-    // SAFETY: a value of the map; programs change it by whole words or replace it as a whole.
-    let known = unsafe { template.read_volatile() };
-    if !holds(&known, service, index) {
-        return NOBODY;
+    let template = template.read();
+    if !is_valid(&template, service, index) {
+        return NO_DESTINATION;
     }
-    known.destination
+    template.destination
 }
 
-/// Whether a template leads its client to a server still.
+/// Whether a template leads its client to a usable destination (`ip_vs_check_template`).
 #[inline(always)]
-fn holds(known: &Template, service: *mut Service, index: u32) -> bool {
-    if (known.expires <= now() && known.controls == 0)
-        || known.service != index
-        || known.service_use != table::service_use(service)
+fn is_valid(template: &Template, service: ServiceRef, index: u32) -> bool {
+    if (template.expires <= clock::now() && template.n_control == 0)
+        || template.service != index
+        || template.service_use != service.use_number()
     {
         return false;
     }
-    let Some(destination) = table::destination(known.destination) else {
+    let Some(destination) = maps::destination_at(template.destination) else {
         return false;
     };
-    // SAFETY: plain data within the record.
-    let flags = unsafe { addr_of!((*balance::terms(service)).flags).read_volatile() };
-    known.destination_use == table::destination_use(destination)
-        && is_available(destination)
-        && (flags & TERMS_EXPIRE_QUIESCENT == 0 || selection::weight(destination) != 0)
+    let flags = service.params().flags();
+    template.destination_use == destination.use_number()
+        && destination.is_available()
+        && (flags & SCHED_EXPIRE_QUIESCENT == 0 || destination.weight() != 0)
 }
 
-/// A connection begins to count: its client has a template from now on, that lasts. If it cannot
-/// have one that leads to the connection's server, the client is struck out of `origin`.
+/// Binds a connection that is being counted to its client's template, which is inserted if need be.
+/// If the client cannot have a template that leads to the connection's destination, the client is
+/// cleared in `tuple`.
 #[inline(always)]
-pub(crate) fn begin(origin: &mut Origin, service: *mut Service) {
-    if has_client(origin) && !enter(origin, service) {
-        origin.client = [0; 4];
+pub(crate) fn bind(tuple: &mut ConnTuple, service: ServiceRef) {
+    if has_client(tuple) && !bind_template(tuple, service) {
+        tuple.client = [0; 4];
     }
 }
 
 #[inline(always)]
-fn enter(origin: &Origin, service: *mut Service) -> bool {
-    let key = key(origin.client, service, origin.virtual_port);
-    let expires = now() + lasts(service);
+fn bind_template(tuple: &ConnTuple, service: ServiceRef) -> bool {
+    let key = key(tuple.client, service, tuple.vport);
+    let expires = clock::now() + service.params().persistence();
     let before = template(&key);
     if let Some(template) = before {
-        if is_of(template, origin) {
-            // SAFETY: a field within the template.
-            counter::add(unsafe { addr_of_mut!((*template).controls) }, 1);
-            refresh(template, expires);
+        if template.controls(tuple) {
+            template.n_control().add(1);
+            template.set_expires(expires);
             return true;
         }
-        // SAFETY: a value of the map; programs change it by whole words or replace it as a whole.
-        let known = unsafe { template.read_volatile() };
-        if holds(&known, service, origin.service) {
-            // Another connection of the client was quicker.
+        if is_valid(&template.read(), service, tuple.service) {
+            // Another connection of the client was counted first.
             return false;
         }
     } else if !has_room(service) {
         return false;
     }
-    let Some(destination) = table::destination(origin.destination) else {
+    let Some(destination) = maps::destination_at(tuple.destination) else {
         return false;
     };
-    let server = selection::choice_of(destination).server;
+    let server = destination.endpoint();
     let new = Template {
         expires,
-        destination: origin.destination,
-        service: origin.service,
+        destination: tuple.destination,
+        service: tuple.service,
         address: server.address,
-        controls: 1,
-        destination_use: origin.destination_use,
-        service_use: origin.service_use,
+        n_control: 1,
+        destination_use: tuple.destination_use,
+        service_use: tuple.service_use,
         port: server.port,
         zero: [0; 3],
     };
@@ -180,9 +179,9 @@ fn enter(origin: &Origin, service: *mut Service) -> bool {
         return false;
     }
     if before.is_none() {
-        counter::add_half(templates_of(service), 1);
+        service.templates().add(1);
         if let Some(total) = shares::templates() {
-            counter::add_half(total, 1);
+            total.add(1);
         }
     }
     true
@@ -190,41 +189,36 @@ fn enter(origin: &Origin, service: *mut Service) -> bool {
 
 /// Whether the service may have another template.
 #[inline(always)]
-fn has_room(service: *mut Service) -> bool {
+fn has_room(service: ServiceRef) -> bool {
     let Some(total) = shares::templates() else {
         return false;
     };
-    // SAFETY: words of maps, read whole.
-    let (own, total) = unsafe { (templates_of(service).read_volatile(), total.read_volatile()) };
-    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
-    let limit = unsafe { addr_of!(TEMPLATES_LIMIT).read_volatile() };
-    may_remember(own, total, limit)
+    let (own, total) = (service.templates().load(), total.load());
+    template_allowed(own, total, config::get(&TEMPLATES_LIMIT))
 }
 
-/// A connection that a template gave its server, or that entered one, counts no more.
+/// Unbinds a connection that is counted no more from its client's template.
 #[inline(always)]
-pub(crate) fn end(origin: &Origin, service: *mut Service) {
-    if !has_client(origin) {
+pub(crate) fn unbind(tuple: &ConnTuple, service: ServiceRef) {
+    if !has_client(tuple) {
         return;
     }
-    let Some(template) = template(&key(origin.client, service, origin.virtual_port)) else {
+    let Some(template) = template(&key(tuple.client, service, tuple.vport)) else {
         return;
     };
-    if !is_of(template, origin) {
-        // It is another template than the one that the connection came by.
+    if !template.controls(tuple) {
+        // The connection was bound to an earlier template.
         return;
     }
-    // SAFETY: a field within the template.
-    let controls = unsafe { addr_of_mut!((*template).controls) };
-    for _ in 0..TRIES {
-        // SAFETY: as above; the word is read whole.
-        let before = unsafe { controls.read_volatile() };
+    let n_control = template.n_control();
+    for _ in 0..RETRIES {
+        let before = n_control.load();
         if before == 0 {
             return;
         }
-        if counter::replace(controls, before, before - 1) {
+        if n_control.compare_exchange(before, before - 1) {
             if before == 1 {
-                refresh(template, now() + lasts(service));
+                template.set_expires(clock::now() + service.params().persistence());
             }
             return;
         }
@@ -232,64 +226,26 @@ pub(crate) fn end(origin: &Origin, service: *mut Service) {
 }
 
 #[inline(always)]
-fn has_client(origin: &Origin) -> bool {
-    let [a, b, c, d] = origin.client;
+fn has_client(tuple: &ConnTuple) -> bool {
+    let [a, b, c, d] = tuple.client;
     a | b | c | d != 0
-}
-
-/// Whether a template leads to the server that the connection has, of the same service.
-#[inline(always)]
-fn is_of(template: *mut Template, origin: &Origin) -> bool {
-    /// Reads a field.
-    macro_rules! field {
-        ($field:ident) => {
-            // SAFETY: a field within the template, read whole.
-            unsafe { addr_of!((*template).$field).read_volatile() }
-        };
-    }
-    field!(destination) == origin.destination
-        && field!(destination_use) == origin.destination_use
-        && field!(service) == origin.service
-        && field!(service_use) == origin.service_use
 }
 
 /// The key of a client's template.
 #[inline(always)]
-fn key(client: AddressWords, service: *mut Service, asked: u16) -> TemplateKey {
+fn key(client: AddressWords, service: ServiceRef, vport: u16) -> TemplateKey {
     TemplateKey {
-        service: template_service(service, asked),
+        service: service_key(service, vport),
         client,
     }
 }
 
+/// The service in a template's key: with its port only if the connection goes to that very port and
+/// the port is not FTP's.
 #[inline(always)]
-pub(crate) fn now() -> u64 {
-    // SAFETY: the helper takes nothing.
-    unsafe { bpf_ktime_get_ns() }
-}
-
-/// How long a template lasts.
-#[inline(always)]
-fn lasts(service: *mut Service) -> u64 {
-    // SAFETY: plain data within the record.
-    let ticks = unsafe { addr_of!((*balance::terms(service)).ticks).read_volatile() };
-    Terms::persistence(ticks)
-}
-
-/// How many templates the service has.
-#[inline(always)]
-pub(crate) fn templates_of(service: *mut Service) -> *mut u32 {
-    // SAFETY: a field within the record.
-    unsafe { addr_of_mut!((*service).templates) }
-}
-
-/// The service as a template's key has it: with its port only where the connection goes to that
-/// very port and that is not FTP's.
-#[inline(always)]
-fn template_service(service: *mut Service, asked: u16) -> ServiceKey {
-    // SAFETY: a field within the record; it changes only with a new use of the record.
-    let mut key = unsafe { addr_of!((*service).key).read_volatile() };
-    if key.port != asked || key.port == FTP_PORT.to_be() {
+fn service_key(service: ServiceRef, vport: u16) -> ServiceKey {
+    let mut key = service.key();
+    if key.port != vport || key.port == FTP_PORT.to_be() {
         key.port = 0;
     }
     key
@@ -297,32 +253,16 @@ fn template_service(service: *mut Service, asked: u16) -> ServiceKey {
 
 /// The client, under the service's mask. Never zero.
 #[inline(always)]
-fn client(ctx: &SockAddrContext, service: *mut Service) -> AddressWords {
-    // SAFETY: plain data within the record.
-    let netmask = unsafe { addr_of!((*balance::terms(service)).netmask).read_volatile() };
-    let bound = address::bound(ctx);
+fn client(call: SockAddr, service: ServiceRef) -> AddressWords {
+    let netmask = service.params().netmask();
+    let bound = call.bound();
     if bound[0] | bound[1] | bound[2] | bound[3] == 0 {
-        let namespace = address::netns(ctx);
+        let namespace = call.netns();
         return [namespace as u32, (namespace >> 32) as u32, 0, u32::MAX];
     }
-    // SAFETY: as above.
-    let family = unsafe { addr_of!((*service).key.family).read_volatile() };
-    let masked = Terms::masked(bound, family, netmask);
+    let masked = SchedParams::masked(bound, service.family(), netmask);
     if masked[0] | masked[1] | masked[2] | masked[3] == 0 {
         return [0, 0, 0, u32::MAX];
     }
     masked
-}
-
-/// Whether a destination is in the table (`IP_VS_DEST_F_AVAILABLE`).
-#[inline(always)]
-pub(crate) fn is_available(destination: *mut Destination) -> bool {
-    // SAFETY: chunks are never freed, and the word is read whole.
-    unsafe { addr_of!((*destination).state).read_volatile() == STATE_LIVE }
-}
-
-#[inline(always)]
-fn refresh(template: *mut Template, expires: u64) {
-    // SAFETY: a field within the template; it is written whole.
-    unsafe { addr_of_mut!((*template).expires).write_volatile(expires) };
 }

@@ -1,12 +1,12 @@
-//! The last close of a socket. What one of UDP was counted for is over. One of TCP tells by its
-//! states (`states`), but not if its connection never began.
+//! The last close of a socket. Connections and flows of UDP end with it. The end of a TCP
+//! connection is a change of state (`states`), unless the connection was never established.
 
 use core::ptr::addr_of;
 
 use aya_ebpf::programs::SockContext;
 use sockvs_ebpf_common::{IPPROTO_TCP, IPPROTO_UDP};
 
-use crate::{connections, flows};
+use crate::{connections, flows, socket};
 
 /// The last descriptor of a socket is closed.
 #[inline(always)]
@@ -15,16 +15,15 @@ pub(crate) fn release(ctx: &SockContext) {
     const UDP: u32 = IPPROTO_UDP as u32;
     // SAFETY: the program's context, whose fields it may read.
     match unsafe { addr_of!((*ctx.sock).protocol).read_volatile() } {
-        // In whatever state: nothing begins any more that has not.
-        TCP => connections::remove_unestablished(connections::cookie(ctx)),
-        UDP => of_udp(ctx),
+        // In any state: no connection of this socket can be established any more.
+        TCP => connections::remove_unestablished(socket::cookie(ctx)),
+        UDP => release_udp(socket::cookie(ctx)),
         _ => {}
     }
 }
 
 #[inline(always)]
-fn of_udp(ctx: &SockContext) {
-    let cookie = connections::cookie(ctx);
-    connections::end_datagrams(cookie);
-    flows::end_all(cookie);
+fn release_udp(cookie: u64) {
+    connections::udp_disconnected(cookie);
+    flows::remove_all(cookie);
 }

@@ -1,16 +1,16 @@
-//! How much of `OVERFLOW` and `FLOWS` each user has, and all together: so no user takes the room
-//! that others need. What a user may have is told at `sockvs_ebpf_common::may_take`.
+//! Each user's share of `OVERFLOW` and `FLOWS`, and the totals, so that no user takes the room that
+//! others need. How much a user may have is documented at `sockvs_ebpf_common::share_allows`.
 
-use core::ptr::{addr_of, addr_of_mut};
+use core::ptr::addr_of_mut;
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE, btf_maps::Array, helpers::bpf_get_current_uid_gid, macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    CONNECTIONS_TIMES_FREE, FLOWS_TIMES_FREE, OWNERS, Share, Totals, may_take, owner_of,
+    CONNECTIONS_SHARE_FACTOR, FLOWS_SHARE_FACTOR, OWNERS, Share, Totals, owner_of, share_allows,
 };
 
-use crate::counter;
+use crate::atomic::Atomic32;
 
 #[btf_map]
 static SHARES: Array<Share, { OWNERS as usize }> = Array::new();
@@ -20,81 +20,78 @@ static TOTALS: Array<Totals, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// What is shared.
 #[derive(Clone, Copy)]
-pub(crate) enum Of {
+pub(crate) enum Resource {
     /// The entries of `OVERFLOW`.
     Connections,
     /// Those of `FLOWS`.
     Flows,
 }
 
-/// Whose share the running process uses.
+/// A word of a map's value.
+macro_rules! word {
+    ($value:ident.$field:ident) => {
+        // SAFETY: an aligned field of a value that a look-up returned.
+        unsafe { Atomic32::new(addr_of_mut!((*$value).$field)) }
+    };
+}
+
+/// The owner whose share the running process uses.
 #[inline(always)]
 pub(crate) fn owner() -> u32 {
-    // The lower half is the user's number.
+    // The lower half is the user id.
     owner_of(bpf_get_current_uid_gid() as u32)
 }
 
-/// Takes one for an owner, where there may be `limit` of them. Whether there is one to be had.
+/// Charges an owner with one entry, where there can be `limit` of them. Whether the owner may have
+/// it.
 #[inline(always)]
-pub(crate) fn take(of: Of, owner: u32, limit: u32) -> bool {
-    let Some((own, total)) = numbers(of, owner) else {
+pub(crate) fn charge(resource: Resource, owner: u32, limit: u32) -> bool {
+    let Some((own, total)) = counts(resource, owner) else {
         return false;
     };
-    let (had, taken) = (counter::add_half(own, 1), counter::add_half(total, 1));
-    let times = match of {
-        Of::Connections => CONNECTIONS_TIMES_FREE,
-        Of::Flows => FLOWS_TIMES_FREE,
+    let (owned, used) = (own.add(1), total.add(1));
+    let factor = match resource {
+        Resource::Connections => CONNECTIONS_SHARE_FACTOR,
+        Resource::Flows => FLOWS_SHARE_FACTOR,
     };
-    if may_take(owner, had, taken, limit, times) {
+    if share_allows(owner, owned, used, limit, factor) {
         return true;
     }
-    counter::add_half(own, u32::MAX);
-    counter::add_half(total, u32::MAX);
+    own.sub(1);
+    total.sub(1);
     false
 }
 
-/// Gives one back that was taken for an owner.
+/// Takes back one charge.
 #[inline(always)]
-pub(crate) fn give_back(of: Of, owner: u32) {
-    if let Some((own, total)) = numbers(of, owner) {
-        counter::add_half(own, u32::MAX);
-        counter::add_half(total, u32::MAX);
+pub(crate) fn uncharge(resource: Resource, owner: u32) {
+    if let Some((own, total)) = counts(resource, owner) {
+        own.sub(1);
+        total.sub(1);
     }
 }
 
 /// How many templates there are.
 #[inline(always)]
-pub(crate) fn templates() -> Option<*mut u32> {
+pub(crate) fn templates() -> Option<Atomic32> {
     let totals = TOTALS.get_ptr_mut(0)?;
-    // SAFETY: a field of the map's only value.
-    Some(unsafe { addr_of_mut!((*totals).templates) })
+    Some(word!(totals.templates))
 }
 
 /// How many flows there are.
 #[inline(always)]
 pub(crate) fn flows() -> u32 {
-    // SAFETY: a field of the map's only value, read whole.
-    TOTALS.get_ptr(0).map_or(0, |totals| unsafe {
-        addr_of!((*totals).flows).read_volatile()
-    })
+    TOTALS
+        .get_ptr_mut(0)
+        .map_or(0, |totals| word!(totals.flows).load())
 }
 
 #[inline(always)]
-fn numbers(of: Of, owner: u32) -> Option<(*mut u32, *mut u32)> {
+fn counts(resource: Resource, owner: u32) -> Option<(Atomic32, Atomic32)> {
     let own = SHARES.get_ptr_mut(owner)?;
     let total = TOTALS.get_ptr_mut(0)?;
-    Some(match of {
-        Of::Connections => {
-            // SAFETY: a field of a value of the map.
-            let own = unsafe { addr_of_mut!((*own).connections) };
-            // SAFETY: as above.
-            (own, unsafe { addr_of_mut!((*total).connections) })
-        }
-        Of::Flows => {
-            // SAFETY: as above.
-            let own = unsafe { addr_of_mut!((*own).flows) };
-            // SAFETY: as above.
-            (own, unsafe { addr_of_mut!((*total).flows) })
-        }
+    Some(match resource {
+        Resource::Connections => (word!(own.connections), word!(total.connections)),
+        Resource::Flows => (word!(own.flows), word!(total.flows)),
     })
 }

@@ -12,13 +12,13 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap as BpfHashMap, MapData, MapError},
 };
-use sockvs_ebpf_common::{FILTER_WORDS, FilterPlace, ServiceKey, shortcut};
+use sockvs_ebpf_common::{FILTER_WORDS, FilterBit, ServiceKey, service_cache_index};
 
 use super::{Error, Programs};
 
 const SERVICES: &str = "SERVICES";
-const FILTER: &str = "ADDRESSES";
-const SHORTCUTS: &str = "SHORTCUTS";
+const FILTER: &str = "VIP_FILTER";
+const SERVICE_CACHE: &str = "SERVICE_CACHE";
 
 /// Fills the filter and the cache from the map of an earlier daemon. Must be called before programs
 /// use them.
@@ -32,19 +32,19 @@ pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
         if let Some(place) = place(&key)
             && let Some(word) = words.get_mut(place.word() as usize)
         {
-            *word |= place.bit();
+            *word |= place.mask();
         }
-        shortcuts.entry(shortcut(&key)).or_insert(index + 1);
+        shortcuts.entry(service_cache_index(&key)).or_insert(index + 1);
     }
     let filter = ebpf.map_mut(FILTER).ok_or_else(|| missing(FILTER))?;
     let mut filter = Array::<_, u64>::try_from(filter).map_err(of(FILTER))?;
     for (at, word) in (0..).zip(words).filter(|(_, word)| *word != 0) {
         filter.set(at, word, 0).map_err(of(FILTER))?;
     }
-    let map = ebpf.map_mut(SHORTCUTS).ok_or_else(|| missing(SHORTCUTS))?;
-    let mut map = Array::<_, u32>::try_from(map).map_err(of(SHORTCUTS))?;
+    let map = ebpf.map_mut(SERVICE_CACHE).ok_or_else(|| missing(SERVICE_CACHE))?;
+    let mut map = Array::<_, u32>::try_from(map).map_err(of(SERVICE_CACHE))?;
     for (place, next) in shortcuts {
-        map.set(place, next, 0).map_err(of(SHORTCUTS))?;
+        map.set(place, next, 0).map_err(of(SERVICE_CACHE))?;
     }
     Ok(())
 }
@@ -56,7 +56,7 @@ pub(super) struct Addresses {
     shortcuts: Array<MapData, u32>,
     /// The number of services at each position of the filter; positions without services are
     /// missing.
-    at_place: HashMap<FilterPlace, u32>,
+    at_place: HashMap<FilterBit, u32>,
 }
 
 impl Addresses {
@@ -64,7 +64,7 @@ impl Addresses {
     pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
         let services = BpfHashMap::try_from(programs.take_map(SERVICES)?).map_err(of(SERVICES))?;
         let filter = Array::try_from(programs.take_map(FILTER)?).map_err(of(FILTER))?;
-        let shortcuts = Array::try_from(programs.take_map(SHORTCUTS)?).map_err(of(SHORTCUTS))?;
+        let shortcuts = Array::try_from(programs.take_map(SERVICE_CACHE)?).map_err(of(SERVICE_CACHE))?;
         Ok(Self {
             services,
             filter,
@@ -116,7 +116,7 @@ impl Addresses {
 
     fn enter(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
         self.services.insert(key, index, 0)?;
-        let place = shortcut(&key);
+        let place = service_cache_index(&key);
         if self.shortcuts.get(&place, 0)? == 0 {
             self.shortcuts.set(place, index + 1, 0)?;
         }
@@ -125,7 +125,7 @@ impl Addresses {
 
     fn leave(&mut self, key: &ServiceKey) -> Result<(), MapError> {
         let index = self.services.get(key, 0)?;
-        let place = shortcut(key);
+        let place = service_cache_index(key);
         if self.shortcuts.get(&place, 0)? == index + 1 {
             self.shortcuts.set(place, 0, 0)?;
         }
@@ -139,7 +139,7 @@ impl Addresses {
         let services = self.at_place.entry(place).or_default();
         if *services == 0 {
             let word = self.filter.get(&place.word(), 0)?;
-            self.filter.set(place.word(), word | place.bit(), 0)?;
+            self.filter.set(place.word(), word | place.mask(), 0)?;
         }
         *services += 1;
         Ok(())
@@ -158,7 +158,7 @@ impl Addresses {
         }
         self.at_place.remove(&place);
         let word = self.filter.get(&place.word(), 0);
-        let removed = word.and_then(|word| self.filter.set(place.word(), word & !place.bit(), 0));
+        let removed = word.and_then(|word| self.filter.set(place.word(), word & !place.mask(), 0));
         if let Err(error) = removed {
             tracing::debug!(%error, "an address without services is still in the filter");
         }
@@ -167,8 +167,8 @@ impl Addresses {
 
 /// A service's position in the filter. A service with a firewall mark has none: for marked sockets
 /// the filter is not used.
-fn place(key: &ServiceKey) -> Option<FilterPlace> {
-    (key.protocol != 0).then(|| FilterPlace::of(&key.address))
+fn place(key: &ServiceKey) -> Option<FilterBit> {
+    (key.protocol != 0).then(|| FilterBit::of(&key.address))
 }
 
 fn missing(name: &'static str) -> Error {

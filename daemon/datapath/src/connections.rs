@@ -72,8 +72,8 @@ impl OpenConnections {
 /// whose services apply everywhere. After a service was deleted, its namespace is unknown once
 /// another service has its id.
 pub(super) fn service_namespace(services: &ServiceStore, live: &LiveConnection) -> Namespace {
-    let record = services.get(ServiceId(live.origin.service));
-    let record = record.filter(|record| record.use_number() == live.origin.service_use);
+    let record = services.get(ServiceId(live.tuple.service));
+    let record = record.filter(|record| record.use_number() == live.tuple.service_use);
     record.map_or(Namespace(live.netns), |record| {
         Namespace(record.key().netns)
     })
@@ -84,25 +84,25 @@ fn connection(
     destinations: &DestinationStore,
     live: &LiveConnection,
 ) -> Connection {
-    let origin = &live.origin;
+    let tuple = &live.tuple;
     let socket = family(live.family);
     // The addresses of a flow have the family of its server; those of other entries the family of
     // the socket.
     let form = if live.kind == LIVE_FLOW {
-        let record = destinations.get(DestinationId(origin.destination));
+        let record = destinations.get(DestinationId(tuple.destination));
         record.map_or(socket, |record| family(record.read().family.into()))
     } else {
         socket
     };
     let protocol = u8::try_from(live.protocol).unwrap_or(0);
-    let asked_for = u16::from_be(origin.virtual_port);
-    let port = u16::from_be(origin.server_port);
+    let asked_for = u16::from_be(tuple.vport);
+    let port = u16::from_be(tuple.dport);
     Connection {
         namespace: service_namespace(services, live),
         protocol,
         client: address(socket, &live.client, live.client_port),
-        virtually: address(form, &origin.virtual_address, asked_for),
-        server: address(form, &origin.server_address, port),
+        virtually: address(form, &tuple.vaddr, asked_for),
+        server: address(form, &tuple.daddr, port),
         state: ConnectionState::of_socket(protocol, live.state),
         socket: ClientSocket {
             netns: live.netns,

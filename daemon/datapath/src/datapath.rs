@@ -2,7 +2,7 @@
 //!
 //! `publish` decides how a service's new state is brought into force.
 
-use sockvs_ebpf_common::{Selection, Terms};
+use sockvs_ebpf_common::{Selection, SchedParams};
 use sockvs_ipvs::{
     Cause, Connection, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner,
     Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, Usage,
@@ -81,7 +81,7 @@ impl DataPath for Datapath {
         let id = service.id();
         if let Some(record) = self.services.get(id) {
             let selection = record.selection();
-            record.bring_into_force(Selection::default(), Terms::default());
+            record.bring_into_force(Selection::default(), SchedParams::default());
             record.set_free();
             self.schedules.free(&selection, self.services.owner(id));
         }

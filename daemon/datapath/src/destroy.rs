@@ -129,9 +129,9 @@ fn request(connection: &LiveConnection) -> Vec<u8> {
         &u32::MAX.to_ne_bytes(),
         &connection.client_port.to_be_bytes(),
         // This one is in network byte order already.
-        &connection.origin.server_port.to_ne_bytes(),
+        &connection.tuple.dport.to_ne_bytes(),
         &addresses(&connection.client),
-        &addresses(&connection.origin.server_address),
+        &addresses(&connection.tuple.daddr),
         &connection.device.to_ne_bytes(),
         // Lower half first.
         &connection.cookie.to_le_bytes(),

@@ -6,7 +6,7 @@
 
 use aya::maps::{Array, MapData, MapError};
 use sockvs_ebpf_common::{
-    DestinationConfig, EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit, ServiceConfig,
+    DestinationConfig, EDIT_DESTINATION, EDIT_NONE, EDIT_SERVICE, Edit, ServiceConfig,
 };
 
 use sockvs_ipvs::{DestinationId, ServiceId};
@@ -87,7 +87,7 @@ impl Edits {
         self.note(edit);
         write();
         self.note(Edit {
-            what: EDIT_NOTHING,
+            what: EDIT_NONE,
             ..edit
         });
     }

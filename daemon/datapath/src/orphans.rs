@@ -66,7 +66,7 @@ fn end(
 ) -> io::Result<usize> {
     let mut connections = open.connected()?;
     connections.retain(|live| {
-        deleted.contains(&live.origin.destination) && service_namespace(services, live) == ns
+        deleted.contains(&live.tuple.destination) && service_namespace(services, live) == ns
     });
     destroy(&connections)?;
     Ok(connections.len())

@@ -6,7 +6,7 @@
 //! reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Selection, TERMS_PERSISTENT, Terms};
+use sockvs_ebpf_common::{Selection, SCHED_PERSISTENT, SchedParams};
 use sockvs_ipvs::{Cause, DataPathFull, DestinationId, Namespace, Owner, Service};
 
 use super::{
@@ -37,7 +37,7 @@ impl Datapath {
         );
         record.set_config(records::service_config(service));
         // Clears what an earlier use of the record left.
-        record.bring_into_force(Selection::default(), Terms::default());
+        record.bring_into_force(Selection::default(), SchedParams::default());
         self.follow(ns, service, Plan::new(records::settings(service), &[]))?;
         let record = self.services.get(id).ok_or(DataPathFull::NoSpace)?;
         record.set_live();
@@ -171,9 +171,9 @@ impl Datapath {
     }
 
     /// The scheduling parameters of a service.
-    pub(super) fn terms(&self, ns: Namespace, service: &Service) -> Terms {
+    pub(super) fn terms(&self, ns: Namespace, service: &Service) -> SchedParams {
         let terms = records::terms(service, self.common.expire_quiescent(ns));
-        if terms.flags & TERMS_PERSISTENT != 0 {
+        if terms.flags & SCHED_PERSISTENT != 0 {
             self.held.expect_some();
         }
         terms

@@ -6,7 +6,7 @@ use std::{net::IpAddr, time::Duration};
 use sockvs_ebpf_common::{
     AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig, FTP_PORT,
     Globals, IPPROTO_TCP, OPTION_FALLBACK, OPTION_PORT, ServiceConfig, ServiceKey as RecordKey,
-    TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK, TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
+    SCHED_EXPIRE_QUIESCENT, SCHED_FWMARK, SCHED_ONE_PACKET, SCHED_PERSISTENT, SchedParams,
 };
 
 use super::{
@@ -74,7 +74,7 @@ pub(super) fn rare(key: &RecordKey) -> Globals {
 
 /// The scheduling parameters of a service. `expire_quiescent` is its namespace's sysctl
 /// (`expire_quiescent_template`).
-pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
+pub(super) fn terms(service: &Service, expire_quiescent: bool) -> SchedParams {
     let has = |flag, term| {
         if service.flags().contains(flag) {
             term
@@ -82,28 +82,28 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> Terms {
             0
         }
     };
-    let mut flags = has(ServiceFlags::PERSISTENT, TERMS_PERSISTENT);
-    flags |= has(ServiceFlags::ONE_PACKET, TERMS_ONE_PACKET);
+    let mut flags = has(ServiceFlags::PERSISTENT, SCHED_PERSISTENT);
+    flags |= has(ServiceFlags::ONE_PACKET, SCHED_ONE_PACKET);
     if service.key().fwmark().is_some() {
-        flags |= TERMS_FWMARK;
+        flags |= SCHED_FWMARK;
     }
-    let terms = Terms {
+    let terms = SchedParams {
         flags,
-        ticks: service.timeout_ticks(),
+        jiffies: service.timeout_ticks(),
         netmask: service.netmask().0,
     };
     with_expire_quiescent(terms, expire_quiescent)
 }
 
 /// These parameters with another value of that sysctl.
-pub(super) fn with_expire_quiescent(terms: Terms, expire_quiescent: bool) -> Terms {
-    let others = terms.flags & !TERMS_EXPIRE_QUIESCENT;
+pub(super) fn with_expire_quiescent(terms: SchedParams, expire_quiescent: bool) -> SchedParams {
+    let others = terms.flags & !SCHED_EXPIRE_QUIESCENT;
     let flags = if expire_quiescent {
-        others | TERMS_EXPIRE_QUIESCENT
+        others | SCHED_EXPIRE_QUIESCENT
     } else {
         others
     };
-    Terms { flags, ..terms }
+    SchedParams { flags, ..terms }
 }
 
 /// A duration in the programs' unit.

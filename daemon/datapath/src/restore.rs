@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Globals, Selection, Terms};
+use sockvs_ebpf_common::{Globals, Selection, SchedParams};
 use sockvs_ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace, Owner,
     RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,
@@ -215,7 +215,7 @@ impl Restore<'_> {
             self.datapath.destinations.delete(*server);
         }
         if let Some(record) = self.datapath.services.get(id) {
-            record.bring_into_force(Selection::default(), Terms::default());
+            record.bring_into_force(Selection::default(), SchedParams::default());
             record.set_free();
         }
     }

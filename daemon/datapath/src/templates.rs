@@ -22,8 +22,8 @@ use aya::{
     maps::{Array, MapData},
 };
 use sockvs_ebpf_common::{
-    Eviction, FEW_TEMPLATES, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult,
-    WALK_AT_ONCE, templates_for_many,
+    Eviction, RESERVED_TEMPLATES, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult,
+    WALK_BATCH, shared_template_limit,
 };
 
 use sockvs_sys::bpf::run::run;
@@ -97,16 +97,16 @@ impl TemplateWalker {
         set.map_err(io::Error::other)?;
         let mut keys: Keys<TemplateKey, Template> = Keys::of(self.map.try_clone()?);
         while let Some(some) = keys.next()? {
-            for keys in some.chunks(WALK_AT_ONCE as usize) {
+            for keys in some.chunks(WALK_BATCH as usize) {
                 let mut value = TemplateKeys {
-                    keys: [TemplateKey::default(); WALK_AT_ONCE as usize],
+                    keys: [TemplateKey::default(); WALK_BATCH as usize],
                 };
                 for (to, key) in value.keys.iter_mut().zip(keys) {
                     *to = *key;
                 }
                 let set = self.keys.set(0, value, 0);
                 set.map_err(io::Error::other)?;
-                let count = u32::try_from(keys.len()).unwrap_or(WALK_AT_ONCE);
+                let count = u32::try_from(keys.len()).unwrap_or(WALK_BATCH);
                 let told = run(self.program.as_fd(), [count, 0])?;
                 let result = self.result.get(&0, 0).map_err(io::Error::other)?;
                 result
@@ -189,7 +189,7 @@ struct Idle {
 impl Idle {
     fn add(&mut self, template: &LiveTemplate) {
         self.all = self.all.saturating_add(1);
-        if template.controls == 0 {
+        if template.n_control == 0 {
             self.expires.push(template.expires);
         }
     }
@@ -198,8 +198,8 @@ impl Idle {
     /// limit with `total` of `limit` templates in use: it is then left with three fifths.
     fn evict_before(mut self, limit: u32, total: u32) -> Option<u64> {
         // A service may have as many as are free: half of what the others leave.
-        let left = templates_for_many(limit).saturating_sub(total.saturating_sub(self.all));
-        let most = (left / 2).max(FEW_TEMPLATES);
+        let left = shared_template_limit(limit).saturating_sub(total.saturating_sub(self.all));
+        let most = (left / 2).max(RESERVED_TEMPLATES);
         if u64::from(self.all) * 5 < u64::from(most) * 4 {
             return None;
         }
@@ -219,7 +219,7 @@ mod tests {
         for client in 0..clients {
             idle.add(&LiveTemplate {
                 expires: u64::from(client),
-                controls: u64::from(client < connected),
+                n_control: u64::from(client < connected),
                 ..LiveTemplate::default()
             });
         }

@@ -19,7 +19,8 @@ use aya::{
     programs::{Program, ProgramError},
 };
 use sockvs_ebpf_common::{
-    Flow, FlowKey, LiveConnection, OverflowConnection, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+    Flow, FlowKey, LiveConnection, MAX_WALKERS, OverflowConnection, WALK_BATCH, WalkKeys,
+    WalkResult,
 };
 
 use sockvs_sys::bpf::run::run;
@@ -120,7 +121,7 @@ impl Walkers {
 
 /// One handle of a map for each walker.
 fn copies<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<Array<MapData, V>>, Error> {
-    (0..WALKERS).map(|_| array(ebpf, name)).collect()
+    (0..MAX_WALKERS).map(|_| array(ebpf, name)).collect()
 }
 
 /// Another handle of an array.
@@ -202,10 +203,10 @@ impl Walker {
         }
         let mut keys: Keys<u64, OverflowConnection> = Keys::of(self.overflowed.try_clone()?);
         while let Some(some) = keys.next()? {
-            for cookies in some.chunks(WALK_AT_ONCE as usize) {
+            for cookies in some.chunks(WALK_BATCH as usize) {
                 let keys = cookies.iter().map(|cookie| FlowKey {
                     cookie: *cookie,
-                    place: 0,
+                    index: 0,
                 });
                 self.set_keys(keys)?;
                 self.run(|walker| walker.overflow.as_fd(), count(cookies), &mut each)?;
@@ -225,7 +226,7 @@ impl Walker {
     fn flows(&mut self, mut each: impl FnMut(&LiveConnection)) -> io::Result<()> {
         let mut keys: Keys<FlowKey, Flow> = Keys::of(self.flowing.try_clone()?);
         while let Some(some) = keys.next()? {
-            for keys in some.chunks(WALK_AT_ONCE as usize) {
+            for keys in some.chunks(WALK_BATCH as usize) {
                 self.set_keys(keys.iter().copied())?;
                 self.run(|walker| walker.flows.as_fd(), count(keys), &mut each)?;
             }
@@ -235,7 +236,7 @@ impl Walker {
 
     fn set_keys(&mut self, keys: impl Iterator<Item = FlowKey>) -> io::Result<()> {
         let mut value = WalkKeys {
-            keys: [FlowKey::default(); WALK_AT_ONCE as usize],
+            keys: [FlowKey::default(); WALK_BATCH as usize],
         };
         for (to, key) in value.keys.iter_mut().zip(keys) {
             *to = key;
@@ -262,7 +263,7 @@ impl Walker {
 
 /// The number of these keys, which one run can process.
 fn count<T>(keys: &[T]) -> u32 {
-    u32::try_from(keys.len()).unwrap_or(WALK_AT_ONCE)
+    u32::try_from(keys.len()).unwrap_or(WALK_BATCH)
 }
 
 /// Reads open connections for the table.

@@ -37,7 +37,7 @@ pub const fn recovery_threshold(upper: u32, lower: u32) -> u32 {
 
 /// A destination.
 ///
-/// What programs look at when they choose it comes first.
+/// What programs read when they choose it comes first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Destination {
@@ -56,14 +56,14 @@ pub struct Destination {
     /// The index of the service that it belongs to.
     pub service: u32,
     /// See [`DestinationConfig`], as the fields of the same names below. Written by the daemon,
-    /// which says beforehand what it is about to write ([`crate::Edit`]).
+    /// which records what it is about to write before ([`crate::Edit`]).
     pub upper_threshold: u32,
     /// As above.
     pub lower_threshold: u32,
     /// As above.
     pub weight: i32,
-    /// When `lblcr` began to stay with it: the service's cursor then, from one on. Zero if it does
-    /// not. Written by the programs, and by the daemon when the service begins anew.
+    /// When it joined the server set of `lblcr`: the service's cursor then, from one on. Zero if it
+    /// is not in the set. Written by the programs, and by the daemon when the service starts over.
     pub joined: u32,
     /// Connections that were sent here. Counted by the programs, as all up to `outbytes`. The
     /// daemon zeroes this and the counters from `inpkts` on when a client asks for it.
@@ -76,7 +76,7 @@ pub struct Destination {
     pub inpkts: u64,
     /// Packets that ended connections received.
     pub outpkts: u64,
-    /// Bytes of data that ended connections sent, as far as the server acknowledged them.
+    /// Bytes of data that ended connections sent and the server acknowledged.
     pub inbytes: u64,
     /// Bytes of data that ended connections received.
     pub outbytes: u64,
@@ -94,8 +94,9 @@ pub struct Destination {
     pub state: u8,
     /// Zero.
     pub zero: u8,
-    /// Which use of the record this is: another one for each destination that gets the record. What
-    /// leads here by the record's index says which use it means. Written by the daemon.
+    /// Which use of the record this is: another one for each destination that gets the record.
+    /// Whatever refers to the record by its index stores this number with it. Written by the
+    /// daemon.
     pub use_number: u32,
     /// Zero.
     pub zero_word: u32,

@@ -1,9 +1,9 @@
-//! The edit of a configuration that is under way.
+//! The edit of a configuration that is in progress.
 
 use crate::{DestinationConfig, ServiceConfig};
 
-/// What the daemon is about to write into a record, for the next one, should this one not get to
-/// the end: it then carries it out again. The only value of the map `EDIT`. Not read by the
+/// What the daemon is about to write into a record. If it is interrupted, the next daemon writes it
+/// again. The only value of the map `EDIT`. Not read by the
 /// programs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct Edit {
     pub destination: DestinationConfig,
 }
 
-/// No edit is under way.
-pub const EDIT_NOTHING: u32 = 0;
+/// No edit is in progress.
+pub const EDIT_NONE: u32 = 0;
 /// A service is edited.
 pub const EDIT_SERVICE: u32 = 1;
 /// A destination is edited.

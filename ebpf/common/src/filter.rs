@@ -1,8 +1,8 @@
-//! Which addresses may be those of services: a bit for each, which several addresses may share.
+//! A filter of addresses that may be services': a bit for each, which several addresses may share.
 //!
-//! Most sockets go to no service, and find that out here, without looking for one. The map is
-//! `ADDRESSES`: 64 bits in each word. `SERVERS` is the same for the servers that datagrams ever
-//! went to.
+//! Most sockets connect to no service, which this filter detects without a look-up. The map is
+//! `VIP_FILTER`: 64 bits in each word. `SERVERS` is the same for the servers that datagrams were
+//! ever sent to.
 
 use crate::AddressWords;
 
@@ -12,12 +12,12 @@ const BITS: u32 = 20;
 /// How many words the filter has.
 pub const FILTER_WORDS: u32 = 1 << (BITS - 6);
 
-/// An address's place in the filter.
+/// An address's bit in the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FilterPlace(u32);
+pub struct FilterBit(u32);
 
-impl FilterPlace {
-    /// That of an address, which is not IPv4-mapped.
+impl FilterBit {
+    /// The bit of an address that is not IPv4-mapped.
     #[must_use]
     #[inline(always)]
     pub const fn of([a, b, c, d]: &AddressWords) -> Self {
@@ -32,10 +32,10 @@ impl FilterPlace {
         self.0 >> 6
     }
 
-    /// Its bit in that word.
+    /// The mask of the bit in that word.
     #[must_use]
     #[inline(always)]
-    pub const fn bit(self) -> u64 {
+    pub const fn mask(self) -> u64 {
         1 << (self.0 & 63)
     }
 }
@@ -47,17 +47,17 @@ mod tests {
     #[test]
     fn every_place_is_within_the_filter() {
         for word in [0, 1, 0x0100_000a, u32::MAX] {
-            let place = FilterPlace::of(&[word, 0, 0, !word]);
+            let place = FilterBit::of(&[word, 0, 0, !word]);
             assert!(place.word() < FILTER_WORDS, "{word:#x}");
-            assert_eq!(place.bit().count_ones(), 1, "{word:#x}");
+            assert_eq!(place.mask().count_ones(), 1, "{word:#x}");
         }
     }
 
     #[test]
     fn neighbours_do_not_share_a_place() {
         let places = (0..1000_u32).map(|host| {
-            let place = FilterPlace::of(&[(0x0a00_0000 + host).to_be(), 0, 0, 0]);
-            (place.word(), place.bit())
+            let place = FilterBit::of(&[(0x0a00_0000 + host).to_be(), 0, 0, 0]);
+            (place.word(), place.mask())
         });
         let mut places: [(u32, u64); 1000] = {
             let mut all = [(0, 0); 1000];

@@ -1,14 +1,14 @@
-//! Where each field of a record is, in words that another version of sockvs can read. The daemon
-//! keeps them beside the maps, so that the next one can read records whose layout has changed
-//! since. The programs have no use for it.
+//! The offset of each field of a record, by name. The daemon stores the layouts beside the maps, so
+//! that another version can read records whose layout has changed since. The programs do not use
+//! them.
 
 use alloc::{format, string::String, vec::Vec};
 use core::mem::offset_of;
 
 use crate::{
-    Carried, Connection, Destination, DestinationConfig, Edit, Flow, FlowKey, Globals, Namespace,
-    Origin, OverflowConnection, Selection, Service, ServiceConfig, ServiceKey, Share, SyncDaemon,
-    SyncDaemonKey, Template, TemplateKey, Terms, Totals,
+    ConnTuple, Connection, Destination, DestinationConfig, Edit, Flow, FlowKey, Globals, Namespace,
+    OverflowConnection, SchedParams, Selection, Service, ServiceConfig, ServiceKey, Share,
+    SyncDaemon, SyncDaemonKey, TcpCounters, Template, TemplateKey, Totals,
 };
 
 /// A number within a record.
@@ -22,9 +22,9 @@ pub struct Field {
     pub size: usize,
 }
 
-/// A type whose fields can be told.
+/// A type whose fields can be listed.
 pub trait Layout: Sized {
-    /// Adds the fields of a value that has this name, or none, and stands at this place.
+    /// Adds the fields of a value that has this name, or none, and this offset.
     fn fields(name: &str, at: usize, to: &mut Vec<Field>);
 
     /// All fields of a record.
@@ -69,8 +69,13 @@ fn field<R, F: Layout>(_: impl Fn(&R) -> &F, name: &str, at: usize, to: &mut Vec
     F::fields(name, at, to);
 }
 
+/// Implements [`Layout`] for records. A field that was renamed keeps the name that it has in
+/// layouts already written (`field = "name"`): a daemon finds the fields of another version by
+/// their names, and the name of a pinned map's file depends on them.
 macro_rules! structures {
-    ($($structure:ident { $($(#[$attribute:meta])* $field:ident)* })*) => {
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+    ($($structure:ident { $($(#[$attribute:meta])* $field:ident $(= $name:literal)?)* })*) => {
         $(impl Layout for $structure {
             fn fields(name: &str, at: usize, to: &mut Vec<Field>) {
                 // Names every field, or does not compile.
@@ -81,7 +86,7 @@ macro_rules! structures {
                     $(#[$attribute])*
                     field(
                         |record: &Self| &record.$field,
-                        &within(name, stringify!($field)),
+                        &within(name, structures!(@name $field $($name)?)),
                         at + offset_of!(Self, $field),
                         to,
                     );
@@ -97,14 +102,14 @@ structures! {
     SyncDaemonKey { netns state zero }
     SyncDaemon { group interface sync_id max_length port ttl family zero }
     ServiceKey { netns address port protocol family zero }
-    Terms { flags ticks netmask }
+    SchedParams { flags jiffies = "ticks" netmask }
     Selection {
         cursor period segments_at segments first_at first_len slots kind options zero
     }
     ServiceConfig { scheduler persistence_engine flags timeout netmask }
     Service {
         #[cfg(feature = "other-layout")] moved
-        key generation selections terms udp_timeout conns inpkts outpkts inbytes outbytes
+        key generation selections params = "terms" udp_timeout conns inpkts outpkts inbytes outbytes
         born scheduler persistence_engine flags timeout netmask protocol state zero
         use_number templates
     }
@@ -120,16 +125,54 @@ structures! {
     }
     Edit { what index service destination }
     TemplateKey { service client }
-    Template { expires destination service address controls destination_use service_use port zero }
-    Origin {
-        virtual_address server_address virtual_port server_port destination service counted
+    Template {
+        expires destination service address n_control = "controls" destination_use service_use port
+        zero
+    }
+    ConnTuple {
+        vaddr = "virtual_address" daddr = "server_address"
+        vport = "virtual_port" dport = "server_port"
+        destination service counted
         client destination_use service_use
     }
-    FlowKey { cookie place }
-    Flow { origin last begun used socket cookie owner removing }
-    Carried { inpkts outpkts inbytes outbytes }
-    Connection { origin settled socket cookie displaced overflowed }
+    FlowKey { cookie index = "place" }
+    Flow { tuple = "origin" last started = "begun" used socket cookie owner removing }
+    TcpCounters { inpkts outpkts inbytes outbytes }
+    Connection { tuple = "origin" claimed = "settled" socket cookie displaced overflowed }
     OverflowConnection { connection owner zero }
     Share { connections flows }
     Totals { connections flows templates zero }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names<T: Layout>() -> Vec<String> {
+        let fields = T::of_record().into_iter();
+        fields.map(|field| field.name).collect()
+    }
+
+    /// Otherwise an upgrade would lose what they hold.
+    #[test]
+    fn renamed_fields_keep_their_names_in_layouts() {
+        fn assert_has<T: Layout>(expected: &[&str]) {
+            let names = names::<T>();
+            for name in expected {
+                assert!(names.iter().any(|has| has == name), "{name}: {names:?}");
+            }
+        }
+        assert_has::<Service>(&["terms.0.ticks", "terms.1.flags"]);
+        assert_has::<Template>(&["controls"]);
+        assert_has::<FlowKey>(&["place"]);
+        assert_has::<Flow>(&["origin.virtual_port", "begun"]);
+        assert_has::<Connection>(&[
+            "origin.virtual_address.0",
+            "origin.server_address.3",
+            "origin.server_port",
+            "origin.counted",
+            "settled.outbytes",
+        ]);
+        assert_has::<OverflowConnection>(&["connection.origin.counted", "owner"]);
+    }
 }

@@ -1,49 +1,50 @@
-//! What the eBPF programs and the daemon agree on: the records in the maps, and how big the maps
-//! are.
+//! What the eBPF programs and the daemon share: the records in the maps, and the sizes of the maps.
 //!
 //! Everything here is plain old data with a fixed layout (`repr(C)`, no padding that is not named),
 //! because both sides see the same memory: the daemon maps it, the programs look it up. Nothing
 //! here does anything; who may write which field is said at each field.
 //!
-//! The records are the only copy of what was programmed. A daemon that starts finds them in the
-//! pinned maps and takes up where the last one left off.
+//! The records are the only copy of the IPVS table. A daemon that starts finds them in the pinned
+//! maps and continues where the previous one stopped.
+//!
+//! Maps that are pinned, and the fields of their records, have two names where one was changed: the
+//! Rust name, and the one that `layout` gives other versions.
 //!
 //! # Maps
 //!
-//! `ADDRESSES` tells whether an address may be a service's at all. `SERVICES` leads from it to the
-//! service's index, and `SHORTCUTS` mostly does, too, in fewer steps. Indexes lead through an array
-//! of arrays ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and `SLOTS`. A chunk
-//! is made when it is first needed, never moves and is never freed, so a record has one address for
-//! its whole life, costs no memory before it is used, and can be changed in place without a system
-//! call.
+//! `VIP_FILTER` says whether an address may be a service's at all. `SERVICES` maps it to the
+//! service's index, and `SERVICE_CACHE` does so for most services in fewer steps. Indexes lead
+//! through an array of arrays ("chunks") to a record: `SERVICE_RECORDS`, `DESTINATION_RECORDS` and
+//! `SLOTS`. A chunk is created when it is first needed, never moves and is never freed, so a record
+//! has one address for its whole life, costs no memory before it is used, and can be changed in
+//! place without a system call.
 //!
-//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` what is being
-//! edited, `TEMPLATES` which client got which server of a persistent service. `CONNECTIONS` are the
+//! `GLOBALS`, `NAMESPACES` and `SYNC_DAEMONS` hold what belongs to no service, `EDIT` the edit in
+//! progress, `TEMPLATES` the destinations of a persistent service's clients. `CONNECTIONS` are the
 //! open connections, found by their sockets' cookies; where that has no room for one, it is in
 //! `OVERFLOW`. `FLOWS` is the same for datagrams of sockets that are not connected, and `SERVERS`
-//! tells whether an address may be that of a server that datagrams went to. `SHARES` and `TOTALS`
-//! tell how much of `OVERFLOW` and `FLOWS` each user has, and all together.
+//! says whether datagrams may have been sent to a server with an address. `SHARES` and `TOTALS`
+//! count the entries of `OVERFLOW` and `FLOWS` of each user and of all.
 //!
-//! # How an edit becomes visible at once
+//! # Edits are atomic
 //!
 //! A service has two [`Selection`]s. The one in force is `selections[generation % 2]`. The daemon
 //! prepares the other one and then adds one to `generation`. A program reads `generation`, chooses,
-//! and reads `generation` again: had it moved, the choice may be made of two halves and is made
-//! again. So no `connect(2)` follows half an edit, and none ever waits for a daemon that died.
+//! and reads `generation` again: if it has changed, the choice may be made of two halves and is
+//! repeated. So no `connect(2)` follows half an edit, and none ever waits for a daemon that died.
 //!
-//! Of what clients configured, a record has one copy. The daemon writes down in `EDIT` what it is
-//! about to change there, so that an edit that it does not get to the end of is carried out by the
-//! next one.
+//! Of what clients configured, a record has one copy. The daemon records in `EDIT` what it is
+//! about to change there, so that the next daemon completes an edit that was interrupted.
 
 #![no_std]
 
 #[cfg(feature = "aya")]
 extern crate alloc;
 
+mod connection;
 mod destination;
 mod edit;
 mod filter;
-mod flow;
 mod hash;
 #[cfg(feature = "aya")]
 pub mod layout;
@@ -52,33 +53,33 @@ pub mod netlink;
 mod owner;
 mod selection;
 mod service;
-mod shortcut;
+mod service_cache;
 mod sync_daemon;
 mod template;
 
-pub use destination::{Destination, DestinationConfig, recovery_threshold};
-pub use edit::{EDIT_DESTINATION, EDIT_NOTHING, EDIT_SERVICE, Edit};
-pub use filter::{FILTER_WORDS, FilterPlace};
-pub use flow::{
-    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, COUNTED_INACTIVE, Connection,
-    ConnectionGroup, ENDED, FLOWS, Flow, FlowKey, OVER, Origin, OverflowConnection, PLACES,
-    REMOVING, UNCOUNTED, connection_index,
+pub use connection::{
+    CLOSED, CONNECTIONS_PER_GROUP, COUNT_MASK, COUNTED_ACTIVE, COUNTED_INACTIVE, ConnTuple,
+    Connection, ConnectionGroup, FLOWS, FREE_WHEN_READ, Flow, FlowKey, MAX_PROBES,
+    OverflowConnection, READ_LOCKED, REMOVING, UNCOUNTED, connection_index,
 };
+pub use destination::{Destination, DestinationConfig, recovery_threshold};
+pub use edit::{EDIT_DESTINATION, EDIT_NONE, EDIT_SERVICE, Edit};
+pub use filter::{FILTER_WORDS, FilterBit};
 pub use hash::{MAGLEV_KEY, maglev_hash, source_hash};
 pub use live::{
-    Carried, Eviction, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, LiveTemplate, SocketLayout,
-    TemplateKeys, TemplateResult, WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+    Eviction, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, LiveTemplate, MAX_WALKERS, SocketLayout,
+    TcpCounters, TemplateKeys, TemplateResult, WALK_BATCH, WalkKeys, WalkResult,
 };
 pub use owner::{
-    CONNECTIONS_TIMES_FREE, FEW_TEMPLATES, FLOWS_TIMES_FREE, OWNERS, SUPERUSER, Share, Totals,
-    may_remember, may_take, owner_of, templates_for_many,
+    CONNECTIONS_SHARE_FACTOR, FLOWS_SHARE_FACTOR, OWNERS, RESERVED_TEMPLATES, SUPERUSER, Share,
+    Totals, owner_of, share_allows, shared_template_limit, template_allowed,
 };
 pub use selection::{OPTION_FALLBACK, OPTION_PORT, Segment, Selection, SelectionKind};
 pub use service::{
-    NAME_LEN, Service, ServiceConfig, ServiceKey, TERMS_EXPIRE_QUIESCENT, TERMS_FWMARK,
-    TERMS_ONE_PACKET, TERMS_PERSISTENT, Terms,
+    NAME_LEN, SCHED_EXPIRE_QUIESCENT, SCHED_FWMARK, SCHED_ONE_PACKET, SCHED_PERSISTENT,
+    SchedParams, Service, ServiceConfig, ServiceKey,
 };
-pub use shortcut::{SHORTCUTS, shortcut};
+pub use service_cache::{SERVICE_CACHE_LEN, service_cache_index};
 pub use sync_daemon::{SyncDaemon, SyncDaemonKey};
 pub use template::{Template, TemplateKey};
 
@@ -96,7 +97,7 @@ pub const DESTINATION_CHUNKS: u32 = 8192;
 /// Most chunks of slots: 67 million words.
 pub const SLOT_CHUNKS: u32 = 8192;
 
-/// Most entries of `SERVICES`, the way from an address to a service.
+/// Most entries of `SERVICES`.
 pub const MAX_SERVICES: u32 = SERVICE_CHUNKS * SERVICES_PER_CHUNK;
 
 /// An address as the records hold it: 16 bytes in network order, read as four native words because
@@ -121,7 +122,7 @@ pub const FTP_PORT: u16 = 21;
 /// The third word of an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`), in network order.
 pub const V4_MAPPED_WORD: u32 = 0xffff_u32.to_be();
 
-/// What a program knows of all services before it looks for one.
+/// What a program knows of all services before it looks one up.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Globals {
@@ -153,13 +154,13 @@ pub struct Namespace {
 pub const MAX_NAMESPACES: u32 = 16384;
 /// Most entries of `SYNC_DAEMONS`: each namespace has two at most.
 pub const MAX_SYNC_DAEMONS: u32 = 2 * MAX_NAMESPACES;
-/// Entries of `CONNECTIONS`, unless the daemon is told that there are fewer connections than that.
+/// Entries of `CONNECTIONS`, unless the daemon's options limit connections to fewer.
 pub const CONNECTIONS: u32 = 1 << 16;
-/// Most entries of `OVERFLOW`, unless the daemon is told otherwise.
+/// Most entries of `OVERFLOW`, unless the daemon's options say otherwise.
 pub const MAX_OVERFLOW: u32 = 1 << 20;
-/// Most entries of `FLOWS`, unless the daemon is told otherwise.
+/// Most entries of `FLOWS`, unless the daemon's options say otherwise.
 pub const MAX_FLOWS: u32 = 1 << 19;
-/// Most entries of `TEMPLATES`, unless the daemon is told otherwise.
+/// Most entries of `TEMPLATES`, unless the daemon's options say otherwise.
 pub const MAX_TEMPLATES: u32 = 1 << 20;
 
 #[cfg(feature = "aya")]
@@ -174,7 +175,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for super::Selection {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for super::Terms {}
+    unsafe impl aya::Pod for super::SchedParams {}
     // SAFETY: as above.
     unsafe impl aya::Pod for super::TemplateKey {}
     // SAFETY: as above.

@@ -1,10 +1,9 @@
-//! Connections that are open: what the daemon tells the program that looks at them, and what that
-//! program tells of each.
+//! Walking open connections: the input of the walking programs, and their reports.
 
-use crate::{AddressWords, CONNECTIONS_PER_GROUP, FlowKey, Origin, TemplateKey};
+use crate::{AddressWords, CONNECTIONS_PER_GROUP, ConnTuple, FlowKey, TemplateKey};
 
-/// Where the running kernel has what is told of a socket: distances in bytes from the beginning of
-/// the structure that is named first.
+/// The running kernel's layout of what is reported of a socket: offsets in bytes within the
+/// structure that is named first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketLayout {
@@ -58,10 +57,10 @@ pub struct SocketLayout {
     pub bytes_received: u32,
 }
 
-/// What a TCP connection has carried. Packets wrap as the kernel's 32-bit counters of them do.
+/// The traffic of a TCP connection. Packets wrap as the kernel's 32-bit counters of them do.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
+pub struct TcpCounters {
     /// Packets to the server.
     pub inpkts: u64,
     /// Packets from the server.
@@ -76,12 +75,12 @@ pub struct Carried {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveConnection {
-    /// Whereto it was made, and where it goes.
-    pub origin: Origin,
+    /// The requested address and the destination.
+    pub tuple: ConnTuple,
     /// The socket's own address, in the form the socket has it.
     pub client: AddressWords,
-    /// What it has carried, if it is one of TCP.
-    pub carried: Carried,
+    /// Its traffic, if it is one of TCP.
+    pub counters: TcpCounters,
     /// The cookie of the socket.
     pub cookie: u64,
     /// The number of its inode, or zero if no process has it open.
@@ -111,67 +110,66 @@ pub const LIVE_CONNECTED: u8 = 0;
 /// The socket is not connected; this is one of its flows.
 pub const LIVE_FLOW: u8 = 1;
 
-/// How many entries a program looks at in one run.
-pub const WALK_AT_ONCE: u32 = CONNECTIONS_PER_GROUP;
+/// How many entries a program visits in one run.
+pub const WALK_BATCH: u32 = CONNECTIONS_PER_GROUP;
 
-/// How many may look through the maps at the same time, each with a value of `WALK_KEYS` and
+/// How many walkers there may be at the same time, each with a value of `WALK_KEYS` and
 /// `WALK_RESULT` of its own.
-pub const WALKERS: u32 = 2;
+pub const MAX_WALKERS: u32 = 2;
 
-/// Which entries of a hash map a program is to look at: a value of `WALK_KEYS`. Those of `OVERFLOW`
-/// have the cookie only.
+/// The entries of a hash map that a program is to visit: a value of `WALK_KEYS`. Those of
+/// `OVERFLOW` have the cookie only.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WalkKeys {
     /// The keys.
-    pub keys: [FlowKey; WALK_AT_ONCE as usize],
+    pub keys: [FlowKey; WALK_BATCH as usize],
 }
 
-/// What a program found: a value of `WALK_RESULT`. How many there are is what the program returns.
+/// A program's report: a value of `WALK_RESULT`. How many there are is what the program returns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WalkResult {
     /// The open connections.
-    pub connections: [LiveConnection; WALK_AT_ONCE as usize],
+    pub connections: [LiveConnection; WALK_BATCH as usize],
 }
 
-/// Which entries of `TEMPLATES` a program is to look at: the only value of `TEMPLATE_KEYS`.
+/// The entries of `TEMPLATES` that a program is to visit: the only value of `TEMPLATE_KEYS`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateKeys {
     /// The keys.
-    pub keys: [TemplateKey; WALK_AT_ONCE as usize],
+    pub keys: [TemplateKey; WALK_BATCH as usize],
 }
 
-/// What it found: the only value of `TEMPLATE_RESULT`.
+/// Its report: the only value of `TEMPLATE_RESULT`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateResult {
-    /// The clients.
-    pub templates: [LiveTemplate; WALK_AT_ONCE as usize],
+    /// The templates.
+    pub templates: [LiveTemplate; WALK_BATCH as usize],
 }
 
-/// A client that a persistent service remembers, as the program tells that looks through
-/// `TEMPLATES`.
+/// A persistence template, as the program reports it that walks `TEMPLATES`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveTemplate {
-    /// When it is forgotten, by the monotonic clock in nanoseconds.
+    /// When it expires, by the monotonic clock in nanoseconds.
     pub expires: u64,
     /// The index of the destination's record.
     pub destination: u32,
     /// The index of the service's record.
     pub service: u32,
-    /// How many connections there still are, for which it is kept.
-    pub controls: u64,
+    /// How many connections it controls.
+    pub n_control: u64,
 }
 
-/// What the program that looks through `TEMPLATES` is to remove, beside those whose time is over or
-/// whose service is gone: the only value of `EVICTION`.
+/// What the program that walks `TEMPLATES` is to remove, beside those that have expired or whose
+/// service is gone: the only value of `EVICTION`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Eviction {
-    /// Those without connections that would be forgotten before this time; zero for none.
+    /// Those without connections that expire before this time; zero for none.
     pub before: u64,
     /// Of the service whose record has this index.
     pub service: u32,

@@ -1,13 +1,13 @@
-//! What the netlink hook and the daemon agree on: what the daemon tells the hook before it is
-//! loaded, and how a taken datagram travels through the ring buffer.
+//! What the netlink hook and the daemon share: the settings that the daemon writes before it loads
+//! the hook, and the format of an intercepted datagram in the ring buffer.
 
-/// What the hook is told once and for all. The verifier sees constants.
+/// The hook's settings, which do not change after it is loaded. The verifier sees constants.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HookSettings {
     /// The cookie of the network namespace that is served, or zero for all of them.
     pub served: u64,
-    /// The process whose messages all pass: the daemon's own. Zero for nobody's.
+    /// The process whose messages all pass: the daemon. Zero for none.
     pub daemon: u32,
     /// The number of the family.
     pub family: u32,
@@ -15,8 +15,8 @@ pub struct HookSettings {
     pub layout: KernelLayout,
 }
 
-/// Where the running kernel has what the hook looks at: distances in bytes from the beginning of
-/// the structure that is named first, and bits.
+/// The running kernel's layout of what the hook reads: offsets in bytes within the structure that
+/// is named first, and bits.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KernelLayout {
@@ -62,11 +62,11 @@ pub struct KernelLayout {
     pub zero: u32,
 }
 
-/// A datagram that the hook took. It follows this header; what comes after `length` bytes of it
-/// means nothing.
+/// The header of an intercepted datagram, which follows it; what comes after `length` bytes is
+/// padding.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct RequestHeader {
     /// The cookie of the network namespace of the client's socket.
     pub netns: u64,
     /// The port id of the client's socket.
@@ -77,28 +77,28 @@ pub struct Taken {
     pub tid: u32,
     /// How long the datagram is.
     pub length: u32,
-    /// `TAKEN_*`.
+    /// `REQUEST_*`.
     pub flags: u32,
     /// Zero.
     pub zero: u32,
-    /// When it was taken, in nanoseconds of `CLOCK_MONOTONIC`.
+    /// When it was intercepted, in nanoseconds of `CLOCK_MONOTONIC`.
     pub arrived: u64,
 }
 
-/// The client has `CAP_NET_ADMIN` in the initial user namespace, and so had whoever opened the
-/// socket (`netlink_capable`).
-pub const TAKEN_MAY_ADMINISTER: u32 = 1;
+/// The client has `CAP_NET_ADMIN` in the initial user namespace, and so had the process that
+/// opened the socket (`netlink_capable`).
+pub const REQUEST_NET_ADMIN: u32 = 1;
 /// The client's socket has `NETLINK_CAP_ACK`.
-pub const TAKEN_CAP_ACK: u32 = 2;
+pub const REQUEST_CAP_ACK: u32 = 2;
 /// The client's socket has `NETLINK_EXT_ACK`.
-pub const TAKEN_EXT_ACK: u32 = 4;
+pub const REQUEST_EXT_ACK: u32 = 4;
 
-/// The size of each of the two ring buffers, a power of two. One is for those who may administer
-/// the network, so that others neither fill it nor come before them.
+/// The size of each of the two ring buffers, a power of two. One is for clients with
+/// `CAP_NET_ADMIN`, so that others neither fill it nor delay them.
 pub const RING_SIZE: u32 = 2 << 20;
-/// How long the daemon may give no sign of life, in nanoseconds, until it counts as absent:
-/// requests pass to the kernel then. It gives several in that time.
-pub const SILENCE: u64 = 5_000_000_000;
-/// A datagram is shorter than one of these powers of two: room in a ring buffer is given out in
-/// fixed sizes only. The last is more than a socket's usual send buffer holds.
+/// A daemon whose last heartbeat is longer ago than this, in nanoseconds, counts as absent:
+/// requests pass to the kernel then. It updates its heartbeat several times in that time.
+pub const HEARTBEAT_TIMEOUT: u64 = 5_000_000_000;
+/// A datagram is shorter than one of these powers of two: records of a ring buffer are
+/// reserved in fixed sizes only. The last is more than a socket's usual send buffer holds.
 pub const DATAGRAM_SIZES: [usize; 4] = [256, 4096, 64 << 10, 256 << 10];

@@ -1,9 +1,8 @@
-//! Whose share of a map an entry takes: `OVERFLOW` and `FLOWS` are there for every user of the
-//! machine, and no user may fill them.
+//! The users' shares of `OVERFLOW` and `FLOWS`, which no user of the machine may fill.
 //!
-//! An owner may have as much as is still free, or a multiple of that. One that takes all it can get
+//! An owner may have as much as is still free, or a multiple of that. One that uses all it may have
 //! leaves a part, the next leaves as large a part of that, and so there is always room for another.
-//! The superuser may take all that is free. The same holds for `TEMPLATES` and the services that
+//! The superuser may use all that is free. The same holds for `TEMPLATES` and the services that
 //! they are of.
 
 /// The owner that has no limit: the superuser of the initial user namespace.
@@ -58,19 +57,20 @@ pub struct Totals {
 
 /// An owner may have so many times the free entries of `OVERFLOW`: a proxy that runs as a user of
 /// its own then has room for a million. Without an entry a connection works, too.
-pub const CONNECTIONS_TIMES_FREE: u32 = 9;
+pub const CONNECTIONS_SHARE_FACTOR: u32 = 9;
 
 /// An owner may have so many times the free entries of `FLOWS`: a resolver has room for 300 000.
-pub const FLOWS_TIMES_FREE: u32 = 2;
+pub const FLOWS_SHARE_FACTOR: u32 = 2;
 
 /// A service may have so many templates as long as there is room for any: an eighth of all room is
 /// kept for services that have no more.
-pub const FEW_TEMPLATES: u32 = 64;
+pub const RESERVED_TEMPLATES: u32 = 64;
 
-/// How many templates there may be for services that have more than a few, of all that there may be.
+/// How many templates there may be for services that have more than a few, of all that there may
+/// be.
 #[must_use]
 #[inline(always)]
-pub const fn templates_for_many(limit: u32) -> u32 {
+pub const fn shared_template_limit(limit: u32) -> u32 {
     limit - limit / 8
 }
 
@@ -78,15 +78,16 @@ pub const fn templates_for_many(limit: u32) -> u32 {
 /// another one.
 #[must_use]
 #[inline(always)]
-pub const fn may_remember(own: u32, total: u32, limit: u32) -> bool {
-    own < templates_for_many(limit).saturating_sub(total) || (own < FEW_TEMPLATES && total < limit)
+pub const fn template_allowed(own: u32, total: u32, limit: u32) -> bool {
+    own < shared_template_limit(limit).saturating_sub(total)
+        || (own < RESERVED_TEMPLATES && total < limit)
 }
 
 /// Whether an owner that has `own` entries of a map for `limit`, in which there are `total`, may
 /// have another one, where it may have so many `times` what is free.
 #[must_use]
 #[inline(always)]
-pub const fn may_take(owner: u32, own: u32, total: u32, limit: u32, times: u32) -> bool {
+pub const fn share_allows(owner: u32, own: u32, total: u32, limit: u32, times: u32) -> bool {
     let free = limit.saturating_sub(total);
     (own as u64) < free as u64 * times as u64 || (owner == SUPERUSER && free > 0)
 }
@@ -113,19 +114,31 @@ mod tests {
         let mut total = 0;
         for _ in 0..LIMIT {
             for (owner, own) in (1..).zip(&mut shares) {
-                if may_take(owner, *own, total, LIMIT, CONNECTIONS_TIMES_FREE) {
+                if share_allows(owner, *own, total, LIMIT, CONNECTIONS_SHARE_FACTOR) {
                     *own += 1;
                     total += 1;
                 }
             }
         }
         assert!(
-            total >= 900 && may_take(11, 0, total, LIMIT, FLOWS_TIMES_FREE),
+            total >= 900 && share_allows(11, 0, total, LIMIT, FLOWS_SHARE_FACTOR),
             "{total}"
         );
         assert!(shares.iter().all(|own| *own >= 90), "{shares:?}");
-        assert!(may_take(SUPERUSER, total, total, LIMIT, FLOWS_TIMES_FREE));
-        assert!(!may_take(SUPERUSER, 0, LIMIT, LIMIT, FLOWS_TIMES_FREE));
+        assert!(share_allows(
+            SUPERUSER,
+            total,
+            total,
+            LIMIT,
+            FLOWS_SHARE_FACTOR
+        ));
+        assert!(!share_allows(
+            SUPERUSER,
+            0,
+            LIMIT,
+            LIMIT,
+            FLOWS_SHARE_FACTOR
+        ));
     }
 
     #[test]
@@ -134,11 +147,14 @@ mod tests {
         let mut total = 0;
         for _ in 0..20 {
             let mut own = 0;
-            while may_remember(own, total, LIMIT) && own < 30_000 {
+            while template_allowed(own, total, LIMIT) && own < 30_000 {
                 own += 1;
                 total += 1;
             }
         }
-        assert!(total < LIMIT && may_remember(0, total, LIMIT), "{total}");
+        assert!(
+            total < LIMIT && template_allowed(0, total, LIMIT),
+            "{total}"
+        );
     }
 }

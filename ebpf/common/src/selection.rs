@@ -1,20 +1,20 @@
-//! How a server is chosen.
+//! The input of a service's scheduler.
 //!
-//! Every kind of choice goes through servers that stand in `SLOTS`, a word each: the destination's
+//! Every scheduler reads servers from `SLOTS`, a word each: the destination's
 //! weight in the upper half, the index of its record in the lower.
 //!
-//! [`SelectionKind::Sequence`] is a sequence that repeats, kept short. `rr` goes round its servers;
-//! `wrr` goes through rounds in which servers of lower weight do not take part. Written out, a
-//! `wrr` sequence has as many entries as the weights add up to. Rounds with the same participants
-//! are the same, so a [`Segment`] keeps the participants once and says how many choices long their
-//! stretch is. Finding a place takes one step for each halving of the number of different weights,
-//! which is none at all for `rr` and for equal weights.
+//! [`SelectionKind::Sequence`] is a sequence that repeats, in compressed form. `rr` goes round its
+//! servers; `wrr` has rounds in which servers of lower weight do not take part. In full, a `wrr`
+//! sequence has as many entries as the sum of the weights. Rounds with the same participants are
+//! the same, so a [`Segment`] holds the participants once and says how many choices long it is. The
+//! segment of a position is found by binary search in the number of different weights, which takes
+//! no step for `rr` and for equal weights.
 
-/// What is done with the servers of a selection.
+/// How a server of a selection is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]
 pub enum SelectionKind {
-    /// They take turns. Overloaded ones are passed over.
+    /// In turn. Overloaded ones are skipped.
     #[default]
     Sequence = 0,
     /// The one with the least connections for its weight; an established one counts 257 times as
@@ -31,9 +31,9 @@ pub enum SelectionKind {
     Overflow = 5,
     /// Of two that are drawn by weight, the one with the least connections for it (`twos`).
     TwoChoices = 6,
-    /// The one at the client's place in the table, by multiplication (`sh`).
+    /// The one in the client's bucket of a hash table, by multiplication (`sh`).
     SourceHash = 7,
-    /// The one at the client's place in the table, by SipHash (`mh`).
+    /// The one in the client's bucket of a hash table, by SipHash (`mh`).
     Maglev = 8,
     /// Always the same, until it has more established connections than its weight while another has
     /// less than half of that; then the one of `LeastOverhead` (`lblc`). The cursor is the index of
@@ -45,13 +45,13 @@ pub enum SelectionKind {
     LocalityReplicated = 10,
 }
 
-/// A client's port is part of its place in a table (`sh-port`, `mh-port`).
+/// A client's port is hashed, too (`sh-port`, `mh-port`).
 pub const OPTION_PORT: u32 = 1;
-/// If the server at the client's place takes no connection, another one does (`sh-fallback`,
+/// If the server in the client's bucket takes no connection, another one does (`sh-fallback`,
 /// `mh-fallback`).
 pub const OPTION_FALLBACK: u32 = 2;
 
-/// A service's servers, and where among them the next connection is.
+/// A service's servers, and the position of the next choice.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -59,11 +59,11 @@ pub struct Selection {
     pub cursor: u64,
     /// How many choices the sequence has before it repeats; zero if no server can be used.
     pub period: u64,
-    /// Where in `SLOTS` the segments stand (two words each).
+    /// The index in `SLOTS` of the segments (two words each).
     pub segments_at: u32,
     /// How many segments there are.
     pub segments: u32,
-    /// Where in `SLOTS` the first segment's servers stand.
+    /// The index in `SLOTS` of the first segment's servers.
     pub first_at: u32,
     /// How many servers the first segment has.
     pub first_len: u32,
@@ -78,14 +78,14 @@ pub struct Selection {
     pub zero: u32,
 }
 
-/// A stretch of the sequence in which the same servers take turns. Two words in `SLOTS`.
+/// A part of the sequence in which the same servers are chosen in turn. Two words in `SLOTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// The first choice that belongs to this segment.
     pub first: u64,
-    /// Where in `SLOTS` its servers stand, one word each.
+    /// The index in `SLOTS` of its servers, one word each.
     pub at: u32,
-    /// How many servers take turns.
+    /// How many servers it has.
     pub len: u32,
 }
 
@@ -93,7 +93,7 @@ impl Segment {
     /// How many words a segment takes in `SLOTS`.
     pub const WORDS: u32 = 2;
 
-    /// The segment as it stands in `SLOTS`.
+    /// The segment's words in `SLOTS`.
     #[must_use]
     #[inline(always)]
     pub const fn to_words(self) -> [u64; 2] {

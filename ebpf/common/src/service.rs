@@ -1,8 +1,8 @@
-//! A service's record: its key, its configuration, what new connections follow and on what terms.
+//! A service's record: its key, its configuration, its selections and scheduling parameters.
 
 use crate::{AF_INET, AddressWords, Selection};
 
-/// Where a connection must be going to belong to a service. The key of the map `SERVICES`.
+/// The address of a service. The key of the map `SERVICES`.
 ///
 /// A service for every port has port zero. One for a firewall mark has protocol and port zero, and
 /// the mark, in host order, as the address's first word.
@@ -23,31 +23,31 @@ pub struct ServiceKey {
     pub zero: u32,
 }
 
-/// On what terms a service gives servers to connections.
+/// A service's scheduling parameters.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// `TERMS_*`.
+pub struct SchedParams {
+    /// `SCHED_*`.
     pub flags: u32,
-    /// How long a client's server is remembered, in ticks; see [`TERMS_PERSISTENT`].
-    pub ticks: u32,
+    /// The persistence timeout, in jiffies; see [`SCHED_PERSISTENT`].
+    pub jiffies: u32,
     /// Which bits of clients' addresses make a difference there: a mask in network order for IPv4,
     /// and for IPv6 the number of bits.
     pub netmask: u32,
 }
 
-/// How long a tick is, in nanoseconds.
-const TICK: u64 = 1_000_000_000 / 250;
+/// How long a jiffy is, in nanoseconds, as the kernels of distributions have it.
+const JIFFY: u64 = 1_000_000_000 / 250;
 
-impl Terms {
-    /// How long a client's server is remembered, in nanoseconds.
+impl SchedParams {
+    /// The persistence timeout, in nanoseconds.
     #[must_use]
     #[inline(always)]
-    pub const fn persistence(ticks: u32) -> u64 {
-        ticks as u64 * TICK
+    pub const fn persistence(jiffies: u32) -> u64 {
+        jiffies as u64 * JIFFY
     }
 
-    /// An address of this family under a mask as it is in terms.
+    /// An address of this family under a netmask.
     #[must_use]
     #[inline(always)]
     pub const fn masked(address: AddressWords, family: u8, netmask: u32) -> AddressWords {
@@ -73,14 +73,14 @@ const fn leading(bits: u32) -> u32 {
     }
 }
 
-/// A client that comes again gets the same server (`IP_VS_SVC_F_PERSISTENT`).
-pub const TERMS_PERSISTENT: u32 = 1;
-/// Each datagram gets a server of its own (`IP_VS_SVC_F_ONEPACKET`).
-pub const TERMS_ONE_PACKET: u32 = 2;
+/// A client that returns gets the same server (`IP_VS_SVC_F_PERSISTENT`).
+pub const SCHED_PERSISTENT: u32 = 1;
+/// Each datagram is scheduled by itself (`IP_VS_SVC_F_ONEPACKET`).
+pub const SCHED_ONE_PACKET: u32 = 2;
 /// The service is for a firewall mark.
-pub const TERMS_FWMARK: u32 = 4;
-/// A server of weight zero is taken from the clients that had it (`expire_quiescent_template`).
-pub const TERMS_EXPIRE_QUIESCENT: u32 = 8;
+pub const SCHED_FWMARK: u32 = 4;
+/// A template that leads to a server of weight zero is invalid (`expire_quiescent_template`).
+pub const SCHED_EXPIRE_QUIESCENT: u32 = 8;
 
 /// What a client configured beyond the key. Not read by the programs; kept for the next daemon.
 #[repr(C)]
@@ -109,15 +109,15 @@ pub struct Service {
     #[cfg(feature = "other-layout")]
     pub moved: [u64; 3],
     /// The key. Written before the service is entered in `SERVICES`; a program compares it, because
-    /// an entry may be reused while the program looks at it.
+    /// an entry may be reused while the program reads it.
     pub key: ServiceKey,
     /// Which selection is in force: `selections[generation % 2]`. Only ever grows, also when the
     /// record is used for another service. Written by the daemon.
     pub generation: u64,
     /// The selection in force and the one that the daemon prepares.
     pub selections: [Selection; 2],
-    /// The terms in force and those that the daemon prepares; they go with the selections.
-    pub terms: [Terms; 2],
+    /// The parameters in force and those that the daemon prepares, by the same index as selections.
+    pub params: [SchedParams; 2],
     /// After this many nanoseconds without a datagram a socket may get another server for its next
     /// one. Written by the daemon.
     pub udp_timeout: u64,
@@ -135,7 +135,7 @@ pub struct Service {
     /// The service's number in the order in which services were added.
     pub born: u64,
     /// See [`ServiceConfig`], as the fields of the same names below. Written by the daemon, which
-    /// says beforehand what it is about to write ([`crate::Edit`]).
+    /// records what it is about to write before ([`crate::Edit`]).
     pub scheduler: [u8; NAME_LEN],
     /// As above.
     pub persistence_engine: [u8; NAME_LEN],
@@ -154,7 +154,7 @@ pub struct Service {
     pub zero: u8,
     /// Which use of the record this is; see the destination's field of that name.
     pub use_number: u32,
-    /// How many clients it has templates of. Counted up by the programs; the daemon, which removes
+    /// How many templates it has. Counted up by the programs; the daemon, which removes
     /// templates, counts down.
     pub templates: u32,
 }
@@ -165,7 +165,7 @@ mod tests {
     use crate::AF_INET6;
 
     fn masked(netmask: u32) -> [u32; 4] {
-        Terms::masked([u32::MAX; 4], AF_INET6, netmask).map(u32::from_be)
+        SchedParams::masked([u32::MAX; 4], AF_INET6, netmask).map(u32::from_be)
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(masked(1), [0x8000_0000, 0, 0, 0]);
         let v4 = [0x0102_0304, 5, 6, 7];
         assert_eq!(
-            Terms::masked(v4, AF_INET, 0x00ff_ff00),
+            SchedParams::masked(v4, AF_INET, 0x00ff_ff00),
             [0x0002_0300, 0, 0, 0]
         );
     }

@@ -1,4 +1,4 @@
-//! A sync daemon's record. Not read by the programs; kept for the next daemon of ours.
+//! A sync daemon's record. Not read by the programs; stored for the next daemon of sockvs.
 
 use crate::AddressWords;
 

@@ -1,9 +1,9 @@
-//! Persistence: which server a client got, for when it comes again (the kernel's connection
+//! Persistence: the destination of a client for its next connections (the kernel's connection
 //! templates).
 
 use crate::{AddressWords, ServiceKey};
 
-/// Who came to what. The key of the map `TEMPLATES`.
+/// The client and the service. The key of the map `TEMPLATES`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TemplateKey {
@@ -14,11 +14,11 @@ pub struct TemplateKey {
     pub client: AddressWords,
 }
 
-/// Which server a client got.
+/// The client's destination.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Template {
-    /// When it is forgotten, by the monotonic clock in nanoseconds.
+    /// When it expires, by the monotonic clock in nanoseconds.
     pub expires: u64,
     /// The index of the destination's record.
     pub destination: u32,
@@ -26,9 +26,8 @@ pub struct Template {
     pub service: u32,
     /// The server's address: the record may have become another's.
     pub address: AddressWords,
-    /// How many connections that it gave this server there still are: it is not forgotten before
-    /// them.
-    pub controls: u64,
+    /// How many connections it controls: it does not expire before they end.
+    pub n_control: u64,
     /// The use of the destination's record that is meant ([`crate::Destination::use_number`]).
     pub destination_use: u32,
     /// The use of the service's record that is meant ([`crate::Service::use_number`]).

@@ -1,13 +1,11 @@
-//! Where the entries of connections are: in the array `CONNECTIONS`, at one of a few places that
-//! the socket's cookie leads to, or else in the hash map `OVERFLOW`.
+//! Looking up, allocating and freeing the entries of connections: in the array `CONNECTIONS`, at
+//! one of the few indexes that the socket's cookie leads to, or else in the hash map `OVERFLOW`.
 //!
-//! The array takes no search and no allocation; a connection nearly always finds its first place
-//! free. The hash map has memory only for what is in it, and a limit that a busy machine does not
-//! meet. What of it one user may take is limited besides (`shares`). A first place tells how many
-//! connections that begin their search there are elsewhere, so that a socket without an entry is
-//! found out in one step.
-
-use core::ptr::{addr_of, addr_of_mut};
+//! The array takes no search and no allocation; a connection nearly always gets the entry that it
+//! probes first. The hash map has memory only for what is in it, and a limit that a busy machine
+//! does not reach. `shares` limits besides what one user may take of it. The entry that is probed
+//! first says how many connections that begin there are elsewhere, so that a socket without an
+//! entry is detected in one step.
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
@@ -15,12 +13,15 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use sockvs_ebpf_common::{
-    CONNECTIONS as ENTRIES, CONNECTIONS_PER_GROUP, Connection, ConnectionGroup, MAX_OVERFLOW,
-    OverflowConnection, PLACES, UNCOUNTED, connection_index,
+    CONNECTIONS as ENTRIES, CONNECTIONS_PER_GROUP, ConnectionGroup, MAX_OVERFLOW, MAX_PROBES,
+    OverflowConnection, connection_index,
 };
 
-use super::{owner, word};
-use crate::{counter, shares};
+use crate::{
+    config,
+    records::{ConnectionRef, OverflowRef},
+    shares,
+};
 
 #[btf_map]
 static CONNECTIONS: Array<ConnectionGroup, { (ENTRIES / CONNECTIONS_PER_GROUP) as usize }> =
@@ -49,26 +50,31 @@ static EMPTY: OverflowConnection = unsafe { core::mem::zeroed() };
 
 /// The entry of `CONNECTIONS` with this index.
 #[inline(always)]
-pub(crate) fn at(index: u32) -> Option<*mut Connection> {
+pub(crate) fn at(index: u32) -> Option<ConnectionRef> {
     let group = CONNECTIONS.get_ptr_mut(index / CONNECTIONS_PER_GROUP)?;
-    // SAFETY: a part of a value of the map.
-    let first = unsafe { addr_of_mut!((*group).connections) }.cast::<Connection>();
-    // SAFETY: the index within a group is below what a group has.
-    Some(unsafe { first.add((index % CONNECTIONS_PER_GROUP) as usize) })
+    // SAFETY: this is a look-up.
+    Some(unsafe { ConnectionRef::in_group(group, index) })
 }
 
-/// The entry of this cookie's socket in `OVERFLOW`.
+/// The value of `OVERFLOW` of the socket with this cookie.
 #[inline(always)]
-pub(crate) fn overflow(cookie: u64) -> Option<*mut Connection> {
-    // The entry comes first in the value.
-    OVERFLOW.get_ptr_mut(&cookie).map(<*mut _>::cast)
+fn overflow_value(cookie: u64) -> Option<OverflowRef> {
+    let value = OVERFLOW.get_ptr_mut(&cookie)?;
+    // SAFETY: this is a look-up.
+    Some(unsafe { OverflowRef::new(value) })
+}
+
+/// The entry of the socket with this cookie in `OVERFLOW`.
+#[inline(always)]
+pub(crate) fn overflow(cookie: u64) -> Option<ConnectionRef> {
+    Some(overflow_value(cookie)?.connection())
 }
 
 /// The entry of the socket with this cookie.
 #[inline(always)]
-pub(crate) fn of_socket(cookie: u64) -> Option<*mut Connection> {
-    let first = place(cookie, 0)?;
-    if owner(first) == cookie {
+pub(crate) fn lookup(cookie: u64) -> Option<ConnectionRef> {
+    let first = probe(cookie, 0)?;
+    if first.cookie().load() == cookie {
         return Some(first);
     }
     let elsewhere = Elsewhere::of(first);
@@ -78,7 +84,7 @@ pub(crate) fn of_socket(cookie: u64) -> Option<*mut Connection> {
     if elsewhere.displaced() {
         let nth = sockvs_lookup_displaced(cookie);
         if nth != 0 {
-            return place(cookie, nth);
+            return probe(cookie, nth);
         }
     }
     if elsewhere.overflowed() {
@@ -87,81 +93,82 @@ pub(crate) fn of_socket(cookie: u64) -> Option<*mut Connection> {
     None
 }
 
-/// An entry for the socket with this cookie, which has none; it is that socket's from now on.
+/// Allocates an entry for the socket with this cookie, which has none.
 #[inline(always)]
-pub(super) fn alloc(cookie: u64) -> Option<*mut Connection> {
-    let first = place(cookie, 0)?;
-    if counter::replace(cookie_of(first), 0, cookie) {
+pub(super) fn alloc(cookie: u64) -> Option<ConnectionRef> {
+    let first = probe(cookie, 0)?;
+    if first.cookie().compare_exchange(0, cookie) {
         return Some(first);
     }
     let nth = sockvs_alloc_displaced(cookie);
     if nth != 0 {
-        counter::add_half(displaced_of(first), 1);
-        return place(cookie, nth);
+        first.displaced().add(1);
+        return probe(cookie, nth);
     }
     if sockvs_alloc_overflow(cookie) == 0 {
         return None;
     }
-    counter::add_half(overflowed_of(first), 1);
+    first.overflowed().add(1);
     overflow(cookie)
 }
 
-/// The entry of the socket with this cookie is free.
+/// A flag in the cookie of an entry: the walker that set it is about to free the entry. No socket has
+/// such a cookie. The probe indexes are the same with it.
+pub(crate) const CLAIMED: u64 = 1 << 63;
+
+/// Frees an entry whose socket, which has this cookie, is gone. Where several walkers see that, one
+/// of them frees it; an entry that another socket has by then is not touched.
+#[inline(always)]
+pub(crate) fn free_gone(entry: ConnectionRef, cookie: u64) {
+    if entry.cookie().compare_exchange(cookie, cookie | CLAIMED) {
+        free(cookie | CLAIMED);
+    }
+}
+
+/// Frees the entry of the socket with this cookie.
 #[inline(always)]
 pub(crate) fn free(cookie: u64) {
-    let Some(first) = place(cookie, 0) else {
+    let Some(first) = probe(cookie, 0) else {
         return;
     };
-    if owner(first) == cookie {
-        clear(first);
+    if first.cookie().load() == cookie {
+        first.clear();
         return;
     }
     let elsewhere = Elsewhere::of(first);
     if elsewhere.displaced() {
         let nth = sockvs_lookup_displaced(cookie);
         if nth != 0
-            && let Some(entry) = place(cookie, nth)
+            && let Some(entry) = probe(cookie, nth)
         {
-            clear(entry);
-            counter::add_half(displaced_of(first), u32::MAX);
+            entry.clear();
+            first.displaced().sub(1);
             return;
         }
     }
     if elsewhere.overflowed() && sockvs_free_overflow(cookie & !CLAIMED) != 0 {
-        counter::add_half(overflowed_of(first), u32::MAX);
+        first.overflowed().sub(1);
     }
 }
 
-/// In the cookie of an entry: who set it is about to free the entry. No socket has such a cookie, and
-/// the places of an entry are the same with it.
-pub(crate) const CLAIMED: u64 = 1 << 63;
-
-/// Frees an entry whose socket, which has this cookie, is gone. Several may see that at the same time:
-/// one of them does it, and no other entry that has the place by then is touched.
+/// The entry that the socket with this cookie probes as its `nth`.
 #[inline(always)]
-pub(crate) fn free_gone(entry: *mut Connection, cookie: u64) {
-    if counter::replace(cookie_of(entry), cookie, cookie | CLAIMED) {
-        free(cookie | CLAIMED);
-    }
+fn probe(cookie: u64, nth: u32) -> Option<ConnectionRef> {
+    at(connection_index(
+        cookie,
+        nth,
+        config::get(&CONNECTIONS_MASK),
+    ))
 }
 
-/// The `nth` of the places where the entry of this cookie's socket can be.
-#[inline(always)]
-fn place(cookie: u64, nth: u32) -> Option<*mut Connection> {
-    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written here.
-    let mask = unsafe { addr_of!(CONNECTIONS_MASK).read_volatile() };
-    at(connection_index(cookie, nth, mask))
-}
-
-/// How many of those whose first place an entry is are elsewhere: both numbers, read as one.
+/// How many of the connections that probe an entry first are elsewhere: both numbers in one word.
 #[derive(Clone, Copy)]
 struct Elsewhere(u64);
 
 impl Elsewhere {
     #[inline(always)]
-    fn of(first: *mut Connection) -> Self {
-        // SAFETY: two fields of an entry that stand side by side, aligned like one of both sizes.
-        Self(unsafe { displaced_of(first).cast::<u64>().read_volatile() })
+    fn of(first: ConnectionRef) -> Self {
+        Self(first.displaced_and_overflowed())
     }
 
     #[inline(always)]
@@ -180,14 +187,14 @@ impl Elsewhere {
     }
 }
 
-/// At which of its other places the entry of this cookie's socket is; zero if at none. A function
-/// of its own for the verifier's sake, as those that follow.
+/// Which of its other probes leads to the entry of the socket with this cookie; zero for none. A
+/// global function, which the verifier checks once; so are those that follow.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_lookup_displaced(cookie: u64) -> u32 {
-    for nth in 1..PLACES {
-        if let Some(entry) = place(cookie, nth)
-            && owner(entry) == cookie
+    for nth in 1..MAX_PROBES {
+        if let Some(entry) = probe(cookie, nth)
+            && entry.cookie().load() == cookie
         {
             return nth;
         }
@@ -195,12 +202,13 @@ extern "C" fn sockvs_lookup_displaced(cookie: u64) -> u32 {
     0
 }
 
+/// Allocates the first free entry of its other probes; zero if there is none.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_alloc_displaced(cookie: u64) -> u32 {
-    for nth in 1..PLACES {
-        if let Some(entry) = place(cookie, nth)
-            && counter::replace(cookie_of(entry), 0, cookie)
+    for nth in 1..MAX_PROBES {
+        if let Some(entry) = probe(cookie, nth)
+            && entry.cookie().compare_exchange(0, cookie)
         {
             return nth;
         }
@@ -208,29 +216,28 @@ extern "C" fn sockvs_alloc_displaced(cookie: u64) -> u32 {
     0
 }
 
-/// Enters the socket in `OVERFLOW`; zero if there is no room, or its user has all that may be had.
+/// Inserts the socket into `OVERFLOW`; zero if the map is full, or the user's share of it is used
+/// up.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_alloc_overflow(cookie: u64) -> u32 {
     let user = shares::owner();
-    // SAFETY: a valid, aligned static. Volatile, because its value is not the one written above.
-    let limit = unsafe { addr_of!(OVERFLOW_LIMIT).read_volatile() };
-    if !shares::take(shares::Of::Connections, user, limit) {
+    let limit = config::get(&OVERFLOW_LIMIT);
+    if !shares::charge(shares::Resource::Connections, user, limit) {
         return 0;
     }
     if OVERFLOW
         .insert(&cookie, &EMPTY, BPF_NOEXIST.into())
         .is_err()
     {
-        shares::give_back(shares::Of::Connections, user);
+        shares::uncharge(shares::Resource::Connections, user);
         return 0;
     }
-    let Some(value) = OVERFLOW.get_ptr_mut(&cookie) else {
+    let Some(value) = overflow_value(cookie) else {
         return 0;
     };
-    // SAFETY: a field of a value of the map.
-    unsafe { addr_of_mut!((*value).owner).write_volatile(user) };
-    counter::exchange(cookie_of(value.cast()), cookie);
+    value.set_owner(user);
+    value.connection().cookie().swap(cookie);
     1
 }
 
@@ -238,45 +245,15 @@ extern "C" fn sockvs_alloc_overflow(cookie: u64) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_free_overflow(cookie: u64) -> u32 {
-    let Some(value) = OVERFLOW.get_ptr_mut(&cookie) else {
+    let Some(value) = overflow_value(cookie) else {
         return 0;
     };
-    // SAFETY: a field of a value of the map.
-    let user = unsafe { addr_of!((*value).owner).read_volatile() };
-    // The kernel may use its memory for another entry while it is looked at.
-    clear(value.cast());
+    let user = value.owner();
+    // A walker may still read the memory when the kernel reuses it for another entry.
+    value.connection().clear();
     if OVERFLOW.remove(&cookie).is_err() {
         return 0;
     }
-    shares::give_back(shares::Of::Connections, user);
+    shares::uncharge(shares::Resource::Connections, user);
     1
-}
-
-/// Makes an entry one of no socket. The cookie is the last that changes: what takes the entry then
-/// finds the rest as it ought to be.
-#[inline(always)]
-fn clear(entry: *mut Connection) {
-    // SAFETY: a field of an entry, written whole.
-    unsafe { word(entry).write_volatile(UNCOUNTED) };
-    // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).socket).write_volatile(0) };
-    counter::exchange(cookie_of(entry), 0);
-}
-
-#[inline(always)]
-pub(super) fn cookie_of(entry: *mut Connection) -> *mut u64 {
-    // SAFETY: a field of an entry.
-    unsafe { addr_of_mut!((*entry).cookie) }
-}
-
-#[inline(always)]
-fn displaced_of(entry: *mut Connection) -> *mut u32 {
-    // SAFETY: a field of an entry.
-    unsafe { addr_of_mut!((*entry).displaced) }
-}
-
-#[inline(always)]
-fn overflowed_of(entry: *mut Connection) -> *mut u32 {
-    // SAFETY: a field of an entry.
-    unsafe { addr_of_mut!((*entry).overflowed) }
 }

@@ -1,210 +1,141 @@
-//! What is known of the connections that go to services, by the cookies of their sockets. Where
-//! that is kept, `entries` says.
+//! The connections to services, by the cookies of their sockets. `entries` finds and allocates
+//! their entries.
 //!
-//! An entry comes with `connect(2)`. One of TCP is freed when the connection has ended (`states`),
-//! or with its socket if it never began; one of UDP with its socket (`release`), or when the socket
-//! is connected to something else. What no program is told the end of, such as a socket of the
-//! kernel's own, is found by `live`. An entry is changed under its socket's lock only, but for what
-//! `live` does to it; how the two keep out of each other's way is told at [`Connection`].
+//! `connect(2)` inserts an entry. One of TCP is freed when the connection has ended (`states`), or
+//! with its socket if it was never established; one of UDP with its socket (`release`), or when the
+//! socket connects to something else. Entries whose end no program sees, such as those of the
+//! kernel's own sockets, are found by `live`. Only the programs of its socket change an entry,
+//! under the socket's lock, except for what `live` does; how the two synchronise is documented at
+//! `Connection`.
 
 mod entries;
 
-use core::{
-    ffi::c_void,
-    ptr::{addr_of, addr_of_mut},
-};
-
-use aya_ebpf::{EbpfContext, helpers::bpf_get_socket_cookie, programs::SockAddrContext};
 use sockvs_ebpf_common::{
-    BEING_READ, COUNTED, COUNTED_INACTIVE, Connection, ENDED, OVER, Origin, UNCOUNTED,
+    CLOSED, COUNT_MASK, COUNTED_INACTIVE, ConnTuple, Connection, FREE_WHEN_READ, READ_LOCKED,
+    UNCOUNTED,
 };
 
 use crate::{
-    accounting,
-    address::{self, Endpoint},
-    counter, origin, table, words,
+    accounting, address::Endpoint, maps, records::ConnectionRef, sock_addr::SockAddr, socket,
 };
 
-pub(crate) use entries::{CLAIMED, at, free, free_gone, of_socket, overflow};
+pub(crate) use entries::{CLAIMED, at, free, free_gone, lookup, overflow};
 
-/// The cookie of the socket that a program runs for.
+/// Inserts a TCP connection that is about to be made. If there is no room for another one, the
+/// connection works, but is not counted, and `getpeername` returns the server's address.
 #[inline(always)]
-pub(crate) fn cookie(ctx: &impl EbpfContext) -> u64 {
-    let socket: *mut c_void = ctx.as_ptr();
-    // SAFETY: the helper takes the contexts of all program types that call this.
-    unsafe { bpf_get_socket_cookie(socket) }
-}
-
-/// Remembers a connection of TCP that is about to be made. If there is no room for another one, the
-/// connection works, but is not counted, and `getpeername` tells the server.
-#[inline(always)]
-pub(crate) fn remember(ctx: &SockAddrContext, origin: &Origin) {
-    let cookie = cookie(ctx);
-    let entry = match of_socket(cookie) {
+pub(crate) fn insert_tcp(call: SockAddr, tuple: &ConnTuple) {
+    let cookie = socket::cookie(&call);
+    let entry = match lookup(cookie) {
         // An earlier attempt that failed.
-        Some(entry) if counted(entry) == UNCOUNTED => Some(entry),
+        Some(entry) if entry.counted().load() == UNCOUNTED => Some(entry),
         Some(entry) => alloc_after(entry, cookie),
         None => entries::alloc(cookie),
     };
     if let Some(entry) = entry {
-        fill_in(ctx, entry, origin);
+        init_entry(call, entry, tuple);
     }
 }
 
-/// As `alloc`, for a socket that has this entry still: its connection has ended just now, and what looks
-/// at the entry is about to free it.
+/// Allocates an entry for a socket that still has this one: its connection has just ended, and a
+/// walker is about to free the entry.
 #[inline(always)]
-fn alloc_after(entry: *mut Connection, cookie: u64) -> Option<*mut Connection> {
-    if sockvs_await_freed(entry, cookie) == 0 {
+fn alloc_after(entry: ConnectionRef, cookie: u64) -> Option<ConnectionRef> {
+    if sockvs_await_freed(entry.as_ptr(), cookie) == 0 {
         return None;
     }
     entries::alloc(cookie)
 }
 
-/// How often it is looked whether an entry is free. To look at a connection takes a fraction of that.
-const LOOKS: u32 = 4096;
+/// How often an entry is read until it is free. To walk past a connection takes a fraction of that.
+const SPINS: u32 = 4096;
 
-/// Waits until an entry is not this socket's any more; zero if that takes too long. What looks at it runs
-/// on another processor, and is not interrupted by other threads there. A function of its own for the
-/// verifier's sake.
+/// Waits until an entry is this socket's no more; zero if that takes too long. The walker runs on
+/// another processor, and is not preempted there. A global function, which the verifier checks
+/// once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sockvs_await_freed(entry: *mut Connection, cookie: u64) -> u32 {
-    if entry.is_null() {
+    // SAFETY: the caller passes what `as_ptr` returned.
+    let Some(entry) = (unsafe { ConnectionRef::from_argument(entry) }) else {
         return 0;
-    }
-    for _ in 0..LOOKS {
-        if owner(entry) != cookie {
+    };
+    for _ in 0..SPINS {
+        if entry.cookie().load() != cookie {
             return 1;
         }
     }
     0
 }
 
-/// As `remember`, for a socket of UDP: it is connected from now on, and counted.
+/// A UDP socket is connected to a service: inserts the connection and counts it.
 #[inline(always)]
-pub(crate) fn begin_datagrams(ctx: &SockAddrContext, origin: &Origin) {
-    let cookie = cookie(ctx);
-    end_datagrams(cookie);
-    let entry = match of_socket(cookie) {
+pub(crate) fn udp_connected(call: SockAddr, tuple: &ConnTuple) {
+    let cookie = socket::cookie(&call);
+    udp_disconnected(cookie);
+    let entry = match lookup(cookie) {
         Some(entry) => alloc_after(entry, cookie),
         None => entries::alloc(cookie),
     };
     let Some(entry) = entry else {
         return;
     };
-    fill_in(ctx, entry, origin);
-    table::note_server(&origin.server_address);
-    if accounting::begin(origin_of(entry), false) {
-        counter::add_half(word(entry), COUNTED_INACTIVE);
+    init_entry(call, entry, tuple);
+    maps::add_server(&tuple.daddr);
+    if accounting::bind(entry.tuple().as_ptr(), false) {
+        entry.counted().add(COUNTED_INACTIVE);
     }
 }
 
-/// Where a socket of UDP was connected to is over, if it was connected to a service.
+/// A UDP socket is connected no more: ends its connection, if that was one to a service.
 #[inline(always)]
-pub(crate) fn end_datagrams(cookie: u64) {
-    let Some(connection) = of_socket(cookie) else {
+pub(crate) fn udp_disconnected(cookie: u64) {
+    let Some(entry) = lookup(cookie) else {
         return;
     };
-    let counted = counted(connection);
-    if counted & OVER != 0 {
-        // Somebody has been looking at it since, and will free it.
+    let counted = entry.counted().load();
+    if counted & FREE_WHEN_READ != 0 {
+        // It has ended already; a walker still reads the entry, and will free it.
         return;
     }
-    if counted & COUNTED != UNCOUNTED {
-        accounting::end(origin(connection));
+    if counted & COUNT_MASK != UNCOUNTED {
+        accounting::unbind(entry.tuple().as_ref());
     }
-    if counter::add_half(word(connection), ENDED | OVER) & BEING_READ == 0 {
+    if entry.counted().add(CLOSED | FREE_WHEN_READ) & READ_LOCKED == 0 {
         free(cookie);
     }
 }
 
-/// `origin` is not counted yet.
+/// Initialises an allocated entry. `tuple` is not counted yet.
 #[inline(always)]
-fn fill_in(ctx: &SockAddrContext, entry: *mut Connection, origin: &Origin) {
-    // SAFETY: a part of an entry, which is this socket's.
-    words::copy(unsafe { addr_of_mut!((*entry).origin) }, origin);
-    // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.inpkts).write_volatile(0) };
-    // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.outpkts).write_volatile(0) };
-    // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.inbytes).write_volatile(0) };
-    // SAFETY: as above.
-    unsafe { addr_of_mut!((*entry).settled.outbytes).write_volatile(0) };
-    // Last: an entry that says where its socket is can be told from one whose socket is gone.
-    let socket = address::socket(ctx) as u64;
-    // SAFETY: as above.
-    counter::exchange(unsafe { addr_of_mut!((*entry).socket) }, socket);
+fn init_entry(call: SockAddr, entry: ConnectionRef, tuple: &ConnTuple) {
+    entry.tuple().write(tuple);
+    let [inpkts, outpkts, inbytes, outbytes] = entry.claimed_words();
+    inpkts.store(0);
+    outpkts.store(0);
+    inbytes.store(0);
+    outbytes.store(0);
+    // Last: a walker ignores an entry that has no socket yet.
+    entry.set_socket(call.sock_address());
 }
 
-/// The cookie of the socket whose entry it is.
-#[inline(always)]
-pub(crate) fn owner(entry: *mut Connection) -> u64 {
-    // SAFETY: a field of an entry, read whole.
-    unsafe { entries::cookie_of(entry).read_volatile() }
-}
-
-/// Where the kernel has the socket; null before the entry is filled in.
-#[inline(always)]
-pub(crate) fn socket(entry: *mut Connection) -> *const u8 {
-    // SAFETY: a field of an entry, read whole.
-    unsafe { addr_of!((*entry).socket).read_volatile() as *const u8 }
-}
-
-/// Frees the entry if its connection never began.
+/// Frees the entry if its connection was never established.
 #[inline(always)]
 pub(crate) fn remove_unestablished(cookie: u64) {
-    if let Some(connection) = of_socket(cookie)
-        && counted(connection) & COUNTED == UNCOUNTED
+    if let Some(entry) = lookup(cookie)
+        && entry.counted().load() & COUNT_MASK == UNCOUNTED
     {
         free(cookie);
     }
 }
 
-/// Whereto it was made and where it goes.
+/// The virtual address that the socket with this cookie is connected to, if `peer` is the server.
+/// (The entry may be of an attempt that failed before the socket connected to something else.)
 #[inline(always)]
-pub(crate) fn origin<'a>(connection: *mut Connection) -> &'a Origin {
-    // SAFETY: entries stay where they are, and this one is its socket's until that one's programs,
-    // or who looks at it, free it.
-    unsafe { &(*connection).origin }
-}
-
-/// The same, to be changed.
-#[inline(always)]
-pub(crate) fn origin_of(connection: *mut Connection) -> *mut Origin {
-    // SAFETY: a part of an entry.
-    unsafe { addr_of_mut!((*connection).origin) }
-}
-
-/// The word that tells as what the connection is counted.
-#[inline(always)]
-pub(crate) fn word(connection: *mut Connection) -> *mut u32 {
-    // SAFETY: a field of an entry.
-    unsafe { addr_of_mut!((*connection).origin.counted) }
-}
-
-/// As what it is counted, and the flags beside it.
-#[inline(always)]
-pub(crate) fn counted(connection: *mut Connection) -> u32 {
-    // SAFETY: a field of an entry; the word is read whole.
-    unsafe { word(connection).read_volatile() }
-}
-
-/// The address that the socket with this cookie asked for, if `peer` is the server it got for it.
-/// What is known may be of a connection that never began, before the socket was connected to
-/// something else.
-#[inline(always)]
-pub(crate) fn asked_for(cookie: u64, peer: &Endpoint) -> Option<Endpoint> {
-    let connection = of_socket(cookie)?;
-    if counted(connection) & OVER != 0 || !is_to(connection, peer) {
+pub(crate) fn virtual_endpoint(cookie: u64, peer: &Endpoint) -> Option<Endpoint> {
+    let entry = lookup(cookie)?;
+    if entry.counted().load() & FREE_WHEN_READ != 0 || !entry.tuple().server().equals(peer) {
         return None;
     }
-    Some(origin::asked(origin(connection)))
-}
-
-/// Whether the connection goes to this server.
-#[inline(always)]
-pub(crate) fn is_to(connection: *mut Connection, server: &Endpoint) -> bool {
-    origin::server(origin(connection)).is(server)
+    Some(entry.tuple().virtual_endpoint())
 }

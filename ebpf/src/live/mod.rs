@@ -1,91 +1,83 @@
-//! The connections that are open, and the flows of datagrams: looks at some of them each time that
-//! the daemon asks. What TCP connections have carried since they were last looked at is added to
-//! the counters, and each connection is told to the daemon.
+//! Walks the open connections and flows each time that the daemon runs these programs. The traffic
+//! of TCP connections since the previous walk is added to the counters, and each connection is
+//! reported to the daemon.
 //!
-//! Entries whose socket is gone, though no program was told, are freed here: those of sockets that
-//! the kernel made for itself (MPTCP, NFS), whose release no program sees. So are the flows of
-//! sockets that do not use them any more.
+//! Entries whose socket is gone, though no program saw its end, are freed here: those of the
+//! kernel's own sockets (MPTCP, NFS), whose release runs no program. So are the flows of sockets
+//! that use them no more.
 //!
 //! The programs are attached to nothing. The daemon runs them itself (`BPF_PROG_TEST_RUN`), which
-//! any kernel allows that loads raw tracepoints; BPF iterators would be for that, but kernels that
-//! allow no tracing programs have none. The sockets go on working meanwhile. What is told of one
-//! may be a moment old.
+//! every kernel allows that loads raw tracepoints; BPF iterators are missing on kernels without
+//! tracing programs. Sockets continue to work meanwhile, so a report may be a moment old.
 
+mod batch;
 mod templates;
 
-use core::{
-    ffi::c_void,
-    ptr::{addr_of, addr_of_mut},
-};
+use core::ffi::c_void;
 
-use aya_ebpf::{btf_maps::Array, macros::btf_map, programs::RawTracePointContext};
+use aya_ebpf::programs::RawTracePointContext;
 use sockvs_ebpf_common::{
-    BEING_READ, CONNECTIONS_PER_GROUP, COUNTED, COUNTED_ACTIVE, Carried, Connection, ENDED,
-    FlowKey, IPPROTO_TCP, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, OVER, Origin, UNCOUNTED,
-    WALK_AT_ONCE, WALKERS, WalkKeys, WalkResult,
+    CLOSED, CONNECTIONS_PER_GROUP, COUNT_MASK, COUNTED_ACTIVE, FREE_WHEN_READ, FlowKey,
+    IPPROTO_TCP, LIVE_CONNECTED, LIVE_FLOW, LiveConnection, READ_LOCKED, UNCOUNTED, WALK_BATCH,
 };
 
 use crate::{
-    accounting,
+    accounting, clock,
     connections::{self, CLAIMED},
-    counter, flows, persistence, settled, socket, words,
+    flows,
+    kernel_sock::KernelSock,
+    records::ConnectionRef,
+    tcp_counters,
 };
 
-/// Not pinned, as the other map: they are of the daemon that asks.
-#[btf_map]
-static WALK_KEYS: Array<WalkKeys, { WALKERS as usize }> = Array::new();
-
-#[btf_map]
-static WALK_RESULT: Array<WalkResult, { WALKERS as usize }> = Array::new();
-
-/// How often it is tried to keep a connection whose state changes at that moment.
+/// How often the read lock of an entry is tried while the connection's state changes.
 const TRIES: u32 = 4;
 
-/// Looks at a group of `CONNECTIONS`. Arguments: the walker and the group.
+/// Walks a group of `CONNECTIONS`. Arguments: the walker and the group.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp/connections")]
 pub(crate) extern "C" fn sockvs_walk_connections(ctx: *mut c_void) -> u32 {
     let (walker, group) = arguments(ctx);
-    let mut told = 0;
+    let mut reported = 0;
     for nth in 0..CONNECTIONS_PER_GROUP {
-        told += sockvs_visit(
+        reported += sockvs_visit(
             walker,
-            told,
+            reported,
             group.wrapping_mul(CONNECTIONS_PER_GROUP) + nth,
         );
     }
-    told
+    reported
 }
 
-/// Looks at entries of `OVERFLOW`. Arguments: the walker, and how many there are in its
+/// Walks entries of `OVERFLOW`. Arguments: the walker, and how many keys there are in its
 /// `WALK_KEYS`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp/overflow")]
 pub(crate) extern "C" fn sockvs_walk_overflow(ctx: *mut c_void) -> u32 {
     let (walker, keys) = arguments(ctx);
-    let mut told = 0;
-    for nth in 0..WALK_AT_ONCE {
+    let mut reported = 0;
+    for nth in 0..WALK_BATCH {
         if nth >= keys {
             break;
         }
-        told += sockvs_visit_overflow(walker, told, nth);
+        reported += sockvs_visit_overflow(walker, reported, nth);
     }
-    told
+    reported
 }
 
-/// Looks at entries of `FLOWS`. Arguments as for `OVERFLOW`.
+/// Walks entries of `FLOWS`. Arguments as for `OVERFLOW`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp/flows")]
 pub(crate) extern "C" fn sockvs_walk_flows(ctx: *mut c_void) -> u32 {
     let (walker, keys) = arguments(ctx);
-    let mut told = 0;
-    for nth in 0..WALK_AT_ONCE {
+    let mut reported = 0;
+    for nth in 0..WALK_BATCH {
         if nth >= keys {
             break;
         }
-        told += sockvs_visit_flow(walker, told, nth);
+        reported += sockvs_visit_flow(walker, reported, nth);
     }
-    told
+    reported
 }
 
 #[inline(always)]
@@ -94,84 +86,51 @@ fn arguments(ctx: *mut c_void) -> (u32, u32) {
     (ctx.arg::<u64>(0) as u32, ctx.arg::<u64>(1) as u32)
 }
 
-/// The `nth` key of a walker.
-#[inline(always)]
-fn key(walker: u32, nth: u32) -> Option<FlowKey> {
-    if nth >= WALK_AT_ONCE {
-        return None;
-    }
-    let keys = WALK_KEYS.get_ptr(walker)?;
-    // SAFETY: a part of a value of the map.
-    let first = unsafe { addr_of!((*keys).keys) }.cast::<FlowKey>();
-    // SAFETY: the index is below what there is.
-    let key = unsafe { first.add(nth as usize) };
-    // SAFETY: as above.
-    Some(unsafe { key.read_volatile() })
-}
-
-/// Where the `nth` connection is to be told; all of it is zero.
-#[inline(always)]
-fn result(walker: u32, nth: u32) -> Option<&'static mut LiveConnection> {
-    if nth >= WALK_AT_ONCE {
-        return None;
-    }
-    let result = WALK_RESULT.get_ptr_mut(walker)?;
-    // SAFETY: a part of a value of the map.
-    let first = unsafe { addr_of_mut!((*result).connections) }.cast::<LiveConnection>();
-    // SAFETY: the index is below what there is.
-    let live = unsafe { first.add(nth as usize) };
-    words::clear(live);
-    // SAFETY: as above; only the walker's own runs have it.
-    Some(unsafe { &mut *live })
-}
-
-/// Looks at the entry with this index, and tells of it as the `told`th: the number of connections
-/// told. A function of its own for the verifier's sake, as those that follow.
+/// Visits the entry with this index, and reports it as the `reported`th: how many it has reported.
+/// A global function, which the verifier checks once; so are those that follow.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_visit(walker: u32, told: u32, index: u32) -> u32 {
+extern "C" fn sockvs_visit(walker: u32, reported: u32, index: u32) -> u32 {
     let Some(connection) = connections::at(index) else {
         return 0;
     };
-    match connections::owner(connection) {
+    match connection.cookie().load() {
         0 => 0,
         claimed if claimed & CLAIMED != 0 => 0,
-        cookie => visit(walker, told, connection, cookie),
+        cookie => visit(walker, reported, connection, cookie),
     }
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_visit_overflow(walker: u32, told: u32, nth: u32) -> u32 {
-    let Some(FlowKey { cookie, .. }) = key(walker, nth) else {
+extern "C" fn sockvs_visit_overflow(walker: u32, reported: u32, nth: u32) -> u32 {
+    let Some(FlowKey { cookie, .. }) = batch::key(walker, nth) else {
         return 0;
     };
     match connections::overflow(cookie) {
-        Some(connection) => visit(walker, told, connection, cookie),
+        Some(connection) => visit(walker, reported, connection, cookie),
         None => 0,
     }
 }
 
 #[inline(always)]
-fn visit(walker: u32, told: u32, connection: *mut Connection, cookie: u64) -> u32 {
-    let word = connections::word(connection);
-    // SAFETY: a field of an entry, read whole.
-    let counted = unsafe { word.read_volatile() };
-    if counted & COUNTED == UNCOUNTED {
-        remove_gone(connection, cookie, counted);
+fn visit(walker: u32, reported: u32, connection: ConnectionRef, cookie: u64) -> u32 {
+    let counted = connection.counted().load();
+    if counted & COUNT_MASK == UNCOUNTED {
+        free_if_gone(connection, cookie, counted);
         return 0;
     }
-    let Some(live) = result(walker, told) else {
+    let Some(live) = batch::result(walker, reported) else {
         return 0;
     };
-    if !keep(word) {
+    if !read_lock(connection) {
         return 0;
     }
-    // It may have become another's before it was kept.
-    let kept = connections::owner(connection);
-    let open = kept == cookie && look(connection, cookie, live);
-    if counter::add_half(word, 0u32.wrapping_sub(BEING_READ)) & OVER != 0 {
-        connections::free(kept);
+    // It may have become another socket's before it was locked.
+    let locked = connection.cookie().load();
+    let open = locked == cookie && report(connection, cookie, live);
+    if connection.counted().sub(READ_LOCKED) & FREE_WHEN_READ != 0 {
+        connections::free(locked);
     }
     open.into()
 }
@@ -179,107 +138,101 @@ fn visit(walker: u32, told: u32, connection: *mut Connection, cookie: u64) -> u3
 /// Frees an entry that is not counted, if its socket is gone. Such a socket never had another
 /// cookie, and none gets this one, so the entry is still its.
 #[inline(always)]
-fn remove_gone(connection: *mut Connection, cookie: u64, counted: u32) {
-    let sk = connections::socket(connection);
+fn free_if_gone(connection: ConnectionRef, cookie: u64, counted: u32) {
+    let sk = connection.socket();
     if counted == UNCOUNTED
         && !sk.is_null()
-        && connections::owner(connection) == cookie
-        && !socket::is_alive(sk, cookie)
+        && connection.cookie().load() == cookie
+        && !KernelSock::new(sk).is_alive(cookie)
     {
         connections::free_gone(connection, cookie);
     }
 }
 
-/// Sees to it that an entry stays, if it is of a connection that goes on.
+/// Locks an entry against being freed, if its connection is open.
 #[inline(always)]
-fn keep(word: *mut u32) -> bool {
+fn read_lock(connection: ConnectionRef) -> bool {
     for _ in 0..TRIES {
-        // SAFETY: a field of an entry, read whole.
-        let counted = unsafe { word.read_volatile() };
-        if counted & COUNTED == UNCOUNTED || counted & !COUNTED != 0 {
+        let counted = connection.counted().load();
+        if counted & COUNT_MASK == UNCOUNTED || counted & !COUNT_MASK != 0 {
             return false;
         }
-        if counter::replace_half(word, counted, counted | BEING_READ) {
+        if connection
+            .counted()
+            .compare_exchange(counted, counted | READ_LOCKED)
+        {
             return true;
         }
     }
     false
 }
 
-/// Brings the counters up to date, and fills in the record; false if the connection has ended.
+/// Updates the counters and fills in the record; false if the connection has ended.
 #[inline(always)]
-fn look(connection: *mut Connection, cookie: u64, live: &mut LiveConnection) -> bool {
-    // SAFETY: an entry that is kept.
-    copy_origin(live, unsafe { addr_of!((*connection).origin) });
-    live.origin.counted &= COUNTED;
+fn report(connection: ConnectionRef, cookie: u64, live: &mut LiveConnection) -> bool {
+    batch::copy_tuple(&mut live.tuple, connection.tuple());
+    live.tuple.counted &= COUNT_MASK;
     live.kind = LIVE_CONNECTED;
     live.cookie = cookie;
-    let sk = connections::socket(connection);
-    let old: Carried = settled::so_far(connection);
-    socket::describe(sk, live);
+    let sk = KernelSock::new(connection.socket());
+    let old = tcp_counters::snapshot(connection);
+    sk.describe(live);
     if live.protocol == u16::from(IPPROTO_TCP) {
-        socket::carried(sk, &mut live.carried);
+        sk.read_tcp_counters(&mut live.counters);
     }
-    // Only now: had it ended before, this would be of no socket, or of another one.
-    let alive = socket::is_alive(sk, cookie);
-    if connections::counted(connection) & ENDED != 0 {
+    // After that: if it is alive now, what was read is of this socket.
+    let alive = sk.is_alive(cookie);
+    if connection.counted().load() & CLOSED != 0 {
         return false;
     }
     if !alive {
-        end_gone(connection, live.origin.counted);
+        end_gone(connection, live.tuple.counted);
         return false;
     }
-    // Nothing is known of what one of UDP carries, and that is what is settled of it, too.
-    let more = settled::go_on(connection, &old, &live.carried);
-    accounting::carried(&live.origin, &more);
+    // The traffic of UDP is not known: zero, and so is what has been claimed of it.
+    let delta = tcp_counters::claim_delta(connection, &old, &live.counters);
+    accounting::add_traffic(&live.tuple, &delta);
     true
 }
 
-/// Ends a connection whose socket is gone, though its end was not told. No program runs for it any
-/// more.
+/// Ends a connection whose socket is gone, though its end was not reported. No program runs for it
+/// any more.
 #[inline(always)]
-fn end_gone(connection: *mut Connection, counted: u32) {
-    let origin = connections::origin(connection);
+fn end_gone(connection: ConnectionRef, counted: u32) {
+    let tuple = connection.tuple().as_ref();
     if counted == COUNTED_ACTIVE {
-        accounting::inactive(origin);
+        accounting::deactivate(tuple);
     }
-    accounting::end(origin);
-    counter::add_half(connections::word(connection), ENDED | OVER);
+    accounting::unbind(tuple);
+    connection.counted().add(CLOSED | FREE_WHEN_READ);
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_visit_flow(walker: u32, told: u32, nth: u32) -> u32 {
-    let Some(key) = key(walker, nth) else {
+extern "C" fn sockvs_visit_flow(walker: u32, reported: u32, nth: u32) -> u32 {
+    let Some(key) = batch::key(walker, nth) else {
         return 0;
     };
-    let (Some(flow), Some(live)) = (flows::at(key.cookie, key.place), result(walker, told)) else {
+    let (Some(flow), Some(live)) = (
+        flows::at(key.cookie, key.index),
+        batch::result(walker, reported),
+    ) else {
         return 0;
     };
-    // SAFETY: a part of an entry.
-    copy_origin(live, unsafe { addr_of!((*flow).origin) });
+    batch::copy_tuple(&mut live.tuple, flow.tuple());
     live.kind = LIVE_FLOW;
     live.cookie = key.cookie;
-    // SAFETY: a field of an entry.
-    let sk = unsafe { addr_of!((*flow).socket).read_volatile() } as *const u8;
-    socket::describe(sk, live);
-    // SAFETY: as above.
-    let owner = unsafe { addr_of!((*flow).cookie).read_volatile() };
-    if owner != key.cookie {
-        // It was not filled in yet, or has become another's.
+    let sk = KernelSock::new(flow.socket());
+    sk.describe(live);
+    if flow.cookie().load() != key.cookie {
+        // It was not initialised yet, or has become another socket's.
         return 0;
     }
-    // Only now: the socket may have ended meanwhile.
-    let alive = socket::is_alive(sk, key.cookie);
-    let open = alive && live.origin.counted != UNCOUNTED;
-    if key.place == 0 && (!alive || flows::are_many()) {
-        flows::remove_idle(key.cookie, flow, persistence::now(), !alive);
+    // After that: the socket may have been closed meanwhile.
+    let alive = sk.is_alive(key.cookie);
+    let open = alive && live.tuple.counted != UNCOUNTED;
+    if key.index == 0 && (!alive || flows::are_many()) {
+        flows::remove_idle(key.cookie, flow, clock::now(), !alive);
     }
     open.into()
-}
-
-#[inline(always)]
-fn copy_origin(live: &mut LiveConnection, origin: *const Origin) {
-    // SAFETY: what a socket remembers: plain data.
-    words::copy(addr_of_mut!(live.origin), unsafe { &*origin });
 }

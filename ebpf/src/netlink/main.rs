@@ -1,15 +1,16 @@
-//! The netlink hook of sockvs: takes requests for the family "IPVS" on their way to the kernel.
+//! The netlink hook of sockvs: intercepts requests for the family "IPVS" on their way to the
+//! kernel.
 //!
 //! The program is made to run in place of `security_netlink_send(sk, skb)`, which the kernel calls
 //! for every netlink datagram that user space sends. What it returns decides:
 //!
-//! * 0: the datagram goes on to the kernel, as all do that are not ours;
+//! * 0: the datagram goes on to the kernel, as all do that are not intercepted;
 //! * the datagram's length: the daemon has it. The kernel drops its own copy, and the sender's call
 //!   reports that all was sent;
 //! * a negative error number: the sender's call fails with it.
 //!
-//! `request` tells what is ours, `sender` who asks and what that process may do, `ring` brings it
-//! to the daemon, `kernel` reads the kernel's memory.
+//! `request` decides what is intercepted, `sender` reads the sending process and its rights, `ring`
+//! passes the datagram to the daemon, `kernel` reads the kernel's memory.
 //!
 //! The library for loading knows no section name for this kind of program, so it is declared as the
 //! security hook, whose context is the same; the daemon loads it itself.
@@ -35,7 +36,7 @@ const PASS: i32 = 0;
 #[lsm(hook = "netlink_send")]
 pub(crate) fn sockvs_netlink_send(ctx: LsmContext) -> i32 {
     let sock = Sock::new(ctx.arg(0));
-    // Most of what passes here is none of ours, and is let go as early as can be.
+    // Most datagrams are not intercepted, and pass as early as possible.
     if sock.protocol() != NETLINK_GENERIC {
         return PASS;
     }
@@ -47,17 +48,17 @@ pub(crate) fn sockvs_netlink_send(ctx: LsmContext) -> i32 {
         return PASS;
     }
     let skb = Skb::new(ctx.arg(1));
-    if skb.is_for_a_group() || !request::is_ours(&skb) || sender::is_daemon() {
+    if skb.is_for_a_group() || !request::is_intercepted(&skb) || sender::is_daemon() {
         return PASS;
     }
     if !skb.names_its_destination() && sock.is_connected_to_a_process() {
         return PASS;
     }
     let now = ring::now();
-    if ring::is_silent(now) {
+    if ring::daemon_is_absent(now) {
         return PASS;
     }
-    ring::take(&sock, &skb, netns, now)
+    ring::submit(&sock, &skb, netns, now)
 }
 
 #[panic_handler]

@@ -1,16 +1,16 @@
-//! What is ours: a request to the family, or one that asks the controller for it.
+//! What is intercepted: a request to the family, or one that asks the controller for it.
 //!
 //! A datagram may hold several messages. The first one to the family or to the controller decides
-//! for all of them: the datagram goes to the daemon or to the kernel whole, and either answers what
-//! is the other's as if there were no such family. No client mixes.
-//! Messages without `NLM_F_REQUEST` are nobody's (the kernel ignores them, the daemon's answers are
-//! such), and a list of all families is the kernel's to give.
+//! for all of them: the datagram goes to the daemon or to the kernel whole, and either answers the
+//! other's messages as if there were no such family. No client mixes them. Messages without
+//! `NLM_F_REQUEST` are not intercepted (the kernel ignores them, the daemon's answers are such),
+//! nor are requests for the list of all families.
 
 use crate::kernel::{Skb, probe, setting};
 
-/// How many messages of a datagram are looked at. What comes later goes to the kernel.
+/// How many messages of a datagram are read. Later ones go to the kernel.
 const MESSAGES: u32 = 64;
-/// How many attributes of a question to the controller are looked at; there are two.
+/// How many attributes of a request to the controller are read; there are two.
 const ATTRIBUTES: u32 = 8;
 
 const NLMSG_HDRLEN: u32 = 16;
@@ -51,11 +51,12 @@ struct Attribute {
     contents: [u8; 8],
 }
 
-/// Whether the datagram is ours. Its first message to the family or to the controller tells.
+/// Whether the datagram is intercepted. Its first message to the family or to the controller
+/// decides.
 #[inline(always)]
-pub(crate) fn is_ours(skb: &Skb) -> bool {
+pub(crate) fn is_intercepted(skb: &Skb) -> bool {
     let data = skb.data();
-    let Some((at, headers)) = first_that_tells(data, skb.len()) else {
+    let Some((at, headers)) = first_relevant(data, skb.len()) else {
         return false;
     };
     if headers.kind != CONTROLLER {
@@ -64,12 +65,12 @@ pub(crate) fn is_ours(skb: &Skb) -> bool {
     headers.length >= NLMSG_HDRLEN + GENL_HDRLEN
         && headers.command == CTRL_CMD_GETFAMILY
         && headers.flags & NLM_F_DUMP != NLM_F_DUMP
-        && asks_for_us(data, at + NLMSG_HDRLEN + GENL_HDRLEN, at + headers.length)
+        && asks_for_family(data, at + NLMSG_HDRLEN + GENL_HDRLEN, at + headers.length)
 }
 
 /// The first message to the family or to the controller, and where it is.
 #[inline(always)]
-fn first_that_tells(data: *const u8, end: u32) -> Option<(u32, Headers)> {
+fn first_relevant(data: *const u8, end: u32) -> Option<(u32, Headers)> {
     let family = setting!(family);
     let mut at = 0_u32;
     for _ in 0..MESSAGES {
@@ -94,10 +95,10 @@ fn first_that_tells(data: *const u8, end: u32) -> Option<(u32, Headers)> {
     None
 }
 
-/// Whether the attributes between two places ask for our family, by name or by number. The name
+/// Whether the attributes between two offsets ask for the family, by name or by number. The name
 /// decides where both are given, and of several the last, as in the kernel.
 #[inline(always)]
-fn asks_for_us(data: *const u8, from: u32, end: u32) -> bool {
+fn asks_for_family(data: *const u8, from: u32, end: u32) -> bool {
     let (mut name, mut number) = (None, false);
     let mut at = from;
     for _ in 0..ATTRIBUTES {
@@ -114,7 +115,7 @@ fn asks_for_us(data: *const u8, from: u32, end: u32) -> bool {
         }
         let [a, b, ..] = attribute.contents;
         match attribute.kind & NLA_TYPE {
-            CTRL_ATTR_FAMILY_NAME => name = Some(is_our_name(&attribute, length - NLA_HDRLEN)),
+            CTRL_ATTR_FAMILY_NAME => name = Some(is_family_name(&attribute, length - NLA_HDRLEN)),
             CTRL_ATTR_FAMILY_ID => {
                 number = length >= NLA_HDRLEN + 2
                     && u32::from(u16::from_ne_bytes([a, b])) == setting!(family);
@@ -127,7 +128,7 @@ fn asks_for_us(data: *const u8, from: u32, end: u32) -> bool {
 }
 
 #[inline(always)]
-fn is_our_name(attribute: &Attribute, length: u32) -> bool {
+fn is_family_name(attribute: &Attribute, length: u32) -> bool {
     // Without its final zero it is no name to the kernel, either.
     let [a, b, c, d, e, ..] = attribute.contents;
     length >= 5 && a == b'I' && b == b'P' && c == b'V' && d == b'S' && e == 0

@@ -1,25 +1,21 @@
-//! The server at the client's place in a table (`sh`, `mh`).
+//! The server that the client's address leads to in a hash table (`sh`, `mh`).
 //!
-//! While a connection is being made, the client is known by the address that its socket is bound
-//! to, if it is; else by its network namespace.
+//! While a connection is being made, the client is identified by the address that its socket is
+//! bound to, if it is; else by its network namespace.
 
-use core::{
-    ffi::{c_long, c_void},
-    ptr::addr_of_mut,
-};
+use core::ffi::c_long;
 
-use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{
     MAGLEV_KEY, OPTION_FALLBACK, OPTION_PORT, Selection, maglev_hash, source_hash,
 };
 
-use super::{GO_ON, NOBODY, STOP, is_overloaded};
-use crate::{address::Client, table};
+use super::repeat::{CONTINUE, NO_DESTINATION, STOP, repeat};
+use crate::{address::Client, maps};
 
-/// How clients' places are found. A type, and not a value that is looked at while searching: see
-/// `hidden_zero`.
+/// How clients are hashed. A type, and not a value that a callback would compare: see
+/// `SelectionRef::hidden_zero`.
 pub(super) trait Hash {
-    /// A client's hash, `offset` places further.
+    /// A client's hash, `offset` buckets further.
     fn hash(client: u32, offset: u32) -> u32;
 }
 
@@ -43,7 +39,7 @@ impl Hash for Maglev {
     }
 }
 
-/// A table, and a client that has its place there.
+/// A hash table, and the client.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Table {
@@ -52,7 +48,7 @@ struct Table {
     client: u32,
 }
 
-/// Going round the table from the client's place.
+/// Going round the table from the client's bucket.
 #[repr(C)]
 struct Search {
     table: Table,
@@ -60,7 +56,7 @@ struct Search {
     found: u32,
 }
 
-/// The server at the client's place, or with the fallback option another one if that takes no
+/// The server in the client's bucket, or with the fallback option another one if that takes no
 /// connection.
 #[inline(always)]
 pub(super) fn find<H: Hash>(selection: &Selection, client: &Client) -> Option<u32> {
@@ -73,7 +69,7 @@ pub(super) fn find<H: Hash>(selection: &Selection, client: &Client) -> Option<u3
         len: selection.first_len,
         client: hashed,
     };
-    let start = place::<H>(&table, 0)?;
+    let start = bucket::<H>(&table, 0)?;
     if let Some(index) = usable_at(&table, start) {
         return Some(index);
     }
@@ -83,48 +79,33 @@ pub(super) fn find<H: Hash>(selection: &Selection, client: &Client) -> Option<u3
     let mut search = Search {
         table,
         start,
-        found: NOBODY,
+        found: NO_DESTINATION,
     };
-    let look: unsafe extern "C" fn(u32, *mut Search) -> c_long = look::<H>;
-    // SAFETY: the helper calls `look` with each index below the given one, and with `search`.
-    unsafe {
-        bpf_loop(
-            selection.first_len,
-            look as *mut c_void,
-            addr_of_mut!(search).cast(),
-            0,
-        )
-    };
-    (search.found != NOBODY).then_some(search.found)
+    repeat(selection.first_len, visit::<H>, &mut search);
+    (search.found != NO_DESTINATION).then_some(search.found)
 }
 
-/// Looks at one place of the table.
-///
-/// # Safety
-///
-/// `search` points to a search that nobody else looks at.
-unsafe extern "C" fn look<H: Hash>(nth: u32, search: *mut Search) -> c_long {
-    // SAFETY: as the caller promises.
-    let search = unsafe { &mut *search };
+/// Tries one bucket of the table.
+extern "C" fn visit<H: Hash>(nth: u32, search: &mut Search) -> c_long {
     let offset = nth.wrapping_add(search.start).checked_rem(search.table.len);
-    let place = offset.and_then(|offset| place::<H>(&search.table, offset));
-    match place.and_then(|place| usable_at(&search.table, place)) {
+    let bucket = offset.and_then(|offset| bucket::<H>(&search.table, offset));
+    match bucket.and_then(|bucket| usable_at(&search.table, bucket)) {
         Some(index) => {
             search.found = index;
             STOP
         }
-        None => GO_ON,
+        None => CONTINUE,
     }
 }
 
 #[inline(always)]
-fn place<H: Hash>(table: &Table, offset: u32) -> Option<u32> {
+fn bucket<H: Hash>(table: &Table, offset: u32) -> Option<u32> {
     H::hash(table.client, offset).checked_rem(table.len)
 }
 
 #[inline(always)]
-fn usable_at(table: &Table, place: u32) -> Option<u32> {
-    let slot = table::slot(table.first_at + place)?;
+fn usable_at(table: &Table, bucket: u32) -> Option<u32> {
+    let slot = maps::slot(table.first_at + bucket)?;
     let (index, weight) = (slot as u32, slot >> 32);
-    (weight != 0 && !is_overloaded(table::destination(index)?)).then_some(index)
+    (weight != 0 && !maps::destination_at(index)?.is_overloaded()).then_some(index)
 }

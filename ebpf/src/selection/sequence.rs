@@ -1,62 +1,50 @@
-//! Servers that take turns (`rr`, `wrr`): the next place in a sequence.
+//! Round robin (`rr`, `wrr`): the next position in a sequence of servers.
 
-use core::{
-    ffi::{c_long, c_void},
-    ptr::addr_of_mut,
-};
+use core::ffi::c_long;
 
-use aya_ebpf::helpers::bpf_loop;
 use sockvs_ebpf_common::{Segment, Selection};
 
-use super::{GO_ON, NOBODY, STOP, is_overloaded};
-use crate::{counter, table};
+use super::repeat::{CONTINUE, NO_DESTINATION, STOP, repeat};
+use crate::{maps, records::SelectionRef};
 
 /// Halvings that find a segment among all there can be.
 const HALVINGS: u32 = 24;
-/// How many overloaded servers are passed over before a connection is refused.
-const PASSES: u32 = 4096;
+/// How many overloaded servers are skipped before a connection is refused.
+const SKIPS: u32 = 4096;
 
-/// Looking for a server that is not overloaded, from one place to the next.
+/// Looking for a server that is not overloaded, from one position to the next.
 #[repr(C)]
 struct Search {
-    at: *mut Selection,
+    at: SelectionRef,
     found: u32,
     zero: u32,
 }
 
-/// The next server that is not overloaded, of the selection that stands at `at`.
+/// The next server that is not overloaded, of the selection at `at`.
 #[inline(always)]
-pub(super) fn next(at: *mut Selection, selection: &Selection) -> Option<u32> {
-    let index = next_place(at, selection)?;
-    if !is_overloaded(table::destination(index)?) {
+pub(super) fn next(at: SelectionRef, selection: &Selection) -> Option<u32> {
+    let index = next_server(at, selection)?;
+    if !maps::destination_at(index)?.is_overloaded() {
         return Some(index);
     }
     let mut search = Search {
         at,
-        found: NOBODY,
+        found: NO_DESTINATION,
         zero: 0,
     };
-    let pass: unsafe extern "C" fn(u32, *mut Search) -> c_long = pass;
-    // SAFETY: the helper calls `pass` with `search`, as often as it may be called.
-    unsafe { bpf_loop(PASSES, pass as *mut c_void, addr_of_mut!(search).cast(), 0) };
-    (search.found != NOBODY).then_some(search.found)
+    repeat(SKIPS, try_next, &mut search);
+    (search.found != NO_DESTINATION).then_some(search.found)
 }
 
-/// Looks at the next place.
-///
-/// # Safety
-///
-/// `search` points to a search that nobody else looks at.
-unsafe extern "C" fn pass(_nth: u32, search: *mut Search) -> c_long {
-    // SAFETY: as the caller promises.
-    let search = unsafe { &mut *search };
-    // SAFETY: chunks are never freed. (Read again, because it has no room on the stack.)
-    let selection = unsafe { search.at.read_volatile() };
-    let Some(index) = next_place(search.at, &selection) else {
+/// Tries the next position.
+extern "C" fn try_next(_nth: u32, search: &mut Search) -> c_long {
+    // Read again, because there is no room for it on the stack.
+    let selection = search.at.read();
+    let Some(index) = next_server(search.at, &selection) else {
         return STOP;
     };
-    match table::destination(index) {
-        Some(destination) if is_overloaded(destination) => GO_ON,
+    match maps::destination_at(index) {
+        Some(destination) if destination.is_overloaded() => CONTINUE,
         Some(_) => {
             search.found = index;
             STOP
@@ -65,88 +53,68 @@ unsafe extern "C" fn pass(_nth: u32, search: *mut Search) -> c_long {
     }
 }
 
-/// The server at the next place. (Divisions are checked, because a panic has no place here.)
+/// The server at the next position. (Divisions are checked: a program cannot panic.)
 #[inline(always)]
-fn next_place(at: *mut Selection, selection: &Selection) -> Option<u32> {
-    // SAFETY: a field of the record that the selection stands in.
-    let cursor = unsafe { addr_of_mut!((*at).cursor) };
-    let place = counter::add(cursor, 1).checked_rem(selection.period)?;
+fn next_server(at: SelectionRef, selection: &Selection) -> Option<u32> {
+    let position = at.cursor().add(1).checked_rem(selection.period)?;
     let slot = if selection.segments <= 1 {
-        let turn = place.checked_rem(selection.first_len.into())?;
-        u64::from(selection.first_at) + turn
+        let nth = position.checked_rem(selection.first_len.into())?;
+        u64::from(selection.first_at) + nth
     } else {
-        let segment = segment_at(selection.segments_at, selection.segments, place)?;
-        let turn = (place - segment.first).checked_rem(segment.len.into())?;
-        u64::from(segment.at) + turn
+        let segment = segment_at(selection.segments_at, selection.segments, position)?;
+        let nth = (position - segment.first).checked_rem(segment.len.into())?;
+        u64::from(segment.at) + nth
     };
-    Some(table::slot(slot as u32)? as u32)
+    Some(maps::slot(slot as u32)? as u32)
 }
 
 /// Looking for a segment: it is at `low` or above, and below `high`.
 #[repr(C)]
 struct Halving {
-    place: u64,
+    position: u64,
     at: u32,
     low: u32,
     high: u32,
     zero: u32,
 }
 
-/// The last segment that starts at or before `place`.
+/// The last segment that starts at or before `position`.
 #[inline(always)]
-fn segment_at(at: u32, segments: u32, place: u64) -> Option<Segment> {
-    let at = at + sockvs_segment(at, segments, place) * Segment::WORDS;
-    Some(Segment::from_words([
-        table::slot(at)?,
-        table::slot(at + 1)?,
-    ]))
+fn segment_at(at: u32, segments: u32, position: u64) -> Option<Segment> {
+    let at = at + sockvs_segment(at, segments, position) * Segment::WORDS;
+    Some(Segment::from_words([maps::slot(at)?, maps::slot(at + 1)?]))
 }
 
-/// Which segment that is. A function of its own for the verifier, as `sockvs_choose` is.
+/// Which segment that is. A global function, which the verifier checks once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sockvs_segment(at: u32, segments: u32, place: u64) -> u32 {
+extern "C" fn sockvs_segment(at: u32, segments: u32, position: u64) -> u32 {
     let mut halving = Halving {
-        place,
+        position,
         at,
         low: 0,
         high: segments,
         zero: 0,
     };
-    let halve: unsafe extern "C" fn(u32, *mut Halving) -> c_long = halve;
-    // SAFETY: the helper calls `halve` with `halving`, as often as it may be called.
-    unsafe {
-        bpf_loop(
-            HALVINGS,
-            halve as *mut c_void,
-            addr_of_mut!(halving).cast(),
-            0,
-        )
-    };
+    repeat(HALVINGS, halve, &mut halving);
     halving.low
 }
 
 /// Halves what is left, unless that is one segment.
-///
-/// # Safety
-///
-/// `halving` points to one that nobody else looks at.
-unsafe extern "C" fn halve(_nth: u32, halving: *mut Halving) -> c_long {
-    // SAFETY: as the caller promises.
-    let halving = unsafe { &mut *halving };
+extern "C" fn halve(_nth: u32, halving: &mut Halving) -> c_long {
     let left = halving.high.wrapping_sub(halving.low);
     if left <= 1 {
         return STOP;
     }
     let middle = halving.low.wrapping_add(left / 2);
-    let Some(first) = table::slot(halving.at.wrapping_add(middle.wrapping_mul(Segment::WORDS)))
+    let Some(first) = maps::slot(halving.at.wrapping_add(middle.wrapping_mul(Segment::WORDS)))
     else {
         return STOP;
     };
-    if first <= halving.place {
+    if first <= halving.position {
         halving.low = middle;
     } else {
         halving.high = middle;
     }
-    GO_ON
+    CONTINUE
 }

@@ -8,7 +8,7 @@ use std::{
 
 use sockvs_ebpf_common::{
     STATE_FREE, STATE_LIVE, Selection, Service as ServiceRecord, ServiceConfig,
-    ServiceKey as RecordKey, Terms,
+    ServiceKey as RecordKey, SchedParams,
 };
 
 use super::{Field, field};
@@ -121,7 +121,7 @@ impl<'a> LiveService<'a> {
 
     /// Writes a selection and terms to the halves that are not in force, and then brings them into
     /// force.
-    pub(crate) fn bring_into_force(self, selection: Selection, terms: Terms) {
+    pub(crate) fn bring_into_force(self, selection: Selection, terms: SchedParams) {
         let generation = self.generation();
         let next = generation.load(Ordering::Relaxed).wrapping_add(1);
         // No program uses this half; one that still reads it compares generations.
@@ -131,13 +131,13 @@ impl<'a> LiveService<'a> {
     }
 
     /// The terms in force.
-    pub(crate) fn terms(self) -> Terms {
+    pub(crate) fn terms(self) -> SchedParams {
         self.terms_half(self.generation().load(Ordering::Acquire))
             .read()
     }
 
     /// Brings terms into force, with the selection that is already in force.
-    pub(crate) fn set_terms(self, terms: Terms) {
+    pub(crate) fn set_terms(self, terms: SchedParams) {
         if terms != self.terms() {
             self.bring_into_force(self.selection(), terms);
         }
@@ -202,10 +202,10 @@ impl<'a> LiveService<'a> {
         }
     }
 
-    fn terms_half(self, generation: u64) -> Field<'a, Terms> {
+    fn terms_half(self, generation: u64) -> Field<'a, SchedParams> {
         match generation & 1 {
-            0 => field!(self.terms[0]),
-            _ => field!(self.terms[1]),
+            0 => field!(self.params[0]),
+            _ => field!(self.params[1]),
         }
     }
 }

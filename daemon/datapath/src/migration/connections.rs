@@ -4,7 +4,7 @@
 
 use std::io;
 
-use sockvs_ebpf_common::{COUNTED, COUNTED_ACTIVE, Destination, UNCOUNTED};
+use sockvs_ebpf_common::{COUNT_MASK, COUNTED_ACTIVE, Destination, UNCOUNTED};
 
 use sockvs_sys::bpf::RawMap;
 
@@ -83,7 +83,7 @@ impl Entry {
                 .copied()
                 .map(u32::from_ne_bytes)
         };
-        let counted = word(self.counted)? & COUNTED;
+        let counted = word(self.counted)? & COUNT_MASK;
         (counted != UNCOUNTED)
             .then(|| Some((word(self.destination)?, counted == COUNTED_ACTIVE)))
             .flatten()
@@ -117,7 +117,7 @@ fn uncount(
 
 #[cfg(test)]
 mod tests {
-    use sockvs_ebpf_common::{COUNTED_INACTIVE, Connection, OVER, OverflowConnection};
+    use sockvs_ebpf_common::{COUNTED_INACTIVE, Connection, FREE_WHEN_READ, OverflowConnection};
 
     use super::*;
 
@@ -139,7 +139,7 @@ mod tests {
             set(entry.destination, 7);
             assert_eq!(set(entry.counted, COUNTED_ACTIVE), Some((7, true)));
             assert_eq!(
-                set(entry.counted, COUNTED_INACTIVE | OVER),
+                set(entry.counted, COUNTED_INACTIVE | FREE_WHEN_READ),
                 Some((7, false))
             );
         }

@@ -32,7 +32,7 @@ use nix::{
         socket::{MsgFlags, NetlinkAddr, SockFlag, SockProtocol, sendto},
     },
 };
-use sockvs_ebpf_common::netlink::SILENCE;
+use sockvs_ebpf_common::netlink::HEARTBEAT_TIMEOUT;
 
 use super::{
     Request,
@@ -149,7 +149,7 @@ impl Guard {
     fn look(&mut self) {
         let (now, heartbeat) = (now(), self.shared.heartbeat());
         let left = self.shared.left();
-        if heartbeat > 0 && now > heartbeat.saturating_add(SILENCE) {
+        if heartbeat > 0 && now > heartbeat.saturating_add(HEARTBEAT_TIMEOUT) {
             self.shared.raise_horizon(now);
             self.answer_until(now);
         } else if left != self.left {

@@ -16,7 +16,7 @@ use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
-use sockvs_ebpf_common::netlink::SILENCE;
+use sockvs_ebpf_common::netlink::HEARTBEAT_TIMEOUT;
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
@@ -147,7 +147,7 @@ impl Receiver {
         if let Err(error) = pulse.map.set(0, now, 0) {
             tracing::error!(%error, "cannot write the heartbeat of the netlink hook");
         }
-        if silent > SILENCE {
+        if silent > HEARTBEAT_TIMEOUT {
             tracing::warn!(
                 seconds = silent / 1_000_000_000,
                 "nothing was served for a while; requests to IPVS went to the kernel; compare \

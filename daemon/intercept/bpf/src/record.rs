@@ -2,11 +2,11 @@
 
 use std::mem::offset_of;
 
-use sockvs_ebpf_common::netlink::{TAKEN_CAP_ACK, TAKEN_EXT_ACK, TAKEN_MAY_ADMINISTER, Taken};
+use sockvs_ebpf_common::netlink::{REQUEST_CAP_ACK, REQUEST_EXT_ACK, REQUEST_NET_ADMIN, RequestHeader};
 
 use super::Request;
 
-const HEADER: usize = size_of::<Taken>();
+const HEADER: usize = size_of::<RequestHeader>();
 const NLMSG_HDRLEN: usize = 16;
 
 /// A record with only the header of the datagram's first message, which is enough to answer it with
@@ -20,7 +20,7 @@ pub(super) const BLANK: Abridged = [0; HEADER + NLMSG_HDRLEN];
 pub(super) fn abridge(record: &[u8]) -> Option<Abridged> {
     let mut abridged: Abridged = *record.first_chunk()?;
     let length = u32::try_from(NLMSG_HDRLEN).ok()?.to_ne_bytes();
-    let at = offset_of!(Taken, length);
+    let at = offset_of!(RequestHeader, length);
     abridged
         .get_mut(at..at + length.len())?
         .copy_from_slice(&length);
@@ -36,7 +36,7 @@ pub(super) fn arrived(record: &Abridged) -> u64 {
 pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
     let (header, rest) = record.split_first_chunk::<HEADER>()?;
     // SAFETY: there are enough bytes, and all values of them are valid: the fields are integers.
-    let taken = unsafe { header.as_ptr().cast::<Taken>().read_unaligned() };
+    let taken = unsafe { header.as_ptr().cast::<RequestHeader>().read_unaligned() };
     let datagram = rest.get(..usize::try_from(taken.length).ok()?)?;
     let has = |flag| taken.flags & flag != 0;
     let request = Request {
@@ -44,9 +44,9 @@ pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
         port: taken.port,
         pid: i32::try_from(taken.tgid).ok()?,
         thread: i32::try_from(taken.tid).ok()?,
-        net_admin: has(TAKEN_MAY_ADMINISTER),
-        cap_ack: has(TAKEN_CAP_ACK),
-        ext_ack: has(TAKEN_EXT_ACK),
+        net_admin: has(REQUEST_NET_ADMIN),
+        cap_ack: has(REQUEST_CAP_ACK),
+        ext_ack: has(REQUEST_EXT_ACK),
         arrived: taken.arrived,
     };
     Some((request, datagram))
@@ -70,7 +70,7 @@ mod tests {
     fn a_record_has_the_sender_and_the_datagram() {
         let bytes = record(
             3,
-            TAKEN_MAY_ADMINISTER | TAKEN_EXT_ACK,
+            REQUEST_NET_ADMIN | REQUEST_EXT_ACK,
             b"abc and what was there before",
         );
         let (request, datagram) = decode(&bytes).unwrap();

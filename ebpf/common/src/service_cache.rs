@@ -1,23 +1,23 @@
-//! The short way from an address to a service's index: the map `SHORTCUTS`, where a place can hold
-//! the index of one service, plus one. Services that share a place are found by the map `SERVICES`,
-//! but for the one that was there first.
+//! The service cache: the map `SERVICE_CACHE`, in which an index computed from the key holds the
+//! index of one service, plus one. Of services that share an index, all but the first are found in
+//! the map `SERVICES` only.
 
 use crate::ServiceKey;
 
-/// The logarithm of the number of places.
+/// The logarithm of the number of indexes.
 const BITS: u32 = 16;
 
-/// How many places there are.
-pub const SHORTCUTS: u32 = 1 << BITS;
+/// How many indexes there are.
+pub const SERVICE_CACHE_LEN: u32 = 1 << BITS;
 
-/// The place of a service.
+/// The index of a service in the cache.
 #[must_use]
 #[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
     reason = "cookies of namespaces are small numbers"
 )]
-pub const fn shortcut(key: &ServiceKey) -> u32 {
+pub const fn service_cache_index(key: &ServiceKey) -> u32 {
     let [a, b, c, d] = key.address;
     let rest = (key.netns as u32) << 12 ^ (key.port as u32) << 8 ^ key.protocol as u32;
     // As in the filter; what the rest differs in is spread over all bits first.
@@ -52,8 +52,8 @@ mod tests {
                 IPPROTO_UDP
             };
             let netns = u64::from(1 + (nth >> 3 & 3));
-            *place = shortcut(&key(netns, 0x0a09_0000 + (nth >> 5), port, protocol));
-            assert!(*place < SHORTCUTS, "{place}");
+            *place = service_cache_index(&key(netns, 0x0a09_0000 + (nth >> 5), port, protocol));
+            assert!(*place < SERVICE_CACHE_LEN, "{place}");
         }
         places.sort_unstable();
         let shared = places.windows(2).filter(|pair| pair[0] == pair[1]).count();
