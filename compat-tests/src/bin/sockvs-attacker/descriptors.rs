@@ -21,7 +21,7 @@ use nix::{
     unistd::{ForkResult, fork},
 };
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// A connection to the socket of `sockvs exec`.
 pub(crate) fn exec_connection(path: &str) -> nix::Result<OwnedFd> {

@@ -9,8 +9,8 @@ use compat_tests::{genetlink, wire};
 use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, recv};
 
 use super::{
-    Outcome,
     descriptors::{exec_connection, packet, pass},
+    outcome::Outcome,
 };
 
 /// Connects and leaves again.

@@ -4,6 +4,7 @@
 mod descriptors;
 mod flood;
 mod memory;
+mod outcome;
 
 use std::{
     env,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use nix::unistd::{Gid, Uid, pause, setgroups, setresgid, setresuid};
+use outcome::Outcome;
 
 /// The user `nobody`.
 const USER: u32 = 65_534;
@@ -51,6 +53,3 @@ fn attack(line: &str) -> Outcome {
         _ => Err(format!("what is {line:?}?").into()),
     }
 }
-
-/// What comes of a command.
-type Outcome = Result<(), Box<dyn std::error::Error>>;

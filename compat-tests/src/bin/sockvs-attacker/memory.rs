@@ -10,7 +10,7 @@ use std::{
 use compat_tests::genetlink;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// Sends netlink messages from a mapped file, so many at once.
 pub(super) fn send_from(path: &str, count: usize) -> Outcome {

@@ -11,7 +11,6 @@ mod memory;
 mod replies;
 
 use std::{
-    collections::BTreeMap,
     env,
     os::fd::{AsRawFd as _, IntoRawFd as _},
     process::ExitCode,
@@ -31,12 +30,10 @@ use nix::{
     sys::socket::{NetlinkAddr, bind},
     unistd::dup,
 };
+use replies::Tally;
 
 /// How much longer it may take.
 const MOST: u32 = 50;
-
-/// How often each thing happened.
-type Tally = BTreeMap<String, u64>;
 
 fn main() -> ExitCode {
     let words: Vec<_> = env::args().skip(1).collect();

@@ -1,6 +1,9 @@
 //! What comes back has to be an answer to some version of the message.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
 
 use compat_tests::wire::Reply;
 use nix::{
@@ -8,7 +11,8 @@ use nix::{
     sys::socket::{MsgFlags, recv},
 };
 
-use crate::Tally;
+/// How often each thing happened.
+pub(crate) type Tally = BTreeMap<String, u64>;
 
 /// `NLM_F_CAPPED`: an error does not repeat the request.
 const CAPPED: u16 = 0x100;
