@@ -1,10 +1,11 @@
 //! What sockvs costs: measured beside direct connections, and beside what balances packets.
 //!
-//! The subcommand `measure` (`run`) measures and writes lines of JSON, `report` reads them and makes
-//! tables, a document and plots. The other subcommands are the parts of this program that run elsewhere: clients and
-//! servers in the namespaces of a `lab`. `balancers` are the ways of balancing, `workloads` what
-//! clients do, which `data_path` measures; `control` measures clients that program services; `hooks` and `memory` look at sockvs
-//! from inside. `scripts/bench` puts it together, here or in a virtual machine.
+//! The subcommand `measure` (`run`) measures and writes lines of JSON, `report` reads them and
+//! makes tables, a document and plots. The other subcommands are the parts of this program that run
+//! elsewhere: clients and servers in the namespaces of a `lab`. `balancers` are the ways of
+//! balancing, `workloads` what clients do, which `data_path` measures; `control` measures clients
+//! that program services; `hooks` and `memory` look at sockvs from inside. `scripts/bench` puts it
+//! together, here or in a virtual machine.
 
 mod balancers;
 mod config;

@@ -23,7 +23,7 @@
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (default): clients run under `sockvs exec`; `bpf`: as they are |
+//! | `SOCKVS_TEST_INTERCEPT` | `seccomp` (default): clients run under `sockvs exec`; `bpf`: plain |
 //! | `SOCKVS_BIN_DIR` | where `sockvsd`, `sockvs` and the programs of this package are |
 //! | `SOCKVS_TEST_KEEPALIVED` | the keepalived of the scenarios: a name or a path |
 //! | `SOCKVS_TEST_PYTHON` | a Python with pyroute2, if not the one that `scripts/setup` makes |

@@ -34,14 +34,18 @@ pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
         {
             *word |= place.mask();
         }
-        shortcuts.entry(service_cache_index(&key)).or_insert(index + 1);
+        shortcuts
+            .entry(service_cache_index(&key))
+            .or_insert(index + 1);
     }
     let filter = ebpf.map_mut(FILTER).ok_or_else(|| missing(FILTER))?;
     let mut filter = Array::<_, u64>::try_from(filter).map_err(of(FILTER))?;
     for (at, word) in (0..).zip(words).filter(|(_, word)| *word != 0) {
         filter.set(at, word, 0).map_err(of(FILTER))?;
     }
-    let map = ebpf.map_mut(SERVICE_CACHE).ok_or_else(|| missing(SERVICE_CACHE))?;
+    let map = ebpf
+        .map_mut(SERVICE_CACHE)
+        .ok_or_else(|| missing(SERVICE_CACHE))?;
     let mut map = Array::<_, u32>::try_from(map).map_err(of(SERVICE_CACHE))?;
     for (place, next) in shortcuts {
         map.set(place, next, 0).map_err(of(SERVICE_CACHE))?;
@@ -64,7 +68,8 @@ impl Addresses {
     pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
         let services = BpfHashMap::try_from(programs.take_map(SERVICES)?).map_err(of(SERVICES))?;
         let filter = Array::try_from(programs.take_map(FILTER)?).map_err(of(FILTER))?;
-        let shortcuts = Array::try_from(programs.take_map(SERVICE_CACHE)?).map_err(of(SERVICE_CACHE))?;
+        let shortcuts =
+            Array::try_from(programs.take_map(SERVICE_CACHE)?).map_err(of(SERVICE_CACHE))?;
         Ok(Self {
             services,
             filter,

@@ -53,8 +53,9 @@ impl Capacity {
             let room = pinned(name)?.unwrap_or(most);
             if room < most {
                 tracing::warn!(
-                    "{option}: the map {name} of an earlier daemon has room for {room} entries, not \
-                     for {most}; to have a larger one, stop sockvsd, run sockvsd --detach-all and start it"
+                    "{option}: the map {name} of an earlier daemon has room for {room} \
+                     entries, not for {most}; to have a larger one, stop sockvsd, run \
+                     sockvsd --detach-all and start it"
                 );
             }
             io::Result::Ok(room.min(most))
@@ -63,8 +64,8 @@ impl Capacity {
         let groups = pinned("CONNECTIONS")?.unwrap_or(requested.groups);
         if groups != requested.groups {
             tracing::warn!(
-                "--max-connections: the map CONNECTIONS of an earlier daemon has {} entries, not {}; to \
-                 have another one, stop sockvsd, run sockvsd --detach-all and start it",
+                "--max-connections: the map CONNECTIONS of an earlier daemon has {} entries, not \
+                 {}; to have another one, stop sockvsd, run sockvsd --detach-all and start it",
                 groups * CONNECTIONS_PER_GROUP,
                 requested.entries()
             );

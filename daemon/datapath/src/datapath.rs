@@ -2,7 +2,7 @@
 //!
 //! `publish` decides how a service's new state is brought into force.
 
-use sockvs_ebpf_common::{Selection, SchedParams};
+use sockvs_ebpf_common::{SchedParams, Selection};
 use sockvs_ipvs::{
     Cause, Connection, DataPath, DataPathFull, DestinationId, DestinationReading, Namespace, Owner,
     Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, Usage,
@@ -71,7 +71,8 @@ impl DataPath for Datapath {
     fn withdraw(&mut self, ns: Namespace, service: &Service) {
         if let Some(key) = records::lookup_key(ns, service.key()) {
             if let Err(error) = self.addresses.remove(&key) {
-                tracing::error!(service = %service.key(), %error, "a deleted service is still in the map");
+                tracing::error!(service = %service.key(), %error, "a deleted service is still in \
+                    the map");
             }
             self.common.subtract(records::rare(&key));
         }

@@ -194,7 +194,8 @@ impl Programs {
             Err(error) => Err(chain(error)),
         };
         if let Err(error) = &looking {
-            tracing::warn!(%error, "open connections will not be listed, and are counted when they end");
+            tracing::warn!(%error, "open connections will not be listed, and are counted when \
+                they end");
         }
         let (walkers, templates) = looking.ok().unzip();
         Ok(Self {

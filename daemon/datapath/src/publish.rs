@@ -6,7 +6,7 @@
 //! reading it notices the new generation and starts over (see `sockvs-ebpf-common`).
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Selection, SCHED_PERSISTENT, SchedParams};
+use sockvs_ebpf_common::{SCHED_PERSISTENT, SchedParams, Selection};
 use sockvs_ipvs::{Cause, DataPathFull, DestinationId, Namespace, Owner, Service};
 
 use super::{

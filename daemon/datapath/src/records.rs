@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 
 use sockvs_ebpf_common::{
     AF_INET, AF_INET6, AddressWords, Destination as DestinationRecord, DestinationConfig, FTP_PORT,
-    Globals, IPPROTO_TCP, OPTION_FALLBACK, OPTION_PORT, ServiceConfig, ServiceKey as RecordKey,
-    SCHED_EXPIRE_QUIESCENT, SCHED_FWMARK, SCHED_ONE_PACKET, SCHED_PERSISTENT, SchedParams,
+    Globals, IPPROTO_TCP, OPTION_FALLBACK, OPTION_PORT, SCHED_EXPIRE_QUIESCENT, SCHED_FWMARK,
+    SCHED_ONE_PACKET, SCHED_PERSISTENT, SchedParams, ServiceConfig, ServiceKey as RecordKey,
 };
 
 use super::{

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::maps::MapError;
-use sockvs_ebpf_common::{Globals, Selection, SchedParams};
+use sockvs_ebpf_common::{Globals, SchedParams, Selection};
 use sockvs_ipvs::{
     Cause, DataPath, DataPathFull, DestinationId, DestinationReading, Host, Ipvs, Namespace, Owner,
     RouteType, Service, ServiceId, ServiceKey, Settings, Stats, SyncDaemon, SyncState, Table,

@@ -23,7 +23,8 @@ impl SyncDaemons {
             None => self.0.remove(&key),
         };
         if let Err(error) = result {
-            tracing::warn!(namespace = ns.0, %state, %error, "the next daemon will not know of the sync daemon's change");
+            tracing::warn!(namespace = ns.0, %state, %error, "the next daemon will not know of \
+                the sync daemon's change");
         }
     }
 

@@ -22,8 +22,8 @@ use aya::{
     maps::{Array, MapData},
 };
 use sockvs_ebpf_common::{
-    Eviction, RESERVED_TEMPLATES, LiveTemplate, Template, TemplateKey, TemplateKeys, TemplateResult,
-    WALK_BATCH, shared_template_limit,
+    Eviction, LiveTemplate, RESERVED_TEMPLATES, Template, TemplateKey, TemplateKeys,
+    TemplateResult, WALK_BATCH, shared_template_limit,
 };
 
 use sockvs_sys::bpf::run::run;

@@ -93,7 +93,8 @@ impl MapUsage {
             let Usage { of, used, most, .. } = usage;
             match now {
                 Level::Full if *logged < Level::Full => tracing::warn!(
-                    "all room for {of} is used: {used} of {most}; start sockvsd with a larger {option}"
+                    "all room for {of} is used: {used} of {most}; start sockvsd with a larger \
+                        {option}"
                 ),
                 Level::Scarce if *logged < Level::Scarce => tracing::warn!(
                     "four fifths of the room for {of} are used: {used} of {most} ({option})"

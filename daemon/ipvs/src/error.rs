@@ -192,7 +192,8 @@ pub enum Error {
     SyncWithMixedFamilies,
 
     /// `ENODEV`: a multicast interface that does not exist (`start_sync_thread`).
-    #[error("there is no interface \"{}\" to synchronize on: give one that exists", .name.escape_ascii())]
+    #[error("there is no interface \"{}\" to synchronize on: give one that \
+        exists", .name.escape_ascii())]
     NoSuchInterface {
         /// The name that the client sent.
         name: Vec<u8>,

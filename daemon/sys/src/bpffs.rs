@@ -21,7 +21,8 @@ use nix::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be used.
-    #[error("cannot use the pin directory {}, which has to be in a BPF file system, as /sys/fs/bpf is", path.display())]
+    #[error("cannot use the pin directory {}, which has to be in a BPF file system, as \
+        /sys/fs/bpf is", path.display())]
     Unusable {
         /// The directory.
         path: PathBuf,
@@ -30,7 +31,11 @@ pub enum Error {
         error: io::Error,
     },
     /// Another daemon runs.
-    #[error("another sockvsd is running on the pin directory {}; stop it first, or give another --pin-dir", path.display())]
+    #[error(
+        "another sockvsd is running on the pin directory {}; stop it first, or give another \
+         --pin-dir",
+        path.display()
+    )]
     InUse {
         /// The directory.
         path: PathBuf,

@@ -112,8 +112,8 @@ pub(super) fn alloc(cookie: u64) -> Option<ConnectionRef> {
     overflow(cookie)
 }
 
-/// A flag in the cookie of an entry: the walker that set it is about to free the entry. No socket has
-/// such a cookie. The probe indexes are the same with it.
+/// A flag in the cookie of an entry: the walker that set it is about to free the entry. No socket
+/// has such a cookie. The probe indexes are the same with it.
 pub(crate) const CLAIMED: u64 = 1 << 63;
 
 /// Frees an entry whose socket, which has this cookie, is gone. Where several walkers see that, one

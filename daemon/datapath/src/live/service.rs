@@ -7,8 +7,8 @@ use std::{
 };
 
 use sockvs_ebpf_common::{
-    STATE_FREE, STATE_LIVE, Selection, Service as ServiceRecord, ServiceConfig,
-    ServiceKey as RecordKey, SchedParams,
+    STATE_FREE, STATE_LIVE, SchedParams, Selection, Service as ServiceRecord, ServiceConfig,
+    ServiceKey as RecordKey,
 };
 
 use super::{Field, field};

@@ -23,7 +23,8 @@ const HEADING: usize = 3;
 pub enum KernelTableError {
     /// The kernel's table is in use.
     #[error(
-        "the kernel's own IPVS has services in {place} (number: {services}); remove them there (ipvsadm -C), or let sockvsd do it: --replace-kernel-ipvs"
+        "the kernel's own IPVS has services in {place} (number: {services}); remove them there \
+            (ipvsadm -C), or let sockvsd do it: --replace-kernel-ipvs"
     )]
     Services {
         /// How many services it has.

@@ -22,7 +22,8 @@
 //!
 //! * It does not wait for the reply: `sendmsg(2)` returns before a request is executed. A client
 //!   learns the result from the reply, as with the kernel.
-//! * It does not ask other security modules (SELinux and the like) about the requests that it takes.
+//! * It does not ask other security modules (SELinux and the like) about the requests that it
+//!   takes.
 //! * It does not see the destination of a message that names a process in the call; such a message
 //!   counts as one to the kernel. No known client sends requests of this family to a process.
 //! * A datagram with messages to the family and to others is answered as if the others did not

@@ -2,7 +2,9 @@
 
 use std::mem::offset_of;
 
-use sockvs_ebpf_common::netlink::{REQUEST_CAP_ACK, REQUEST_EXT_ACK, REQUEST_NET_ADMIN, RequestHeader};
+use sockvs_ebpf_common::netlink::{
+    REQUEST_CAP_ACK, REQUEST_EXT_ACK, REQUEST_NET_ADMIN, RequestHeader,
+};
 
 use super::Request;
 

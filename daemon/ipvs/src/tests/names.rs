@@ -201,8 +201,8 @@ fn errors_say_what_failed_and_what_to_do() {
     };
     assert_eq!(
         error.to_string(),
-        "service TCP 10.0.0.1:80: there is no scheduler \"x\\xffy\": choose one of none, rr, wrr, lc, \
-         wlc, sed, nq, fo, ovf, twos, sh, dh, mh, lblc, lblcr"
+        "service TCP 10.0.0.1:80: there is no scheduler \"x\\xffy\": choose one of \
+         none, rr, wrr, lc, wlc, sed, nq, fo, ovf, twos, sh, dh, mh, lblc, lblcr"
     );
     let error = Error::DataPath {
         service: tcp("10.0.0.1:80"),

@@ -113,7 +113,10 @@ impl IpvsState {
         let mut tables = self.lock();
         for (ns, owner) in owners {
             if let Err(full) = tables.path.begin_namespace(ns, owner) {
-                tracing::warn!(namespace = ns.0, %owner, %full, "its table is not counted for its owner");
+                tracing::warn!(
+                    namespace = ns.0, %owner, %full,
+                    "its table is not counted for its owner"
+                );
             }
         }
     }

@@ -26,7 +26,8 @@ use sockvs_server::{control::Status, procfs::File};
 #[command(name = "sockvs", version, about, max_term_width = 100)]
 struct Arguments {
     /// The daemon's control socket.
-    #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_SOCKET, env = "SOCKVS_SOCKET")]
+    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(default_value = DEFAULT_SOCKET, env = "SOCKVS_SOCKET")]
     socket: PathBuf,
     #[command(subcommand)]
     command: Command,

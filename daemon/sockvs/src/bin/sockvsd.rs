@@ -39,16 +39,16 @@ struct Arguments {
     /// The most servers of all services. They cost nothing before they are used.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 23)]
     max_servers: u32,
-    /// The most clients of persistent services. A service may have as many as are still free; further
-    /// clients are balanced without persistence. Each costs 16 bytes before it is used. Maps that are
-    /// pinned already do not become larger.
+    /// The most clients of persistent services. A service may have as many as are still free;
+    /// further clients are balanced without persistence. Each costs 16 bytes before it is used.
+    /// Maps that are pinned already do not become larger.
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 18)]
     max_clients: u32,
-    /// How many open connections are counted; more are balanced all the same. About half as many flows
-    /// of datagrams are remembered of sockets that are not connected. Beyond the first 65536
-    /// connections of all, a user other than root may have nine times as many as are still free, and of
-    /// flows twice as many. Each of the first takes 128 bytes of memory from the start, the others 16
-    /// before they are used. Maps that are pinned already do not become larger.
+    /// How many open connections are counted; more are balanced all the same. About half as many
+    /// flows of datagrams are remembered of sockets that are not connected. Beyond the first 65536
+    /// connections of all, a user other than root may have nine times as many as are still free,
+    /// and of flows twice as many. Each of the first takes 128 bytes of memory from the start, the
+    /// others 16 before they are used. Maps that are pinned already do not become larger.
     #[arg(long, value_name = "NUMBER", default_value_t = (1 << 20) + (1 << 16))]
     max_connections: u32,
     /// Pin what outlives the daemon here, in a BPF file system.

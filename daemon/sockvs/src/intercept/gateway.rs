@@ -66,9 +66,11 @@ impl Gateway {
         let sockets = sockets.inspect_err(|error| {
             if !net_admin {
                 // Every user can cause this, and no one else is affected.
-                tracing::debug!(namespace = namespace.0, %error, "a client's network namespace cannot be entered");
+                tracing::debug!(namespace = namespace.0, %error, "a client's network namespace \
+                    cannot be entered");
             } else if let Some(left_out) = NOT_ENTERED.admit() {
-                tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network namespace cannot be entered");
+                tracing::warn!(namespace = namespace.0, %error, left_out, "a client's network \
+                    namespace cannot be entered");
             }
         })?;
         if net_admin {
@@ -83,7 +85,8 @@ impl Gateway {
         if let Err(error) = self.watcher.watch(namespace, sockets.netns())
             && self.unnoticed.admit(owner).is_some()
         {
-            tracing::warn!(namespace = namespace.0, %owner, %error, "the end of a network namespace will not be noticed");
+            tracing::warn!(namespace = namespace.0, %owner, %error, "the end of a network \
+                namespace will not be noticed");
         }
     }
 }

@@ -28,7 +28,8 @@ pub enum Error {
     #[error("{} is not the name of a program: give it without a folder, as ipvsadm", .0.display())]
     Name(OsString),
     /// The program does not exist.
-    #[error("{} is not on PATH outside of {}: install it first, or add its folder to PATH", name.display(), dir.display())]
+    #[error("{} is not on PATH outside of {}: install it first, or add its folder to \
+        PATH", name.display(), dir.display())]
     NoProgram {
         /// Its name.
         name: OsString,
@@ -36,7 +37,11 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The file was not created by sockvs; it is kept.
-    #[error("{} was not made by sockvs shim: it stays as it is; move it away, or choose another folder with --dir", .0.display())]
+    #[error(
+        "{} was not made by sockvs shim: it stays as it is; move it away, or choose another \
+         folder with --dir",
+        .0.display()
+    )]
     Foreign(PathBuf),
     /// There is no such shim.
     #[error("there is no shim {}", .0.display())]

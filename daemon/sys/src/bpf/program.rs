@@ -61,12 +61,20 @@ struct ProgLoad {
 
 /// Why the kernel refused a program.
 #[derive(Debug, thiserror::Error)]
-#[error("{error}{}", if log.is_empty() { String::new() } else { format!("; the verifier says: {log}") })]
+#[error("{error}{}", verifier_says(.log))]
 pub struct LoadError {
     /// The kernel's error.
     pub error: io::Error,
     /// The end of the verifier's log, if the verifier refused it.
     pub log: String,
+}
+
+fn verifier_says(log: &str) -> String {
+    if log.is_empty() {
+        String::new()
+    } else {
+        format!("; the verifier says: {log}")
+    }
 }
 
 /// Why a program's instructions could not be prepared.

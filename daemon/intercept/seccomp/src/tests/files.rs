@@ -14,7 +14,8 @@ fn sh(daemon: &Path, files: Files, script: &str) -> Vec<String> {
 #[test]
 fn files_of_ipvs_are_served_by_the_daemon() {
     let daemon = Daemon::start(Dump::Empty);
-    let script = "cat /proc/net/ip_vs /proc/self/net/ip_vs_conn; read x </proc/sys/net/ipv4/vs/sloppy_tcp; echo $x";
+    let script = "cat /proc/net/ip_vs /proc/self/net/ip_vs_conn; read x \
+        </proc/sys/net/ipv4/vs/sloppy_tcp; echo $x";
     let expected = ["File(Table)", "File(Connections)", "Setting(SloppyTcp)"];
     assert_eq!(sh(&daemon.socket, Files::Ours, script), expected);
 }
@@ -23,7 +24,8 @@ fn files_of_ipvs_are_served_by_the_daemon() {
 fn all_other_files_are_served_by_the_kernel() {
     let daemon = Daemon::start(Dump::Empty);
     let script = "cat /proc/self/comm; echo x >/dev/null; cat /nowhere 2>/dev/null || echo none; \
-                  echo 1 2>/dev/null >/proc/net/ip_vs || echo refused; test -d /proc/net && echo folder";
+                  echo 1 2>/dev/null >/proc/net/ip_vs || echo refused; \
+                  test -d /proc/net && echo folder";
     let expected = ["cat", "none", "refused", "folder"];
     assert_eq!(sh(&daemon.socket, Files::Ours, script), expected);
 }

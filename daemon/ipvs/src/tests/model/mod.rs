@@ -284,7 +284,7 @@ fn sync_thread(daemon: &SyncDaemon) -> SyncThread {
 
 proptest! {
     #[test]
-    fn any_sequence_of_commands_has_the_same_results_as_in_the_kernel(commands in command::sequence()) {
+    fn any_commands_have_the_same_results_as_in_the_kernel(commands in command::sequence()) {
         let mut pair = Pair::default();
         for command in &commands {
             pair.step(command);
