@@ -1,12 +1,11 @@
 //! The table of one network namespace: its IPVS state, and the operations that clients request.
 //!
-//! The operations are in one file for each kind of object; this file has the table itself and what
-//! concerns the namespace as a whole. Replies are not built here.
+//! `changes` are the rules for changing services and destinations; this file has the table itself,
+//! what concerns the namespace as a whole, and counters, which the data path keeps. Replies are not
+//! built here.
 
 mod buckets;
-mod destinations;
-mod services;
-mod statistics;
+mod changes;
 
 use std::time::Duration;
 
@@ -14,8 +13,9 @@ use self::buckets::Buckets;
 use super::sync_daemon::SyncDaemons;
 use super::trash::Trash;
 use super::{
-    DataPath, DestinationId, Error, Host, Namespace, Service, ServiceKey, Setting, SettingError,
-    Settings, SyncDaemon, SyncDaemonSpec, Timeouts, TimeoutsUpdate,
+    DataPath, Destination, DestinationId, DestinationReading, Error, Host, Namespace, Service,
+    ServiceKey, Setting, SettingError, Settings, Stats, SyncDaemon, SyncDaemonSpec, Timeouts,
+    TimeoutsUpdate,
 };
 
 /// The IPVS state of one network namespace (`struct netns_ipvs`).
@@ -197,5 +197,40 @@ impl Table {
     #[cfg(test)]
     pub(super) fn trash(&self) -> &Trash {
         &self.trash
+    }
+
+    /// The service's counters and rates (`ip_vs_copy_stats`).
+    pub fn service_stats(&self, service: &Service, path: &dyn DataPath) -> Stats {
+        path.service_stats(self.ns, service.id)
+    }
+
+    /// The destination's connections, counters and rates (`ip_vs_genl_fill_dest`).
+    pub fn destination_reading(
+        &self,
+        destination: &Destination,
+        path: &dyn DataPath,
+    ) -> DestinationReading {
+        path.destination_reading(self.ns, destination.id())
+    }
+
+    /// Zeroes the counters of a service and its destinations (`ip_vs_zero_service`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchService`].
+    pub fn zero_service(&mut self, key: &ServiceKey, path: &mut dyn DataPath) -> Result<(), Error> {
+        let service = self
+            .services
+            .get(key)
+            .ok_or(Error::NoSuchService { service: *key })?;
+        path.zero(self.ns, service);
+        Ok(())
+    }
+
+    /// Zeroes all counters (`ip_vs_zero_all`).
+    pub fn zero_all(&mut self, path: &mut dyn DataPath) {
+        for service in self.services.iter() {
+            path.zero(self.ns, service);
+        }
     }
 }

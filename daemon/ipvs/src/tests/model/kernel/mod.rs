@@ -4,19 +4,20 @@
 //!
 //! Two things differ from the kernel: memory runs out when the test says so, and a destination has
 //! a serial number, by which the test identifies it.
-//! carries a serial number, by which the test tells one from another.
 
 mod address_type;
-mod destinations;
-mod services;
+mod changes;
 mod sync_thread;
 
 use std::net::IpAddr;
 
 use proptest::sample::Index;
 
+use self::address_type::is_multicast;
 pub(super) use self::sync_thread::SyncThread;
-use crate::{DestinationSpec, ServiceKey, TimeoutsUpdate};
+use crate::{
+    DestinationSpec, Host as _, ServiceKey, SyncDaemonSpec, TimeoutsUpdate, fake::FakeHost,
+};
 
 const HZ: u32 = 250;
 /// `struct ip_vs_stats`: connections, and how many there were when they were last zeroed.
@@ -160,6 +161,39 @@ impl Kernel {
             conns: destination.stats.shown(),
             service: its_service,
         })
+    }
+
+    /// `ip_vs_genl_new_daemon`, then `start_sync_thread`
+    pub(super) fn start_sync(&mut self, user: &SyncDaemonSpec) -> Result<(), Errno> {
+        if user.group.is_some_and(|group| !is_multicast(group)) {
+            return Err(libc::EINVAL);
+        }
+        if self.mixed_address_family_dests > 0 {
+            return Err(libc::EINVAL);
+        }
+        let mtu = FakeHost
+            .interface_mtu(&user.interface)
+            .ok_or(libc::ENODEV)?;
+        let slot = self.sync_slot(user.state)?;
+        if slot.is_some() {
+            return Err(libc::EEXIST);
+        }
+        *slot = Some(SyncThread::new(user, mtu));
+        Ok(())
+    }
+
+    /// `stop_sync_thread`
+    pub(super) fn stop_sync(&mut self, state: u32) -> Result<(), Errno> {
+        let thread = self.sync_slot(state)?.take();
+        thread.map(drop).ok_or(libc::ESRCH)
+    }
+
+    fn sync_slot(&mut self, state: u32) -> Result<&mut Option<SyncThread>, Errno> {
+        match state {
+            1 => Ok(&mut self.master),
+            2 => Ok(&mut self.backup),
+            _ => Err(libc::EINVAL),
+        }
     }
 }
 

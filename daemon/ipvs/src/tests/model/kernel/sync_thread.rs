@@ -1,9 +1,8 @@
-//! Starting and stopping sync threads, for which the kernel keeps `struct ipvs_sync_daemon_cfg`.
+//! What the kernel keeps of a sync thread.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Errno, Kernel, address_type::is_multicast};
-use crate::{Host, SyncDaemonSpec, fake::FakeHost};
+use crate::SyncDaemonSpec;
 
 /// `struct ipvs_sync_daemon_cfg`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,41 +38,6 @@ impl SyncThread {
             group,
             port: if user.port == 0 { 8848 } else { user.port },
             ttl: if user.ttl == 0 { 1 } else { user.ttl },
-        }
-    }
-}
-
-impl Kernel {
-    /// `ip_vs_genl_new_daemon`, then `start_sync_thread`
-    pub(in super::super) fn start_sync(&mut self, user: &SyncDaemonSpec) -> Result<(), Errno> {
-        if user.group.is_some_and(|group| !is_multicast(group)) {
-            return Err(libc::EINVAL);
-        }
-        if self.mixed_address_family_dests > 0 {
-            return Err(libc::EINVAL);
-        }
-        let mtu = FakeHost
-            .interface_mtu(&user.interface)
-            .ok_or(libc::ENODEV)?;
-        let slot = self.sync_slot(user.state)?;
-        if slot.is_some() {
-            return Err(libc::EEXIST);
-        }
-        *slot = Some(SyncThread::new(user, mtu));
-        Ok(())
-    }
-
-    /// `stop_sync_thread`
-    pub(in super::super) fn stop_sync(&mut self, state: u32) -> Result<(), Errno> {
-        let thread = self.sync_slot(state)?.take();
-        thread.map(drop).ok_or(libc::ESRCH)
-    }
-
-    fn sync_slot(&mut self, state: u32) -> Result<&mut Option<SyncThread>, Errno> {
-        match state {
-            1 => Ok(&mut self.master),
-            2 => Ok(&mut self.backup),
-            _ => Err(libc::EINVAL),
         }
     }
 }
