@@ -14,7 +14,8 @@ use aya::{
 };
 use sockvs_ebpf_common::{FILTER_WORDS, FilterBit, ServiceKey, service_cache_index};
 
-use super::{Error, Programs};
+use crate::Error;
+use crate::Programs;
 
 const SERVICES: &str = "SERVICES";
 const FILTER: &str = "VIP_FILTER";
@@ -22,7 +23,7 @@ const SERVICE_CACHE: &str = "SERVICE_CACHE";
 
 /// Fills the filter and the cache from the map of an earlier daemon. Must be called before programs
 /// use them.
-pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
+pub(crate) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
     let mut words = vec![0; FILTER_WORDS as usize];
     let mut shortcuts = HashMap::new();
     let services = ebpf.map(SERVICES).ok_or_else(|| missing(SERVICES))?;
@@ -54,7 +55,7 @@ pub(super) fn fill(ebpf: &mut Ebpf) -> Result<(), Error> {
 }
 
 /// The map, the filter and the cache.
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     services: BpfHashMap<MapData, ServiceKey, u32>,
     filter: Array<MapData, u64>,
     shortcuts: Array<MapData, u32>,
@@ -65,7 +66,7 @@ pub(super) struct Addresses {
 
 impl Addresses {
     /// Opens the maps. [`mend`](Self::mend) must be called next.
-    pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
+    pub(crate) fn open(programs: &mut Programs) -> Result<Self, Error> {
         let services = BpfHashMap::try_from(programs.take_map(SERVICES)?).map_err(of(SERVICES))?;
         let filter = Array::try_from(programs.take_map(FILTER)?).map_err(of(FILTER))?;
         let shortcuts =
@@ -79,13 +80,13 @@ impl Addresses {
     }
 
     /// Maps the address to the record with this index.
-    pub(super) fn insert(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
+    pub(crate) fn insert(&mut self, key: ServiceKey, index: u32) -> Result<(), MapError> {
         self.count(&key)?;
         self.enter(key, index).inspect_err(|_| self.uncount(&key))
     }
 
     /// Removes the address from the map.
-    pub(super) fn remove(&mut self, key: &ServiceKey) -> Result<(), MapError> {
+    pub(crate) fn remove(&mut self, key: &ServiceKey) -> Result<(), MapError> {
         self.leave(key)?;
         self.uncount(key);
         Ok(())
@@ -93,7 +94,7 @@ impl Addresses {
 
     /// Makes the map contain exactly these addresses. The filter may keep addresses that an earlier
     /// daemon removed.
-    pub(super) fn mend(&mut self, mut expected: HashMap<ServiceKey, u32>) -> Result<(), MapError> {
+    pub(crate) fn mend(&mut self, mut expected: HashMap<ServiceKey, u32>) -> Result<(), MapError> {
         for key in expected.keys() {
             self.count(key)?;
         }

@@ -6,11 +6,11 @@ use std::{collections::HashMap, time::Duration};
 use aya::maps::{Array, HashMap as BpfHashMap, MapData, MapError};
 use sockvs_ebpf_common::{Globals, Namespace as NamespaceRecord};
 
-use super::records;
+use crate::records;
 use sockvs_ipvs::{Ipvs, Namespace, Setting, Settings, Timeouts, TimeoutsUpdate};
 
 /// The two maps, with a copy of their contents.
-pub(super) struct Common {
+pub(crate) struct Common {
     globals: Array<MapData, Globals>,
     counted: Globals,
     namespaces: BpfHashMap<MapData, u64, NamespaceRecord>,
@@ -26,7 +26,7 @@ struct Known {
 }
 
 impl Common {
-    pub(super) fn new(
+    pub(crate) fn new(
         globals: Array<MapData, Globals>,
         namespaces: BpfHashMap<MapData, u64, NamespaceRecord>,
     ) -> Self {
@@ -39,7 +39,7 @@ impl Common {
     }
 
     /// Counts one more service of these kinds. Must be called after the service can be found.
-    pub(super) fn add(&mut self, kinds: Globals) {
+    pub(crate) fn add(&mut self, kinds: Globals) {
         self.count(Globals {
             all_ports: self.counted.all_ports + kinds.all_ports,
             ftp: self.counted.ftp + kinds.ftp,
@@ -47,7 +47,7 @@ impl Common {
     }
 
     /// Counts one service of these kinds fewer.
-    pub(super) fn subtract(&mut self, kinds: Globals) {
+    pub(crate) fn subtract(&mut self, kinds: Globals) {
         self.count(Globals {
             all_ports: self.counted.all_ports.saturating_sub(kinds.all_ports),
             ftp: self.counted.ftp.saturating_sub(kinds.ftp),
@@ -55,7 +55,7 @@ impl Common {
     }
 
     /// Sets the numbers of services of each kind.
-    pub(super) fn count(&mut self, counted: Globals) {
+    pub(crate) fn count(&mut self, counted: Globals) {
         if counted == self.counted {
             return;
         }
@@ -66,18 +66,18 @@ impl Common {
     }
 
     /// The namespace's UDP timeout in nanoseconds.
-    pub(super) fn udp_timeout(&self, ns: Namespace) -> u64 {
+    pub(crate) fn udp_timeout(&self, ns: Namespace) -> u64 {
         let timeouts = self.known(ns).timeouts;
         records::nanoseconds(Duration::from_secs(timeouts.udp().into()))
     }
 
     /// Whether clients of servers with weight zero get another server in this namespace.
-    pub(super) fn expire_quiescent(&self, ns: Namespace) -> bool {
+    pub(crate) fn expire_quiescent(&self, ns: Namespace) -> bool {
         self.known(ns).expire_quiescent
     }
 
     /// Whether connections end when their server is deleted in this namespace.
-    pub(super) fn expire_nodest(&self, ns: Namespace) -> bool {
+    pub(crate) fn expire_nodest(&self, ns: Namespace) -> bool {
         self.known(ns).expire_nodest
     }
 
@@ -86,7 +86,7 @@ impl Common {
     }
 
     /// Sets the namespace's configuration.
-    pub(super) fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
+    pub(crate) fn configure(&mut self, ns: Namespace, timeouts: &Timeouts, settings: &Settings) {
         self.know(ns, timeouts, settings);
         let mut record = NamespaceRecord {
             timeouts: [timeouts.tcp(), timeouts.tcp_fin(), timeouts.udp()],
@@ -112,7 +112,7 @@ impl Common {
     }
 
     /// Removes the namespace.
-    pub(super) fn forget(&mut self, ns: Namespace) {
+    pub(crate) fn forget(&mut self, ns: Namespace) {
         if self.known.remove(&ns).is_some() {
             // A missing entry is no error here.
             let _ = self.namespaces.remove(&ns.0);
@@ -120,7 +120,7 @@ impl Common {
     }
 
     /// Restores the namespaces' configuration from an earlier daemon.
-    pub(super) fn restore(&mut self, ipvs: &mut Ipvs) -> Result<(), MapError> {
+    pub(crate) fn restore(&mut self, ipvs: &mut Ipvs) -> Result<(), MapError> {
         let kept: Vec<_> = self.namespaces.iter().collect::<Result<_, _>>()?;
         for (ns, record) in kept {
             let ns = Namespace(ns);

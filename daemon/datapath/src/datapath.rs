@@ -8,36 +8,34 @@ use sockvs_ipvs::{
     Service, ServiceId, Settings, Stats, SyncDaemon, SyncState, Timeouts, Usage,
 };
 
-use super::{
-    addresses::Addresses,
-    common::Common,
-    connections::OpenConnections,
-    edits::Edits,
-    live::LiveService,
-    owners::Owners,
-    records,
-    stores::{DestinationStore, ScheduleStore, ServiceStore},
-    sync_daemons::SyncDaemons,
-    templates::Held,
-};
+use crate::addresses::Addresses;
+use crate::common::Common;
+use crate::connections::OpenConnections;
+use crate::edits::Edits;
+use crate::records;
+use crate::records::live::LiveService;
+use crate::stores::owners::Owners;
+use crate::stores::{DestinationStore, ScheduleStore, ServiceStore};
+use crate::sync_daemons::SyncDaemons;
+use crate::templates::Held;
 
 /// The maps that the programs use, and the daemon's state about them.
 pub struct Datapath {
-    pub(super) addresses: Addresses,
-    pub(super) common: Common,
-    pub(super) sync_daemons: SyncDaemons,
-    pub(super) edits: Edits,
-    pub(super) services: ServiceStore,
-    pub(super) destinations: DestinationStore,
-    pub(super) schedules: ScheduleStore,
+    pub(crate) addresses: Addresses,
+    pub(crate) common: Common,
+    pub(crate) sync_daemons: SyncDaemons,
+    pub(crate) edits: Edits,
+    pub(crate) services: ServiceStore,
+    pub(crate) destinations: DestinationStore,
+    pub(crate) schedules: ScheduleStore,
     /// The owners of the namespaces.
-    pub(super) owners: Owners,
+    pub(crate) owners: Owners,
     /// How many clients persistence assigns to each destination.
-    pub(super) held: Held,
+    pub(crate) held: Held,
     /// The next number of a record, which orders records by age.
-    pub(super) born: u64,
+    pub(crate) born: u64,
     /// The open connections.
-    pub(super) open: OpenConnections,
+    pub(crate) open: OpenConnections,
 }
 
 impl DataPath for Datapath {

@@ -11,18 +11,18 @@ use sockvs_ebpf_common::{
 
 use sockvs_ipvs::{DestinationId, ServiceId};
 
-use super::stores::{DestinationStore, ServiceStore};
+use crate::stores::{DestinationStore, ServiceStore};
 
 /// The map `EDIT`.
-pub(super) struct Edits(Array<MapData, Edit>);
+pub(crate) struct Edits(Array<MapData, Edit>);
 
 impl Edits {
-    pub(super) fn new(map: Array<MapData, Edit>) -> Self {
+    pub(crate) fn new(map: Array<MapData, Edit>) -> Self {
         Self(map)
     }
 
     /// Changes a service's configuration.
-    pub(super) fn edit_service(
+    pub(crate) fn edit_service(
         &mut self,
         services: &ServiceStore,
         id: ServiceId,
@@ -41,7 +41,7 @@ impl Edits {
     }
 
     /// Changes a destination's configuration.
-    pub(super) fn edit_destination(
+    pub(crate) fn edit_destination(
         &mut self,
         destinations: &DestinationStore,
         id: DestinationId,
@@ -60,7 +60,7 @@ impl Edits {
     }
 
     /// Repeats the edit that an earlier daemon did not complete, if there is one.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         &mut self,
         services: &ServiceStore,
         destinations: &DestinationStore,

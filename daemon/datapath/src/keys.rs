@@ -14,7 +14,7 @@ use sockvs_sys::bpf::map::{Batch, lookup_batch};
 const AT_ONCE: usize = 1024;
 
 /// The keys of type `K`, of a map with values of type `V`.
-pub(super) struct Keys<K, V> {
+pub(crate) struct Keys<K, V> {
     map: OwnedFd,
     /// The position of the next batch; `None` at the beginning.
     position: Option<u32>,
@@ -25,7 +25,7 @@ pub(super) struct Keys<K, V> {
 
 impl<K: Pod, V: Pod> Keys<K, V> {
     /// All keys of a map, whose keys and values must have these types.
-    pub(super) fn of(map: OwnedFd) -> Self {
+    pub(crate) fn of(map: OwnedFd) -> Self {
         Self {
             map,
             position: None,
@@ -40,7 +40,7 @@ impl<K: Pod, V: Pod> Keys<K, V> {
     /// # Errors
     ///
     /// When the kernel returns an error.
-    pub(super) fn next(&mut self) -> io::Result<Option<&[K]>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<&[K]>> {
         if self.over {
             return Ok(None);
         }

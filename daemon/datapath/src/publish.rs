@@ -9,14 +9,14 @@ use aya::maps::MapError;
 use sockvs_ebpf_common::{SCHED_PERSISTENT, SchedParams, Selection};
 use sockvs_ipvs::{Cause, DataPathFull, DestinationId, Namespace, Owner, Service};
 
-use super::{
-    Datapath, orphans, records,
-    scheduler::{Plan, Server},
-};
+use crate::Datapath;
+use crate::connections::expire_nodest;
+use crate::records;
+use crate::scheduler::{Plan, Server};
 
 impl Datapath {
     /// Adds a service, which has no destinations yet. If there is no space, its index is freed.
-    pub(super) fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
+    pub(crate) fn add(&mut self, ns: Namespace, service: &Service) -> Result<(), DataPathFull> {
         let added = self.add_named(ns, service);
         if added.is_err() {
             self.services.free(service.id());
@@ -55,7 +55,7 @@ impl Datapath {
     }
 
     /// Brings a service's new state into force.
-    pub(super) fn change(
+    pub(crate) fn change(
         &mut self,
         ns: Namespace,
         service: &Service,
@@ -148,7 +148,7 @@ impl Datapath {
     }
 
     /// Makes new connections use `plan`.
-    pub(super) fn follow(
+    pub(crate) fn follow(
         &mut self,
         ns: Namespace,
         service: &Service,
@@ -171,7 +171,7 @@ impl Datapath {
     }
 
     /// The scheduling parameters of a service.
-    pub(super) fn terms(&self, ns: Namespace, service: &Service) -> SchedParams {
+    pub(crate) fn terms(&self, ns: Namespace, service: &Service) -> SchedParams {
         let terms = records::terms(service, self.common.expire_quiescent(ns));
         if terms.flags & SCHED_PERSISTENT != 0 {
             self.held.expect_some();
@@ -181,18 +181,18 @@ impl Datapath {
 
     /// Ends the connections to those of these destinations that were deleted, if the namespace's
     /// sysctl says so.
-    pub(super) fn expire_nodest(
+    pub(crate) fn expire_nodest(
         &self,
         ns: Namespace,
         which: impl IntoIterator<Item = DestinationId>,
     ) {
         if self.common.expire_nodest(ns) {
-            orphans::expire_nodest(&self.open, &self.services, &self.destinations, ns, which);
+            expire_nodest::expire_nodest(&self.open, &self.services, &self.destinations, ns, which);
         }
     }
 
     /// Transfers the namespace's use of the maps to the owner `to`.
-    pub(super) fn pass_on(&mut self, ns: Namespace, from: Owner, to: Owner) {
+    pub(crate) fn pass_on(&mut self, ns: Namespace, from: Owner, to: Owner) {
         let of_namespace = self.services.live();
         let of_namespace = of_namespace.filter(|(_, record)| record.key().netns == ns.0);
         let services: Vec<_> = of_namespace

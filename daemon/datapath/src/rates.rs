@@ -18,7 +18,7 @@ const BYTE_BITS: u32 = 5;
 
 /// The estimates for all services or all destinations, by name.
 #[derive(Debug)]
-pub(super) struct Rates<K> {
+pub(crate) struct Rates<K> {
     estimators: HashMap<K, Estimator>,
     /// The first estimate takes existing counts as a base, as an earlier daemon counted them.
     begun: bool,
@@ -42,7 +42,7 @@ struct Estimator {
 
 impl<K: Copy + Eq + Hash> Rates<K> {
     /// Updates the estimates with the current counters. Must be called every [`PERIOD`].
-    pub(super) fn estimate(&mut self, counted: impl Iterator<Item = (K, Stats)>) {
+    pub(crate) fn estimate(&mut self, counted: impl Iterator<Item = (K, Stats)>) {
         let begun = std::mem::replace(&mut self.begun, true);
         for (key, stats) in counted {
             let now = counters(&stats);
@@ -58,19 +58,19 @@ impl<K: Copy + Eq + Hash> Rates<K> {
     }
 
     /// Zeroes the counters and the rates (`ip_vs_zero_estimator`).
-    pub(super) fn zero(&mut self, key: &K) {
+    pub(crate) fn zero(&mut self, key: &K) {
         if let Some(estimator) = self.estimators.get_mut(key) {
             *estimator = Estimator::default();
         }
     }
 
     /// Removes the state of this name.
-    pub(super) fn forget(&mut self, key: &K) {
+    pub(crate) fn forget(&mut self, key: &K) {
         self.estimators.remove(key);
     }
 
     /// The counters with their rates (`ip_vs_read_estimator`).
-    pub(super) fn with_rates(&self, key: &K, stats: Stats) -> Stats {
+    pub(crate) fn with_rates(&self, key: &K, stats: Stats) -> Stats {
         let Some(estimator) = self.estimators.get(key) else {
             return stats;
         };

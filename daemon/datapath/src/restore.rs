@@ -18,10 +18,10 @@ use sockvs_ipvs::{
     Timeouts,
 };
 
-use super::{
-    Datapath, Error, records,
-    scheduler::{Plan, Server},
-};
+use crate::Datapath;
+use crate::Error;
+use crate::records;
+use crate::scheduler::{Plan, Server};
 
 /// Adds the contents of the maps to the tables, and returns the number of services.
 ///

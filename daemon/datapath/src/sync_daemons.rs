@@ -4,19 +4,19 @@
 use aya::maps::{HashMap, MapData, MapError};
 use sockvs_ebpf_common::{SyncDaemon as Record, SyncDaemonKey as Key};
 
-use super::records::{address_words, family, ip_address, name, until_zero};
+use crate::records::{address_words, family, ip_address, name, until_zero};
 use sockvs_ipvs::{Family, Namespace, SyncDaemon, SyncDaemonSpec, SyncState};
 
 /// The map.
-pub(super) struct SyncDaemons(HashMap<MapData, Key, Record>);
+pub(crate) struct SyncDaemons(HashMap<MapData, Key, Record>);
 
 impl SyncDaemons {
-    pub(super) fn new(map: HashMap<MapData, Key, Record>) -> Self {
+    pub(crate) fn new(map: HashMap<MapData, Key, Record>) -> Self {
         Self(map)
     }
 
     /// Sets the namespace's sync daemon of this state.
-    pub(super) fn set(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
+    pub(crate) fn set(&mut self, ns: Namespace, state: SyncState, daemon: Option<&SyncDaemon>) {
         let key = key(ns, state);
         let result = match daemon {
             Some(daemon) => self.0.insert(key, record(daemon), 0),
@@ -29,7 +29,7 @@ impl SyncDaemons {
     }
 
     /// Removes the namespace.
-    pub(super) fn forget(&mut self, ns: Namespace) {
+    pub(crate) fn forget(&mut self, ns: Namespace) {
         for state in [SyncState::Master, SyncState::Backup] {
             // A missing entry is no error here.
             let _ = self.0.remove(&key(ns, state));
@@ -38,7 +38,7 @@ impl SyncDaemons {
 
     /// The configurations of sync daemons that an earlier daemon kept, as clients would send them;
     /// `None` for an invalid record.
-    pub(super) fn kept(&self) -> Result<Vec<(Namespace, Option<SyncDaemonSpec>)>, MapError> {
+    pub(crate) fn kept(&self) -> Result<Vec<(Namespace, Option<SyncDaemonSpec>)>, MapError> {
         let kept = self.0.iter().map(|entry| {
             let (key, record) = entry?;
             Ok((Namespace(key.netns), spec(&key, &record)))

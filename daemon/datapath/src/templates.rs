@@ -28,12 +28,13 @@ use sockvs_ebpf_common::{
 
 use sockvs_sys::bpf::run::run;
 
-use super::{keys::Keys, walk};
+use crate::connections::walk;
+use crate::keys::Keys;
 
 /// The number of clients assigned to a destination, by the index of its record, at the time of the
 /// last [`Templates::sweep`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held(Arc<Shared>);
+pub(crate) struct Held(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -44,12 +45,12 @@ struct Shared {
 
 impl Held {
     /// The number of clients assigned to the destination of this record.
-    pub(super) fn to(&self, destination: u32) -> u32 {
+    pub(crate) fn to(&self, destination: u32) -> u32 {
         self.counts().get(&destination).copied().unwrap_or(0)
     }
 
     /// Notes that there may be templates from now on.
-    pub(super) fn expect_some(&self) {
+    pub(crate) fn expect_some(&self) {
         self.0.any.store(true, Ordering::Relaxed);
     }
 
@@ -70,7 +71,7 @@ pub struct Templates {
 }
 
 /// The program that reads templates, with its input and output.
-pub(super) struct TemplateWalker {
+pub(crate) struct TemplateWalker {
     program: OwnedFd,
     map: OwnedFd,
     keys: Array<MapData, TemplateKeys>,
@@ -80,7 +81,7 @@ pub(super) struct TemplateWalker {
 
 impl TemplateWalker {
     /// Loads the program of this object.
-    pub(super) fn load(ebpf: &mut Ebpf) -> Result<Self, walk::Error> {
+    pub(crate) fn load(ebpf: &mut Ebpf) -> Result<Self, walk::Error> {
         Ok(Self {
             program: walk::load(ebpf, "sockvs_walk_templates")?,
             map: walk::descriptor(ebpf, "TEMPLATES")?,
@@ -121,7 +122,7 @@ impl TemplateWalker {
 }
 
 impl Templates {
-    pub(super) fn new(walker: Option<TemplateWalker>, limit: u32) -> Self {
+    pub(crate) fn new(walker: Option<TemplateWalker>, limit: u32) -> Self {
         Self {
             walker,
             limit,
@@ -131,7 +132,7 @@ impl Templates {
     }
 
     /// The counts, which every sweep updates.
-    pub(super) fn held(&self) -> Held {
+    pub(crate) fn held(&self) -> Held {
         self.held.clone()
     }
 

@@ -9,7 +9,9 @@ use std::{
 use aya::maps::{Array, MapData, MapError};
 use sockvs_ebpf_common::{SUPERUSER, Share, Totals};
 
-use super::{Error, Programs, capacity::Capacity};
+use crate::Error;
+use crate::Programs;
+use crate::loading::capacity::Capacity;
 use sockvs_ipvs::Usage;
 
 /// The contents of the maps, and the daemon's option that limits them.
@@ -38,7 +40,7 @@ enum Level {
 }
 
 impl MapUsage {
-    pub(super) fn open(programs: &mut Programs) -> Result<Self, Error> {
+    pub(crate) fn open(programs: &mut Programs) -> Result<Self, Error> {
         let failed = |name| move |error| Error::Map { name, error };
         let totals = programs.take_map("TOTALS")?;
         let shares = programs.take_map("SHARES")?;

@@ -7,7 +7,7 @@
 
 use sockvs_ebpf_common::{MAGLEV_KEY, SelectionKind, maglev_hash, source_hash};
 
-use super::Server;
+use crate::scheduler::Server;
 
 /// The size of the tables of `sh` and `dh` (`IP_VS_SH_TAB_SIZE`, `IP_VS_DH_TAB_SIZE`).
 const SOURCE_PLACES: usize = 256;
@@ -19,7 +19,7 @@ const MAGLEV_BITS: u32 = 12;
 const MAGLEV_KEY2: u64 = 2_654_446_892;
 
 /// `sh`: each server has as many consecutive entries as its weight, but at least one.
-pub(super) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
+pub(crate) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let places = servers
         .iter()
         .flat_map(|server| {
@@ -33,7 +33,7 @@ pub(super) fn source(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
 
 /// `dh`: one entry for each server, repeatedly. All connections to one address use the same entry,
 /// so only that one is built.
-pub(super) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
+pub(crate) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let place = source_hash(address) as usize;
     let server = servers
         .iter()
@@ -48,7 +48,7 @@ pub(super) fn destination(address: u32, servers: &[Server]) -> (SelectionKind, V
 
 /// `mh`: servers choose entries in turns, each in its own order, and as many per turn as its
 /// weight.
-pub(super) fn maglev(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
+pub(crate) fn maglev(servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let last_weight = |server: &Server| u32::try_from(server.last_weight).unwrap_or(0);
     let weights = || servers.iter().map(last_weight).filter(|weight| *weight > 0);
     let Some(gcd) = weights().reduce(gcd) else {

@@ -6,11 +6,13 @@ use std::cmp::Reverse;
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Schedule, Server, Slot};
+use crate::scheduler::Schedule;
+use crate::scheduler::Server;
+use crate::scheduler::Slot;
 use sockvs_ipvs::Scheduler;
 
 /// The kind of comparison, and the servers to compare.
-pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
+pub(crate) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKind, Vec<Server>) {
     let mut usable: Vec<Server> = servers.iter().filter(|s| s.weight > 0).copied().collect();
     match scheduler {
         // Only weight zero matters.
@@ -35,7 +37,7 @@ pub(super) fn servers(scheduler: Scheduler, servers: &[Server]) -> (SelectionKin
 }
 
 /// The cursor of `lblc` and `lblcr` for a new list of servers (`SelectionKind::Locality`).
-pub(super) fn kept(kind: SelectionKind, kept: u64, after: &Schedule) -> u64 {
+pub(crate) fn kept(kind: SelectionKind, kept: u64, after: &Schedule) -> u64 {
     let stays = |turn: &Slot| u64::from(turn.id.0) + 1 == kept;
     let mut slots = after.rounds.iter().flat_map(|round| &round.slots);
     match kind {

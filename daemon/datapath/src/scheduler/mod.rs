@@ -18,46 +18,46 @@ use sockvs_ipvs::{Cause, DestinationId, Scheduler};
 
 /// A destination in the form that schedulers use, in the order of the service's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Server {
+pub(crate) struct Server {
     /// The destination's id, which is the index of its record.
-    pub(super) id: DestinationId,
+    pub(crate) id: DestinationId,
     /// Its weight, never negative.
-    pub(super) weight: i32,
+    pub(crate) weight: i32,
     /// Its last weight that was not zero.
-    pub(super) last_weight: i32,
+    pub(crate) last_weight: i32,
     /// Its address, folded to 32 bits in host order, plus its port.
-    pub(super) hashed: u32,
+    pub(crate) hashed: u32,
 }
 
 /// The settings of a service that its scheduler uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The scheduler.
-    pub(super) scheduler: Scheduler,
+    pub(crate) scheduler: Scheduler,
     /// `OPTION_PORT` and `OPTION_FALLBACK`.
-    pub(super) options: u32,
+    pub(crate) options: u32,
     /// The virtual address, folded to 32 bits in host order.
-    pub(super) address: u32,
+    pub(crate) address: u32,
 }
 
 /// A slot: a server in the form of the map `SLOTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// The destination's id.
-    pub(super) id: DestinationId,
+    pub(crate) id: DestinationId,
     /// Its weight.
-    pub(super) weight: u32,
+    pub(crate) weight: u32,
 }
 
 impl Slot {
     /// As a word.
-    pub(super) fn to_word(self) -> u64 {
+    pub(crate) fn to_word(self) -> u64 {
         u64::from(self.weight) << 32 | u64::from(self.id.0)
     }
 
     /// From a word.
     #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
-    pub(super) fn from_word(word: u64) -> Self {
+    pub(crate) fn from_word(word: u64) -> Self {
         Self {
             id: DestinationId(word as u32),
             weight: (word >> 32) as u32,
@@ -76,11 +76,11 @@ impl From<&Server> for Slot {
 
 /// Servers that are chosen in turn for some choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Round {
+pub(crate) struct Round {
     /// The first position of this round.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// The servers, in order.
-    pub(super) slots: Vec<Slot>,
+    pub(crate) slots: Vec<Slot>,
 }
 
 impl Round {
@@ -95,11 +95,11 @@ impl Round {
 
 /// An order of servers that repeats after `period` choices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     /// The number of choices until it repeats; zero if no server can be used.
-    pub(super) period: u64,
+    pub(crate) period: u64,
     /// Rounds without gaps; the first one starts at position zero.
-    pub(super) rounds: Vec<Round>,
+    pub(crate) rounds: Vec<Round>,
 }
 
 impl Schedule {
@@ -110,7 +110,7 @@ impl Schedule {
     }
 
     /// The server at a position.
-    pub(super) fn server(&self, place: u64) -> Option<&Slot> {
+    pub(crate) fn server(&self, place: u64) -> Option<&Slot> {
         let round = self.round(place)?;
         let len = u64::try_from(round.slots.len()).ok()?;
         let turn = (place - round.first).checked_rem(len)?;
@@ -120,22 +120,22 @@ impl Schedule {
 
 /// A compiled service. The programs' part of it is written to the maps, which hold the only copy.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// How the program chooses among the schedule's servers.
-    pub(super) kind: SelectionKind,
+    pub(crate) kind: SelectionKind,
     /// `OPTION_PORT` and `OPTION_FALLBACK`.
-    pub(super) options: u32,
+    pub(crate) options: u32,
     /// The order for new connections.
-    pub(super) schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// The state for computing the next plan.
-    pub(super) sched_state: SchedState,
+    pub(crate) sched_state: SchedState,
 }
 
 /// The state of a service's scheduler while one of its plans is in force.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SchedState {
+pub(crate) struct SchedState {
     /// The cursor at which the plan started.
-    pub(super) start: u64,
+    pub(crate) start: u64,
     state: State,
 }
 
@@ -154,7 +154,7 @@ enum State {
 
 impl Plan {
     /// The first plan of a service, or the first with a new scheduler.
-    pub(super) fn new(settings: Settings, servers: &[Server]) -> Self {
+    pub(crate) fn new(settings: Settings, servers: &[Server]) -> Self {
         match settings.scheduler {
             Scheduler::None => Self::default(),
             Scheduler::RoundRobin => rr::plan(rr::Mark::Head, servers),
@@ -166,7 +166,7 @@ impl Plan {
     /// The plan of a service of an earlier daemon, with its schedule and cursor. The position at
     /// which that daemon started the plan is unknown; it does not affect the next choice if any
     /// choice was made at all.
-    pub(super) fn resumed(settings: Settings, servers: &[Server]) -> Self {
+    pub(crate) fn resumed(settings: Settings, servers: &[Server]) -> Self {
         let mut plan = Self::new(settings, servers);
         plan.sched_state.start = 0;
         plan
@@ -176,7 +176,7 @@ impl Plan {
 impl SchedState {
     /// Whether a service's settings are the same as those of the plan in force, which has these
     /// options and the same scheduler.
-    pub(super) fn suits(self, options: u32, settings: Settings) -> bool {
+    pub(crate) fn suits(self, options: u32, settings: Settings) -> bool {
         match self.state {
             State::Stateless => options == settings.options,
             State::None | State::RoundRobin(_) | State::WeightedRoundRobin(_) => true,
@@ -186,7 +186,7 @@ impl SchedState {
     /// The plan after a change of destinations, with the same settings. `cursor` is the number of
     /// choices, counted from `start`, in a schedule with this period; `schedule` reads that
     /// schedule. `after` are the current servers.
-    pub(super) fn after(
+    pub(crate) fn after(
         self,
         settings: Settings,
         (cursor, period): (u64, u64),

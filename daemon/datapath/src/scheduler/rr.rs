@@ -5,12 +5,17 @@
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Plan, Round, SchedState, Schedule, Server, State};
+use crate::scheduler::Plan;
+use crate::scheduler::Round;
+use crate::scheduler::SchedState;
+use crate::scheduler::Schedule;
+use crate::scheduler::Server;
+use crate::scheduler::State;
 use sockvs_ipvs::{Cause, DestinationId};
 
 /// The position in the list after which the next choice starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// The head of the list.
     Head,
     /// The destination that was chosen last, or the one before it if that was deleted.
@@ -19,7 +24,7 @@ pub(super) enum Mark {
 
 impl Mark {
     /// The position after a change of the list.
-    pub(super) fn after(self, cause: Cause) -> Self {
+    pub(crate) fn after(self, cause: Cause) -> Self {
         match (self, cause) {
             (Self::At(chosen), Cause::DestinationDeleted { id, behind }) if chosen == id => {
                 behind.map_or(Self::Head, Self::At)
@@ -30,7 +35,7 @@ impl Mark {
 }
 
 /// The plan that continues after `mark`.
-pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
+pub(crate) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let usable: Vec<Server> = servers
         .iter()
         .filter(|server| server.weight > 0)

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::scheduler::*;
 
 /// A change or use of a service.
 #[derive(Clone, Copy, Debug)]

@@ -11,12 +11,18 @@
 
 use sockvs_ebpf_common::SelectionKind;
 
-use super::{Plan, Round, SchedState, Schedule, Server, Slot, State};
+use crate::scheduler::Plan;
+use crate::scheduler::Round;
+use crate::scheduler::SchedState;
+use crate::scheduler::Schedule;
+use crate::scheduler::Server;
+use crate::scheduler::Slot;
+use crate::scheduler::State;
 
 /// `struct ip_vs_wrr_mark` of the kernel without its pointer, which is the head of the list after
 /// every change of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// The current threshold.
     cw: u32,
     /// The step by which it is lowered.
@@ -25,7 +31,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// The state when the scheduler is bound to a service (`ip_vs_wrr_init_svc`).
-    pub(super) fn fresh(servers: &[Server]) -> Self {
+    pub(crate) fn fresh(servers: &[Server]) -> Self {
         let Rounds { di, levels } = Rounds::of(servers);
         Self {
             cw: threshold(levels, di),
@@ -34,7 +40,7 @@ impl Mark {
     }
 
     /// The state after `place` of `schedule` was chosen.
-    pub(super) fn moved_to(self, place: u64, schedule: &Schedule) -> Self {
+    pub(crate) fn moved_to(self, place: u64, schedule: &Schedule) -> Self {
         level_at(schedule, place, self.di).map_or(self, |level| Self {
             cw: threshold(level, self.di),
             di: self.di,
@@ -42,7 +48,7 @@ impl Mark {
     }
 
     /// The state after a change of the destinations (`ip_vs_wrr_dest_changed`).
-    pub(super) fn after(self, servers: &[Server]) -> Self {
+    pub(crate) fn after(self, servers: &[Server]) -> Self {
         let Rounds { di, levels } = Rounds::of(servers);
         let mw = threshold(levels, di);
         let cw = if self.cw > mw || self.cw == 0 {
@@ -89,7 +95,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 }
 
 /// The plan that starts with the round of the mark's threshold.
-pub(super) fn plan(mark: Mark, servers: &[Server]) -> Plan {
+pub(crate) fn plan(mark: Mark, servers: &[Server]) -> Plan {
     let Rounds { di, levels } = Rounds::of(servers);
     let mut tops: Vec<u32> = servers
         .iter()

@@ -5,7 +5,10 @@
 use sockvs_ebpf_common::Destination as DestinationRecord;
 use sockvs_ipvs::{DataPathFull, DestinationId, DestinationReading, Owner, Stats, Usage};
 
-use crate::{chunks::Chunks, ids::IdAllocator, live::LiveDestination, rates::Rates, shares::Limit};
+use crate::{
+    rates::Rates, records::chunks::Chunks, records::live::LiveDestination,
+    stores::ids::IdAllocator, stores::shares::Limit,
+};
 
 /// All destinations.
 pub(crate) struct DestinationStore {

@@ -3,9 +3,13 @@
 //!
 //! Stores are independent of each other. `publish` decides in which order they are changed.
 
-mod destinations;
-mod schedules;
-mod services;
+pub(crate) mod destinations;
+pub(crate) mod extents;
+pub(crate) mod ids;
+pub(crate) mod owners;
+pub(crate) mod schedules;
+pub(crate) mod services;
+pub(crate) mod shares;
 
 pub(crate) use destinations::DestinationStore;
 pub(crate) use schedules::ScheduleStore;

@@ -5,11 +5,11 @@ use sockvs_ebpf_common::{SLOT_CHUNKS, SLOTS_PER_CHUNK, Segment, Selection};
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
 
 use crate::{
-    chunks::Chunks,
-    extents::{Extent, ExtentAllocator},
-    live::{set_slot, slot},
+    records::chunks::Chunks,
+    records::live::{set_slot, slot},
     scheduler::{Plan, Round, Schedule, Slot},
-    shares::Limit,
+    stores::extents::{Extent, ExtentAllocator},
+    stores::shares::Limit,
 };
 
 /// The words of the schedules, one for each server in them.

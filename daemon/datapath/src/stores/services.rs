@@ -5,8 +5,8 @@ use sockvs_ebpf_common::Service as ServiceRecord;
 use sockvs_ipvs::{DataPathFull, Owner, ServiceId, Stats, Usage};
 
 use crate::{
-    chunks::Chunks, ids::IdAllocator, live::LiveService, rates::Rates, scheduler::SchedState,
-    shares::Limit,
+    rates::Rates, records::chunks::Chunks, records::live::LiveService, scheduler::SchedState,
+    stores::ids::IdAllocator, stores::shares::Limit,
 };
 
 /// All services.

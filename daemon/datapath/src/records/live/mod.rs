@@ -14,13 +14,13 @@ use std::{
 
 use aya::Pod;
 
-pub(super) use self::destination::LiveDestination;
-pub(super) use self::service::LiveService;
+pub(crate) use self::destination::LiveDestination;
+pub(crate) use self::service::LiveService;
 
-use super::chunks::Chunks;
+use crate::records::chunks::Chunks;
 
 /// Reads a slot.
-pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
+pub(crate) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
     // SAFETY: an aligned word of a mapping.
     slots
         .at(at)
@@ -28,7 +28,7 @@ pub(super) fn slot(slots: &Chunks<u64>, at: u32) -> Option<u64> {
 }
 
 /// Writes a slot that no selection in force refers to.
-pub(super) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
+pub(crate) fn set_slot(slots: &Chunks<u64>, at: u32, word: u64) {
     if let Some(slot) = slots.at(at) {
         // SAFETY: an aligned word of a mapping; a program that still reads it compares generations.
         unsafe { slot.as_ptr().write_volatile(word) };
@@ -91,7 +91,7 @@ macro_rules! field {
         // SAFETY: within the record, which is mapped for as long as its chunks are borrowed.
         let place = unsafe { std::ptr::addr_of_mut!((*record).$($field)+) };
         // SAFETY: as above; it is the address of a field, and so neither null nor unaligned.
-        unsafe { $crate::live::Field::new(std::ptr::NonNull::new_unchecked(place)) }
+        unsafe { $crate::records::live::Field::new(std::ptr::NonNull::new_unchecked(place)) }
     }};
 }
 use field;

@@ -21,25 +21,25 @@ use sockvs_ebpf_common::{
 
 use sockvs_sys::{bpf::RawMap, bpffs::PinDirectory};
 
-use super::Limits;
+use crate::Limits;
 
 /// The map that holds the layouts. They are its only value, padded with zeros.
 const FILE: &str = "layouts";
 
 /// A field of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) at: usize,
-    pub(super) size: usize,
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) at: usize,
+    pub(crate) size: usize,
 }
 
 /// A record, or a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RecordLayout {
+pub(crate) struct RecordLayout {
     /// In bytes.
-    pub(super) size: usize,
-    pub(super) fields: Vec<Field>,
+    pub(crate) size: usize,
+    pub(crate) fields: Vec<Field>,
 }
 
 impl RecordLayout {
@@ -58,16 +58,16 @@ impl RecordLayout {
 
 /// A map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct MapLayout {
+pub(crate) struct MapLayout {
     /// Its name in the eBPF object.
-    pub(super) name: String,
-    pub(super) key: RecordLayout,
-    pub(super) value: RecordLayout,
+    pub(crate) name: String,
+    pub(crate) key: RecordLayout,
+    pub(crate) value: RecordLayout,
     /// The records per chunk in a map of maps.
-    pub(super) per_chunk: Option<u32>,
+    pub(crate) per_chunk: Option<u32>,
     /// The maximum number of entries, if it can differ between directories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) entries: Option<u32>,
+    pub(crate) entries: Option<u32>,
 }
 
 impl MapLayout {
@@ -89,7 +89,7 @@ impl MapLayout {
     }
 
     /// The name of its pin. (The file system allows no dots in names.)
-    pub(super) fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         let words = serde_json::to_vec(self).unwrap_or_default();
         format!("{}_{:08x}", self.name.to_lowercase(), hash(&words))
     }
@@ -104,11 +104,11 @@ fn hash(bytes: &[u8]) -> u32 {
 
 /// All maps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Layouts(Vec<MapLayout>);
+pub(crate) struct Layouts(Vec<MapLayout>);
 
 impl Layouts {
     /// The layouts of this version, with space for this many services.
-    pub(super) fn ours(services: u32) -> Self {
+    pub(crate) fn ours(services: u32) -> Self {
         Self(vec![
             MapLayout::of::<u32, Globals>("GLOBALS"),
             MapLayout::of::<u64, Namespace>("NAMESPACES"),
@@ -132,12 +132,12 @@ impl Layouts {
     }
 
     /// The layouts of the version whose table is in this directory, if there is one.
-    pub(super) fn pinned(pins: &PinDirectory) -> io::Result<Option<Self>> {
+    pub(crate) fn pinned(pins: &PinDirectory) -> io::Result<Option<Self>> {
         Self::read(&pins.file(FILE))
     }
 
     /// The layouts of versions that began to take over.
-    pub(super) fn announced(pins: &PinDirectory) -> io::Result<Vec<Self>> {
+    pub(crate) fn announced(pins: &PinDirectory) -> io::Result<Vec<Self>> {
         let mut announced = Vec::new();
         for entry in fs::read_dir(pins.path())? {
             let entry = entry?;
@@ -150,7 +150,7 @@ impl Layouts {
 
     /// For how many services the maps need space: for the limit, and at least as many as in the
     /// existing map. As this costs memory even without services, it is not simply the maximum.
-    pub(super) fn room_for_services(pins: &PinDirectory, limits: &Limits) -> io::Result<u32> {
+    pub(crate) fn room_for_services(pins: &PinDirectory, limits: &Limits) -> io::Result<u32> {
         let most = limits.services.most.next_power_of_two();
         let pinned = Self::pinned(pins)?;
         let before = pinned.as_ref().and_then(|pinned| pinned.map("SERVICES"));
@@ -171,7 +171,7 @@ impl Layouts {
     }
 
     /// Announces that this version is about to take over.
-    pub(super) fn announce(&self, pins: &PinDirectory) -> io::Result<()> {
+    pub(crate) fn announce(&self, pins: &PinDirectory) -> io::Result<()> {
         let text = serde_json::to_vec(self).map_err(io::Error::from)?;
         let path = self.announcement(pins);
         if path.exists() {
@@ -186,7 +186,7 @@ impl Layouts {
     }
 
     /// Marks the directory's table as this version's.
-    pub(super) fn pin(&self, pins: &PinDirectory) -> io::Result<()> {
+    pub(crate) fn pin(&self, pins: &PinDirectory) -> io::Result<()> {
         fs::rename(self.announcement(pins), pins.file(FILE))?;
         for entry in fs::read_dir(pins.path())? {
             let entry = entry?;
@@ -209,12 +209,12 @@ impl Layouts {
             .any(|layout| layout.name.to_lowercase() == map && layout.file() != file)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &MapLayout> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &MapLayout> {
         self.0.iter()
     }
 
     /// The map of this name.
-    pub(super) fn map(&self, name: &str) -> Option<&MapLayout> {
+    pub(crate) fn map(&self, name: &str) -> Option<&MapLayout> {
         self.0.iter().find(|layout| layout.name == name)
     }
 }

@@ -14,9 +14,9 @@
 //! like this. The layout of slots must not change (a test in `layout` checks that). If that of
 //! connection entries changes, open connections are no longer counted (`connections`); if that of
 //! templates changes, clients may get another server once.
-//! that of templates does, clients may get another server once.
 
 mod connections;
+pub(crate) mod translation;
 
 use std::{
     io,
@@ -32,11 +32,9 @@ use sockvs_ebpf_common::{Destination, Service};
 
 use sockvs_sys::{bpf::RawMap, bpffs::PinDirectory};
 
-use super::{
-    chunks::Chunks,
-    layout::{Layouts, MapLayout, RecordLayout},
-    translation::{Translation, has_second_configuration, with_configuration},
-};
+use crate::loading::layout::{Layouts, MapLayout, RecordLayout};
+use crate::records::chunks::Chunks;
+use crate::upgrade::translation::{Translation, has_second_configuration, with_configuration};
 
 /// The fields of records that programs increment.
 const COUNTERS: [&str; 7] = [
@@ -48,7 +46,7 @@ const ZEROED: [&str; 5] = ["conns", "inpkts", "outpkts", "inbytes", "outbytes"];
 const TABLES: [&str; 5] = ["GLOBALS", "NAMESPACES", "SYNC_DAEMONS", "EDIT", "SERVICES"];
 
 /// A migration between layouts.
-pub(super) struct Migration<'a> {
+pub(crate) struct Migration<'a> {
     pins: &'a PinDirectory,
     /// The layouts of the table, if they differ.
     table: Option<Layouts>,
@@ -60,7 +58,7 @@ pub(super) struct Migration<'a> {
 impl<'a> Migration<'a> {
     /// The migration that is due, if any, announced in the directory: a new directory only gets its
     /// layouts recorded.
-    pub(super) fn due(pins: &'a PinDirectory, new: &'a Layouts) -> io::Result<Option<Self>> {
+    pub(crate) fn due(pins: &'a PinDirectory, new: &'a Layouts) -> io::Result<Option<Self>> {
         let pinned = Layouts::pinned(pins)?;
         let table = pinned.clone().filter(|old| old != new);
         let mut counted = Layouts::announced(pins)?;
@@ -79,7 +77,7 @@ impl<'a> Migration<'a> {
     }
 
     /// Fills the new maps, which are pinned already, except for the counters.
-    pub(super) fn carry_over(&self) -> io::Result<()> {
+    pub(crate) fn carry_over(&self) -> io::Result<()> {
         let Some(table) = &self.table else {
             return Ok(());
         };
@@ -102,7 +100,7 @@ impl<'a> Migration<'a> {
 
     /// Adds the old counters to the new ones, and makes the new maps the table. Must be called when
     /// no program uses the old maps any more.
-    pub(super) fn settle(&self) -> io::Result<()> {
+    pub(crate) fn settle(&self) -> io::Result<()> {
         await_programs()?;
         for old in &self.counted {
             self.each_record_map(old, |old, new, chunks| chunks.settle(old, new))?;

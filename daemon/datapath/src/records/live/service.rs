@@ -11,8 +11,9 @@ use sockvs_ebpf_common::{
     ServiceKey as RecordKey,
 };
 
-use super::{Field, field};
-use crate::chunks::Chunks;
+use crate::records::chunks::Chunks;
+use crate::records::live::Field;
+use crate::records::live::field;
 use sockvs_ipvs::Stats;
 
 /// A service's record.

@@ -17,16 +17,16 @@ use aya::{
 
 use sockvs_sys::bpf::object;
 
-use super::Error;
+use crate::Error;
 
 /// Why a program was not attached.
-pub(super) enum AttachError {
+pub(crate) enum AttachError {
     Program(ProgramError),
     Pin(io::Error),
 }
 
 impl AttachError {
-    pub(super) fn into_error(self, name: &'static str, path: PathBuf) -> Error {
+    pub(crate) fn into_error(self, name: &'static str, path: PathBuf) -> Error {
         match self {
             Self::Program(error) => refused(name, &error),
             Self::Pin(error) => Error::Pin { path, error },
@@ -35,7 +35,7 @@ impl AttachError {
 }
 
 /// The kernel's error for a program, without the verifier's log, which may be long.
-pub(super) fn refused(name: &'static str, error: &ProgramError) -> Error {
+pub(crate) fn refused(name: &'static str, error: &ProgramError) -> Error {
     let says = match error {
         ProgramError::LoadError {
             io_error,
@@ -57,7 +57,7 @@ pub(super) fn refused(name: &'static str, error: &ProgramError) -> Error {
 }
 
 /// An error and its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
@@ -69,7 +69,7 @@ impl From<ProgramError> for AttachError {
 }
 
 /// Replaces the program of the pinned link, or creates and pins a link.
-pub(super) fn attach(
+pub(crate) fn attach(
     ebpf: &mut Ebpf,
     name: &str,
     pin: &Path,
@@ -92,7 +92,7 @@ pub(super) fn attach(
 }
 
 /// Loads a program for attaching to a cgroup.
-pub(super) fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
+pub(crate) fn load<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, ProgramError> {
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     match program {
         Program::CgroupSock(program) => program.load()?,

@@ -10,8 +10,8 @@ use sockvs_ebpf_common::{
     Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE, recovery_threshold,
 };
 
-use super::field;
-use crate::{chunks::Chunks, records};
+use crate::records::live::field;
+use crate::{records, records::chunks::Chunks};
 use sockvs_ipvs::{DestinationKey, DestinationReading, Family, Stats};
 
 /// A destination's record.

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::shares::{Limit, Shares};
+use crate::stores::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
 
 /// Single indexes, up to a limit.
 #[derive(Debug)]
-pub(super) struct IdAllocator {
+pub(crate) struct IdAllocator {
     shares: Shares,
     next: u32,
     free: Vec<u32>,
@@ -19,7 +19,7 @@ pub(super) struct IdAllocator {
 
 impl IdAllocator {
     /// An allocator with nothing in use.
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Self {
             shares: Shares::new(limit),
             next: 0,
@@ -30,7 +30,7 @@ impl IdAllocator {
 
     /// An allocator in which those of the first `next` indexes are in use for which `used` returns
     /// true. They belong to the host until [`set_owner`](Self::set_owner) changes that.
-    pub(super) fn with_used(limit: Limit, next: u32, used: impl Fn(u32) -> bool) -> Self {
+    pub(crate) fn with_used(limit: Limit, next: u32, used: impl Fn(u32) -> bool) -> Self {
         let mut ids = Self::new(limit);
         ids.next = next;
         // The last one is allocated first.
@@ -41,17 +41,17 @@ impl IdAllocator {
     }
 
     /// The limit of indexes.
-    pub(super) fn limit(&self) -> Limit {
+    pub(crate) fn limit(&self) -> Limit {
         self.shares.limit()
     }
 
     /// How much is in use, for the status.
-    pub(super) fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.shares.usage()
     }
 
     /// Allocates an index for this owner.
-    pub(super) fn alloc(&mut self, owner: Owner) -> Result<u32, DataPathFull> {
+    pub(crate) fn alloc(&mut self, owner: Owner) -> Result<u32, DataPathFull> {
         self.shares.take(owner, 1)?;
         let Some(index) = self.unused() else {
             self.shares.release(owner, 1);
@@ -73,12 +73,12 @@ impl IdAllocator {
     }
 
     /// The owner of an index in use.
-    pub(super) fn owner(&self, index: u32) -> Owner {
+    pub(crate) fn owner(&self, index: u32) -> Owner {
         self.owners.get(&index).copied().unwrap_or_default()
     }
 
     /// Sets the owner of an index in use.
-    pub(super) fn set_owner(&mut self, index: u32, owner: Owner) {
+    pub(crate) fn set_owner(&mut self, index: u32, owner: Owner) {
         self.shares.release(self.owner(index), 1);
         self.shares.count(owner, 1);
         if owner.is_host() {
@@ -89,7 +89,7 @@ impl IdAllocator {
     }
 
     /// Frees the index.
-    pub(super) fn free(&mut self, index: u32) {
+    pub(crate) fn free(&mut self, index: u32) {
         let owner = self.owners.remove(&index).unwrap_or_default();
         self.shares.release(owner, 1);
         self.free.push(index);

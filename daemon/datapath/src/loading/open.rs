@@ -9,21 +9,21 @@ use sockvs_ebpf_common::{
     SERVICES_PER_CHUNK, SLOTS_PER_CHUNK,
 };
 
-use super::{
-    Datapath, Error, Programs,
-    addresses::Addresses,
-    chunks::Chunks,
-    common::Common,
-    connections::OpenConnections,
-    edits::Edits,
-    owners::Owners,
-    shares::Limit,
-    stores::{DestinationStore, ScheduleStore, ServiceStore},
-    sync_daemons::SyncDaemons,
-    templates::Templates,
-    usage::MapUsage,
-    walk::{Reaper, Walkers},
-};
+use crate::Datapath;
+use crate::Error;
+use crate::Programs;
+use crate::addresses::Addresses;
+use crate::common::Common;
+use crate::connections::OpenConnections;
+use crate::connections::walk::{Reaper, Walkers};
+use crate::edits::Edits;
+use crate::records::chunks::Chunks;
+use crate::stores::owners::Owners;
+use crate::stores::shares::Limit;
+use crate::stores::{DestinationStore, ScheduleStore, ServiceStore};
+use crate::sync_daemons::SyncDaemons;
+use crate::templates::Templates;
+use crate::usage::MapUsage;
 
 /// The limits. A service, a client or a connection costs 16 bytes before it is used (the kernel's
 /// hash tables), each of the first 65 536 connections 128, a destination nothing.

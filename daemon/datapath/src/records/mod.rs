@@ -1,6 +1,9 @@
 //! Converts between the table's types and the records in the maps, field by field. `publish`
 //! decides where and when a record is written.
 
+pub(crate) mod chunks;
+pub(crate) mod live;
+
 use std::{net::IpAddr, time::Duration};
 
 use sockvs_ebpf_common::{
@@ -9,17 +12,15 @@ use sockvs_ebpf_common::{
     SCHED_ONE_PACKET, SCHED_PERSISTENT, SchedParams, ServiceConfig, ServiceKey as RecordKey,
 };
 
-use super::{
-    live::LiveService,
-    scheduler::{Server, Settings},
-};
+use crate::records::live::LiveService;
+use crate::scheduler::{Server, Settings};
 use sockvs_ipvs::{
     Destination, DestinationKey, DestinationSpec, Family, ForwardingMethod, Namespace, Netmask,
     PersistenceEngine, Service, ServiceFlags, ServiceKey, ServiceSpec, TunnelInfo,
 };
 
 /// An address in the form of the records.
-pub(super) fn address_words(address: IpAddr) -> AddressWords {
+pub(crate) fn address_words(address: IpAddr) -> AddressWords {
     match address {
         IpAddr::V4(address) => [u32::from_ne_bytes(address.octets()), 0, 0, 0],
         IpAddr::V6(address) => {
@@ -33,7 +34,7 @@ pub(super) fn address_words(address: IpAddr) -> AddressWords {
 }
 
 /// An address family in the form of the records.
-pub(super) fn family(family: Family) -> u8 {
+pub(crate) fn family(family: Family) -> u8 {
     match family {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
@@ -41,7 +42,7 @@ pub(super) fn family(family: Family) -> u8 {
 }
 
 /// The key by which connections find a service; `None` if there are no connections of its protocol.
-pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
+pub(crate) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
     let (address, port, protocol) = match *key {
         ServiceKey::Address {
             protocol,
@@ -65,7 +66,7 @@ pub(super) fn lookup_key(ns: Namespace, key: &ServiceKey) -> Option<RecordKey> {
 }
 
 /// The kinds of this service among those that programs search for only if they exist.
-pub(super) fn rare(key: &RecordKey) -> Globals {
+pub(crate) fn rare(key: &RecordKey) -> Globals {
     Globals {
         all_ports: u32::from(key.port == 0 && key.protocol != 0),
         ftp: u32::from(u16::from_be(key.port) == FTP_PORT && key.protocol == IPPROTO_TCP),
@@ -74,7 +75,7 @@ pub(super) fn rare(key: &RecordKey) -> Globals {
 
 /// The scheduling parameters of a service. `expire_quiescent` is its namespace's sysctl
 /// (`expire_quiescent_template`).
-pub(super) fn terms(service: &Service, expire_quiescent: bool) -> SchedParams {
+pub(crate) fn terms(service: &Service, expire_quiescent: bool) -> SchedParams {
     let has = |flag, term| {
         if service.flags().contains(flag) {
             term
@@ -96,7 +97,7 @@ pub(super) fn terms(service: &Service, expire_quiescent: bool) -> SchedParams {
 }
 
 /// These parameters with another value of that sysctl.
-pub(super) fn with_expire_quiescent(terms: SchedParams, expire_quiescent: bool) -> SchedParams {
+pub(crate) fn with_expire_quiescent(terms: SchedParams, expire_quiescent: bool) -> SchedParams {
     let others = terms.flags & !SCHED_EXPIRE_QUIESCENT;
     let flags = if expire_quiescent {
         others | SCHED_EXPIRE_QUIESCENT
@@ -107,13 +108,13 @@ pub(super) fn with_expire_quiescent(terms: SchedParams, expire_quiescent: bool) 
 }
 
 /// A duration in the programs' unit.
-pub(super) fn nanoseconds(span: Duration) -> u64 {
+pub(crate) fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The key that is stored with the service for the next daemon; it equals `lookup_key` if there is
 /// one.
-pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
+pub(crate) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
     lookup_key(ns, key).unwrap_or_else(|| {
         let (address, port) = match *key {
             ServiceKey::Address { addr, port, .. } => (address_words(addr), port.to_be()),
@@ -131,7 +132,7 @@ pub(super) fn stored_key(ns: Namespace, key: &ServiceKey) -> RecordKey {
 }
 
 /// The settings of a service that its scheduler uses.
-pub(super) fn settings(service: &Service) -> Settings {
+pub(crate) fn settings(service: &Service) -> Settings {
     let flags = service.flags();
     let mut options = 0;
     // The two schedulers that have options use the same flags for them (`ip_vs_sh.c`,
@@ -154,7 +155,7 @@ pub(super) fn settings(service: &Service) -> Settings {
 }
 
 /// A destination in the form that the scheduler uses.
-pub(super) fn server(destination: &Destination) -> Server {
+pub(crate) fn server(destination: &Destination) -> Server {
     let key = destination.key();
     Server {
         id: destination.id(),
@@ -171,7 +172,7 @@ fn folded(address: IpAddr) -> u32 {
 }
 
 /// A service's configuration, for the next daemon.
-pub(super) fn service_config(service: &Service) -> ServiceConfig {
+pub(crate) fn service_config(service: &Service) -> ServiceConfig {
     ServiceConfig {
         scheduler: name(service.scheduler().name().as_bytes()),
         persistence_engine: name(
@@ -188,7 +189,7 @@ pub(super) fn service_config(service: &Service) -> ServiceConfig {
 }
 
 /// A destination's configuration.
-pub(super) fn destination_config(destination: &Destination) -> DestinationConfig {
+pub(crate) fn destination_config(destination: &Destination) -> DestinationConfig {
     let tunnel = destination.tunnel();
     let [forwarding, ..] = destination.forwarding().to_raw().to_le_bytes();
     DestinationConfig {
@@ -205,7 +206,7 @@ pub(super) fn destination_config(destination: &Destination) -> DestinationConfig
 
 /// The table's key of a record's service; `None` if the family is invalid: no daemon wrote the
 /// record.
-pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
+pub(crate) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
     let (key, protocol) = (record.key(), record.protocol());
     let family = Family::from_raw(key.family.into())?;
     // A protocol number that no packet can carry does not fit the lookup key, either.
@@ -223,7 +224,7 @@ pub(super) fn service_key(record: LiveService<'_>) -> Option<ServiceKey> {
 
 /// The configuration of the record's service, as a client would send it; `None` as in
 /// `service_key`.
-pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
+pub(crate) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
     let config = record.config();
     let engine = until_zero(&config.persistence_engine);
     Some(ServiceSpec {
@@ -238,7 +239,7 @@ pub(super) fn service_spec(record: LiveService<'_>) -> Option<ServiceSpec> {
 }
 
 /// The configuration of this destination, as a client would send it; `None` as in `service_key`.
-pub(super) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
+pub(crate) fn destination_spec(record: &DestinationRecord) -> Option<DestinationSpec> {
     let family = Family::from_raw(record.family.into())?;
     Some(DestinationSpec {
         key: DestinationKey {
@@ -258,7 +259,7 @@ pub(super) fn destination_spec(record: &DestinationRecord) -> Option<Destination
 }
 
 /// The address in these words.
-pub(super) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
+pub(crate) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
     let [a, b, c, d] = words.map(u32::to_ne_bytes);
     match family {
         Family::Inet => IpAddr::from(a),
@@ -273,12 +274,12 @@ pub(super) fn ip_address(family: Family, words: &AddressWords) -> IpAddr {
 }
 
 /// A name without the zeros that pad it.
-pub(super) fn until_zero(name: &[u8]) -> &[u8] {
+pub(crate) fn until_zero(name: &[u8]) -> &[u8] {
     name.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// A name, padded with zeros.
-pub(super) fn name<const LEN: usize>(name: &[u8]) -> [u8; LEN] {
+pub(crate) fn name<const LEN: usize>(name: &[u8]) -> [u8; LEN] {
     let mut padded = [0; LEN];
     for (to, from) in padded.iter_mut().zip(name) {
         *to = *from;

@@ -42,7 +42,7 @@ const RECEIVE_TIMEOUT: TimeVal = TimeVal::new(1, 0);
 ///
 /// When a namespace cannot be entered, or the kernel refuses for another reason than that the
 /// connection has already ended. `Unsupported` means that the kernel lacks this request.
-pub(super) fn destroy(connections: &[LiveConnection]) -> io::Result<()> {
+pub(crate) fn destroy(connections: &[LiveConnection]) -> io::Result<()> {
     let mut by_namespace: HashMap<u32, Vec<&LiveConnection>> = HashMap::new();
     for connection in connections {
         by_namespace

@@ -1,5 +1,10 @@
 //! Lists open connections in the types of the tables. `walk` reads them from the maps.
 
+mod destroy;
+pub(crate) mod expire_nodest;
+pub(crate) mod socket_layout;
+pub(crate) mod walk;
+
 use std::{
     cell::RefCell,
     io,
@@ -12,23 +17,21 @@ use sockvs_ipvs::{
     ClientSocket, Connection, ConnectionState, DestinationId, Family, Namespace, ServiceId,
 };
 
-use super::{
-    records,
-    stores::{DestinationStore, ServiceStore},
-    walk::Walk,
-};
+use crate::connections::walk::Walk;
+use crate::records;
+use crate::stores::{DestinationStore, ServiceStore};
 
 /// The open connections; `None` if the kernel does not support reading them.
-pub(super) struct OpenConnections(Option<RefCell<Walk>>);
+pub(crate) struct OpenConnections(Option<RefCell<Walk>>);
 
 impl OpenConnections {
     /// The connections that `walk` finds; without it, none.
-    pub(super) fn new(walk: Option<Walk>) -> Self {
+    pub(crate) fn new(walk: Option<Walk>) -> Self {
         Self(walk.map(RefCell::new))
     }
 
     /// Brings the counters up to date.
-    pub(super) fn settle(&self) {
+    pub(crate) fn settle(&self) {
         if let Some(walk) = &self.0 {
             walk.borrow_mut().settle();
         }
@@ -39,14 +42,14 @@ impl OpenConnections {
     /// # Errors
     ///
     /// `Unsupported` if the kernel does not support reading sockets.
-    pub(super) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
+    pub(crate) fn connected(&self) -> io::Result<Vec<LiveConnection>> {
         let walk = self.0.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         walk.borrow_mut().connected()
     }
 
     /// Connected sockets, and flows of unconnected UDP sockets; empty if the kernel does not
     /// support it.
-    pub(super) fn list(
+    pub(crate) fn list(
         &self,
         services: &ServiceStore,
         destinations: &DestinationStore,
@@ -71,7 +74,7 @@ impl OpenConnections {
 /// The namespace of the connection's service: that of the socket, or in node-wide mode the one
 /// whose services apply everywhere. After a service was deleted, its namespace is unknown once
 /// another service has its id.
-pub(super) fn service_namespace(services: &ServiceStore, live: &LiveConnection) -> Namespace {
+pub(crate) fn service_namespace(services: &ServiceStore, live: &LiveConnection) -> Namespace {
     let record = services.get(ServiceId(live.tuple.service));
     let record = record.filter(|record| record.use_number() == live.tuple.service_use);
     record.map_or(Namespace(live.netns), |record| {

@@ -17,17 +17,16 @@ use sockvs_ebpf_common::{
     SLOT_CHUNKS, SLOTS_PER_CHUNK, Service,
 };
 
-use super::{
-    Limits, addresses,
-    attach::{attach, chain, load, refused},
-    capacity::Capacity,
-    chunks::Outer,
-    layout::Layouts,
-    migration::Migration,
-    socket_layout::socket_layout,
-    templates::TemplateWalker,
-    walk::{self, Walkers},
-};
+use crate::Limits;
+use crate::addresses;
+use crate::connections::socket_layout::socket_layout;
+use crate::connections::walk::{self, Walkers};
+use crate::loading::attach::{attach, chain, load, refused};
+use crate::loading::capacity::Capacity;
+use crate::loading::layout::Layouts;
+use crate::records::chunks::Outer;
+use crate::templates::TemplateWalker;
+use crate::upgrade::Migration;
 use sockvs_ipvs::Namespace;
 use sockvs_sys::{
     bpffs::{self, PinDirectory},
@@ -236,22 +235,22 @@ impl Programs {
     }
 
     /// Takes the programs that read connections, if they are supported.
-    pub(super) fn take_walkers(&mut self) -> Option<Walkers> {
+    pub(crate) fn take_walkers(&mut self) -> Option<Walkers> {
         self.walkers.take()
     }
 
     /// Takes the program that reads templates, if it is supported.
-    pub(super) fn take_templates(&mut self) -> Option<TemplateWalker> {
+    pub(crate) fn take_templates(&mut self) -> Option<TemplateWalker> {
         self.templates.take()
     }
 
     /// The size of the maps that the programs fill.
-    pub(super) fn capacity(&self) -> Capacity {
+    pub(crate) fn capacity(&self) -> Capacity {
         self.capacity
     }
 
     /// Takes a map out of the object.
-    pub(super) fn take_map(&mut self, name: &'static str) -> Result<Map, Error> {
+    pub(crate) fn take_map(&mut self, name: &'static str) -> Result<Map, Error> {
         let missing = || Error::Map {
             name,
             error: MapError::KeyNotFound,

@@ -1,9 +1,9 @@
 //! Converts a record of one layout to another one, field by field, by their names.
 
-use super::layout::{Field, RecordLayout};
+use crate::loading::layout::{Field, RecordLayout};
 
 /// The byte ranges to copy from records of one layout to those of another.
-pub(super) struct Translation {
+pub(crate) struct Translation {
     size: usize,
     copies: Vec<Copied>,
 }
@@ -16,7 +16,7 @@ struct Copied {
 }
 
 impl Translation {
-    pub(super) fn new(old: &RecordLayout, new: &RecordLayout) -> Self {
+    pub(crate) fn new(old: &RecordLayout, new: &RecordLayout) -> Self {
         let copies = new.fields.iter().filter_map(|to| {
             let from = old.fields.iter().find(|from| from.name == to.name)?;
             // Numbers are little-endian; one that grew is padded with zeros.
@@ -35,21 +35,21 @@ impl Translation {
         }
     }
 
-    pub(super) fn without(mut self, names: &[&str]) -> Self {
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
         self.copies
             .retain(|copied| !names.contains(&copied.name.as_str()));
         self
     }
 
     /// The parts to copy, with their offsets in the new record.
-    pub(super) fn parts<'b>(&self, old: &'b [u8]) -> impl Iterator<Item = (usize, &'b [u8])> {
+    pub(crate) fn parts<'b>(&self, old: &'b [u8]) -> impl Iterator<Item = (usize, &'b [u8])> {
         self.copies.iter().filter_map(|copied| {
             Some((copied.to, old.get(copied.from..copied.from + copied.size)?))
         })
     }
 
     /// The whole converted record.
-    pub(super) fn whole(&self, old: &[u8]) -> Vec<u8> {
+    pub(crate) fn whole(&self, old: &[u8]) -> Vec<u8> {
         let mut new = vec![0; self.size];
         for (at, bytes) in self.parts(old) {
             if let Some(place) = new.get_mut(at..at + bytes.len()) {
@@ -62,7 +62,7 @@ impl Translation {
 
 /// Earlier versions kept two configurations in a record, of which `config` selected one: the layout
 /// in which the fields of the selected one are the record's own.
-pub(super) fn with_configuration(record: &RecordLayout, which: u32) -> RecordLayout {
+pub(crate) fn with_configuration(record: &RecordLayout, which: u32) -> RecordLayout {
     let prefix = format!("configs.{which}.");
     let mut fields = record.fields.clone();
     for field in &record.fields {
@@ -82,7 +82,7 @@ pub(super) fn with_configuration(record: &RecordLayout, which: u32) -> RecordLay
 }
 
 /// Whether the second one is selected.
-pub(super) fn has_second_configuration(record: &RecordLayout, bytes: &[u8]) -> bool {
+pub(crate) fn has_second_configuration(record: &RecordLayout, bytes: &[u8]) -> bool {
     let config = record.fields.iter().find(|field| field.name == "config");
     config
         .and_then(|config| bytes.get(config.at))

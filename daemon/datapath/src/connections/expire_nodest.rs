@@ -8,18 +8,16 @@ use std::{io, sync::Once};
 
 use sockvs_ipvs::{DestinationId, Namespace};
 
-use super::{
-    connections::{OpenConnections, service_namespace},
-    destroy::destroy,
-    live::LiveDestination,
-    stores::{DestinationStore, ServiceStore},
-};
+use crate::connections::destroy::destroy;
+use crate::connections::{OpenConnections, service_namespace};
+use crate::records::live::LiveDestination;
+use crate::stores::{DestinationStore, ServiceStore};
 
 /// That the kernel does not support ending connections is logged once.
 static UNSUPPORTED: Once = Once::new();
 
 /// Ends the connections of a namespace's services to those of these destinations that were deleted.
-pub(super) fn expire_nodest(
+pub(crate) fn expire_nodest(
     open: &OpenConnections,
     services: &ServiceStore,
     destinations: &DestinationStore,

@@ -22,15 +22,15 @@ const MMAPABLE: u32 = 1024;
 
 /// The parameters of a map of maps, before it is created.
 #[derive(Clone, Copy)]
-pub(super) struct Outer {
+pub(crate) struct Outer {
     /// The map's name in the eBPF object.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The size of a record.
-    pub(super) record: usize,
+    pub(crate) record: usize,
     /// Records in one chunk.
-    pub(super) per_chunk: u32,
+    pub(crate) per_chunk: u32,
     /// The maximum number of chunks.
-    pub(super) chunks: u32,
+    pub(crate) chunks: u32,
 }
 
 impl Outer {
@@ -38,7 +38,7 @@ impl Outer {
     ///
     /// The library would give the inner map type information. Chunks that are created later cannot
     /// have it, and Linux 6.1 then refuses them as different.
-    pub(super) fn ensure_pinned(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn ensure_pinned(&self, path: &Path) -> io::Result<()> {
         if path.exists() {
             return Ok(());
         }
@@ -59,7 +59,7 @@ fn new_chunk(name: &str, record: usize, per_chunk: u32) -> Result<MapData, MapEr
 }
 
 /// The chunks of one map of maps.
-pub(super) struct Chunks<T> {
+pub(crate) struct Chunks<T> {
     name: &'static str,
     outer: ArrayOfMaps<MapData, MapData>,
     per_chunk: u32,
@@ -88,7 +88,7 @@ impl Drop for Mapping {
 
 impl<T: Pod> Chunks<T> {
     /// Opens a map of maps, with the chunks that an earlier daemon created.
-    pub(super) fn open(
+    pub(crate) fn open(
         name: &'static str,
         outer: ArrayOfMaps<MapData, MapData>,
         per_chunk: u32,
@@ -111,14 +111,14 @@ impl<T: Pod> Chunks<T> {
     }
 
     /// How many records have memory.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         u32::try_from(self.mapped.len())
             .unwrap_or(u32::MAX)
             .saturating_mul(self.per_chunk)
     }
 
     /// Creates the chunk of the record with this index, if it is missing.
-    pub(super) fn ensure(&mut self, index: u32) -> Result<(), DataPathFull> {
+    pub(crate) fn ensure(&mut self, index: u32) -> Result<(), DataPathFull> {
         while self.len() <= index {
             self.grow()?;
         }
@@ -129,7 +129,7 @@ impl<T: Pod> Chunks<T> {
     ///
     /// The record is shared with the eBPF programs: access its fields through the pointer, in whole
     /// words.
-    pub(super) fn at(&self, index: u32) -> Option<NonNull<T>> {
+    pub(crate) fn at(&self, index: u32) -> Option<NonNull<T>> {
         let chunk = self
             .mapped
             .get(usize::try_from(index / self.per_chunk).ok()?)?;

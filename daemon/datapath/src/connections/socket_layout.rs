@@ -5,7 +5,7 @@ use sockvs_ebpf_common::SocketLayout;
 use sockvs_sys::bpf::{Btf, TypeError};
 
 /// Determines the offsets from the running kernel's BTF. The error names what is missing.
-pub(super) fn socket_layout() -> Result<SocketLayout, TypeError> {
+pub(crate) fn socket_layout() -> Result<SocketLayout, TypeError> {
     let btf = Btf::of_kernel()?;
     let of_all = |field| btf.offset("sock", &["__sk_common", field]);
     Ok(SocketLayout {

@@ -8,18 +8,19 @@ use sockvs_ebpf_common::{COUNT_MASK, COUNTED_ACTIVE, Destination, UNCOUNTED};
 
 use sockvs_sys::bpf::RawMap;
 
-use super::{Migration, outer};
+use crate::upgrade::Migration;
+use crate::upgrade::outer;
 use crate::{
-    chunks::Chunks,
-    layout::{Layouts, MapLayout, RecordLayout},
-    live::LiveDestination,
+    loading::layout::{Layouts, MapLayout, RecordLayout},
+    records::chunks::Chunks,
+    records::live::LiveDestination,
 };
 
 impl Migration<'_> {
     /// Subtracts the connections in these maps from the counters of their destinations. Must be
     /// called when no old program runs any more. Entries are zeroed, so that each is subtracted
     /// only once.
-    pub(super) fn uncount(&self, old: &Layouts) -> io::Result<()> {
+    pub(crate) fn uncount(&self, old: &Layouts) -> io::Result<()> {
         let Some(destinations) = self.new.map("DESTINATION_RECORDS") else {
             return Ok(());
         };

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use sockvs_ebpf_common::MAX_NAMESPACES;
 
-use super::shares::{Limit, Shares};
+use crate::stores::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Namespace, Owner, Usage};
 
 /// The namespaces that have a table, and their owners.
-pub(super) struct Owners {
+pub(crate) struct Owners {
     shares: Shares,
     by_namespace: HashMap<Namespace, Owner>,
 }
 
 impl Owners {
     /// No namespace has a table.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             shares: Shares::new(Limit {
                 of: "network namespaces with a table",
@@ -27,7 +27,7 @@ impl Owners {
     }
 
     /// Registers a namespace with a table of an earlier daemon. Its owner is not known yet.
-    pub(super) fn restored(&mut self, ns: Namespace) {
+    pub(crate) fn restored(&mut self, ns: Namespace) {
         if self.by_namespace.insert(ns, Owner::Host).is_none() {
             self.shares.count(Owner::Host, 1);
         }
@@ -35,7 +35,7 @@ impl Owners {
 
     /// Registers a namespace with a table and its owner. Returns the owner that was assumed until
     /// now, if it differs.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         ns: Namespace,
         owner: Owner,
@@ -64,19 +64,19 @@ impl Owners {
     }
 
     /// The namespace's owner.
-    pub(super) fn of(&self, ns: Namespace) -> Owner {
+    pub(crate) fn of(&self, ns: Namespace) -> Owner {
         self.by_namespace.get(&ns).copied().unwrap_or_default()
     }
 
     /// Removes a namespace that has no table any more.
-    pub(super) fn forget(&mut self, ns: Namespace) {
+    pub(crate) fn forget(&mut self, ns: Namespace) {
         if let Some(owner) = self.by_namespace.remove(&ns) {
             self.shares.release(owner, 1);
         }
     }
 
     /// How much is in use, for the status.
-    pub(super) fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.shares.usage()
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! It manages numbers only; `chunks` provides the memory.
 
-use super::shares::{Limit, Shares};
+use crate::stores::shares::{Limit, Shares};
 use sockvs_ipvs::{DataPathFull, Owner, Usage};
 
 /// An extent of slots. There are four sizes between a power of two and the next, so that a freed
 /// extent fits again and at most a fifth is unused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     /// The first slot.
-    pub(super) at: u32,
+    pub(crate) at: u32,
     /// The number of slots; an empty extent has no position.
     len: u32,
 }
@@ -49,7 +49,7 @@ fn length(class: usize) -> u32 {
 
 impl Extent {
     /// The extent that `ExtentAllocator::alloc` returned for this many slots, by its first slot.
-    pub(super) fn at(at: u32, len: u32) -> Self {
+    pub(crate) fn at(at: u32, len: u32) -> Self {
         Self {
             at,
             len: rounded(len).unwrap_or(len),
@@ -57,19 +57,19 @@ impl Extent {
     }
 
     /// The number of slots.
-    pub(super) fn len(self) -> u32 {
+    pub(crate) fn len(self) -> u32 {
         self.len
     }
 
     /// The slot after the last one.
-    pub(super) fn end(self) -> u32 {
+    pub(crate) fn end(self) -> u32 {
         self.at.saturating_add(self.len)
     }
 }
 
 /// The slots in use, as extents.
 #[derive(Debug)]
-pub(super) struct ExtentAllocator {
+pub(crate) struct ExtentAllocator {
     shares: Shares,
     next: u32,
     free: [Vec<u32>; CLASSES],
@@ -77,7 +77,7 @@ pub(super) struct ExtentAllocator {
 
 impl ExtentAllocator {
     /// An allocator with nothing in use.
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Self {
             shares: Shares::new(limit),
             next: 0,
@@ -87,7 +87,7 @@ impl ExtentAllocator {
 
     /// An allocator with these extents in use. They belong to the host until
     /// [`set_owner`](Self::set_owner) changes that.
-    pub(super) fn with_used(limit: Limit, mut used: Vec<Extent>) -> Self {
+    pub(crate) fn with_used(limit: Limit, mut used: Vec<Extent>) -> Self {
         used.sort_unstable_by_key(|extent| extent.at);
         let mut extents = Self::new(limit);
         for extent in used.into_iter().filter(|extent| extent.len() > 0) {
@@ -99,12 +99,12 @@ impl ExtentAllocator {
     }
 
     /// The limit of slots.
-    pub(super) fn limit(&self) -> Limit {
+    pub(crate) fn limit(&self) -> Limit {
         self.shares.limit()
     }
 
     /// How much is in use, for the status.
-    pub(super) fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.shares.usage()
     }
 
@@ -126,7 +126,7 @@ impl ExtentAllocator {
     }
 
     /// Allocates a free extent of at least `len` slots for this owner.
-    pub(super) fn alloc(&mut self, len: usize, owner: Owner) -> Result<Extent, DataPathFull> {
+    pub(crate) fn alloc(&mut self, len: usize, owner: Owner) -> Result<Extent, DataPathFull> {
         let len = u32::try_from(len).ok().and_then(rounded);
         let len = len.ok_or(DataPathFull::NoSpace)?;
         if len == 0 {
@@ -197,13 +197,13 @@ impl ExtentAllocator {
     }
 
     /// Transfers an extent in use from one owner to another.
-    pub(super) fn set_owner(&mut self, extent: Extent, from: Owner, to: Owner) {
+    pub(crate) fn set_owner(&mut self, extent: Extent, from: Owner, to: Owner) {
         self.shares.release(from, extent.len);
         self.shares.count(to, extent.len);
     }
 
     /// Frees the owner's extent.
-    pub(super) fn free(&mut self, extent: Extent, owner: Owner) {
+    pub(crate) fn free(&mut self, extent: Extent, owner: Owner) {
         self.shares.release(owner, extent.len);
         self.put_back(extent);
     }

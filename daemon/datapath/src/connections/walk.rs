@@ -25,7 +25,7 @@ use sockvs_ebpf_common::{
 
 use sockvs_sys::bpf::run::run;
 
-use super::keys::Keys;
+use crate::keys::Keys;
 
 /// How long counters are considered current.
 const FRESH: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ const MANY: u32 = 50_000;
 
 /// Why connections cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     /// The object in this binary cannot be used.
     #[error("there is no {0} in the object")]
     Lacks(&'static str),
@@ -51,7 +51,7 @@ pub(super) enum Error {
 }
 
 /// The programs and maps that all walkers share.
-pub(super) struct Walkers {
+pub(crate) struct Walkers {
     connections: OwnedFd,
     overflow: OwnedFd,
     flows: OwnedFd,
@@ -74,7 +74,7 @@ struct Settled {
 
 impl Walkers {
     /// Loads the programs of this object.
-    pub(super) fn load(ebpf: &mut Ebpf, groups: u32) -> Result<Self, Error> {
+    pub(crate) fn load(ebpf: &mut Ebpf, groups: u32) -> Result<Self, Error> {
         let connections = load(ebpf, "sockvs_walk_connections")?;
         let overflow = load(ebpf, "sockvs_walk_overflow")?;
         let flows = load(ebpf, "sockvs_walk_flows")?;
@@ -109,12 +109,12 @@ impl Walkers {
     }
 
     /// The walker of the table.
-    pub(super) fn for_the_table(&mut self) -> Option<Walk> {
+    pub(crate) fn for_the_table(&mut self) -> Option<Walk> {
         self.walker(0).map(Walk)
     }
 
     /// The walker that frees unused entries.
-    pub(super) fn reaper(&mut self) -> Option<Reaper> {
+    pub(crate) fn reaper(&mut self) -> Option<Reaper> {
         self.walker(1).map(Reaper)
     }
 }
@@ -125,7 +125,7 @@ fn copies<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<Array<MapData, 
 }
 
 /// Another handle of an array.
-pub(super) fn array<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Array<MapData, V>, Error> {
+pub(crate) fn array<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Array<MapData, V>, Error> {
     MapData::from_fd(descriptor(ebpf, name)?)
         .and_then(Map::from_map_data)
         .and_then(Array::try_from)
@@ -133,7 +133,7 @@ pub(super) fn array<V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Array<Map
 }
 
 /// Loads a program without attaching it.
-pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
+pub(crate) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
     let program = ebpf.program_mut(name).ok_or(Error::Lacks(name))?;
     let Program::RawTracePoint(program) = program else {
         return Err(Error::Lacks(name));
@@ -145,7 +145,7 @@ pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error
 }
 
 /// Another descriptor for a map.
-pub(super) fn descriptor(ebpf: &Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
+pub(crate) fn descriptor(ebpf: &Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
     match ebpf.map(name) {
         Some(Map::Array(map) | Map::HashMap(map)) => Ok(map.fd().as_fd().try_clone_to_owned()?),
         _ => Err(Error::Lacks(name)),
@@ -267,12 +267,12 @@ fn count<T>(keys: &[T]) -> u32 {
 }
 
 /// Reads open connections for the table.
-pub(super) struct Walk(Walker);
+pub(crate) struct Walk(Walker);
 
 impl Walk {
     /// Brings the counters up to date, unless they are current. With very many connections, the
     /// reaper does so every few seconds.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let fresh = |Settled { at, connections }| connections > MANY || at.elapsed() < FRESH;
         let last = *self.0.last();
         if !last.is_some_and(fresh)
@@ -283,14 +283,14 @@ impl Walk {
     }
 
     /// Connected sockets of TCP and UDP. Brings the counters up to date.
-    pub(super) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
+    pub(crate) fn connected(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut connected = Vec::new();
         self.0.connected(|live| connected.push(*live))?;
         Ok(connected)
     }
 
     /// Connected sockets, and the flows of unconnected ones.
-    pub(super) fn all(&mut self) -> io::Result<Vec<LiveConnection>> {
+    pub(crate) fn all(&mut self) -> io::Result<Vec<LiveConnection>> {
         let mut all = self.connected()?;
         self.0.flows(|live| all.push(*live))?;
         Ok(all)

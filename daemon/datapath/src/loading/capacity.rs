@@ -10,24 +10,25 @@ use sockvs_ebpf_common::{CONNECTIONS, CONNECTIONS_PER_GROUP};
 
 use sockvs_sys::{bpf::RawMap, bpffs::PinDirectory};
 
-use super::{Limits, layout::Layouts};
+use crate::Limits;
+use crate::loading::layout::Layouts;
 
 /// Sizes of the maps, in entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Capacity {
+pub(crate) struct Capacity {
     /// Values of `CONNECTIONS`, a power of two.
-    pub(super) groups: u32,
+    pub(crate) groups: u32,
     /// The limit of `OVERFLOW`.
-    pub(super) overflow: u32,
+    pub(crate) overflow: u32,
     /// The limit of `FLOWS`.
-    pub(super) flows: u32,
+    pub(crate) flows: u32,
     /// The limit of `TEMPLATES`.
-    pub(super) templates: u32,
+    pub(crate) templates: u32,
 }
 
 impl Capacity {
     /// The sizes for these limits, without regard to existing maps.
-    pub(super) fn requested(limits: &Limits) -> Self {
+    pub(crate) fn requested(limits: &Limits) -> Self {
         let entries = limits.connections.next_power_of_two().min(CONNECTIONS);
         let overflow = limits.connections.saturating_sub(entries);
         Self {
@@ -41,7 +42,7 @@ impl Capacity {
     }
 
     /// The sizes with these limits and the existing maps of this directory.
-    pub(super) fn of(pins: &PinDirectory, layouts: &Layouts, limits: &Limits) -> io::Result<Self> {
+    pub(crate) fn of(pins: &PinDirectory, layouts: &Layouts, limits: &Limits) -> io::Result<Self> {
         let pinned = |name| match layouts.map(name) {
             Some(layout) => {
                 RawMap::open(&pins.file(&layout.file())).map(|map| map.map(|map| map.max_entries()))
@@ -79,7 +80,7 @@ impl Capacity {
     }
 
     /// The number of entries of `CONNECTIONS`.
-    pub(super) fn entries(self) -> u32 {
+    pub(crate) fn entries(self) -> u32 {
         self.groups * CONNECTIONS_PER_GROUP
     }
 }

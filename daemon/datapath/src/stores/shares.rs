@@ -33,7 +33,7 @@ pub struct Limit {
 
 /// How much of a resource is in use, and by which owners.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     limit: Limit,
     used: u32,
     /// The part that owners other than the machine's administrators use.
@@ -53,7 +53,7 @@ struct Warned {
 
 impl Shares {
     /// Nothing is in use.
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Self {
             limit,
             used: 0,
@@ -69,12 +69,12 @@ impl Shares {
     }
 
     /// The limit.
-    pub(super) fn limit(&self) -> Limit {
+    pub(crate) fn limit(&self) -> Limit {
         self.limit
     }
 
     /// How much is in use, for the status.
-    pub(super) fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         Usage {
             of: self.limit.of,
             used: self.used.into(),
@@ -84,7 +84,7 @@ impl Shares {
     }
 
     /// Allocates `amount` for the owner, if the limits allow it.
-    pub(super) fn take(&mut self, owner: Owner, amount: u32) -> Result<(), DataPathFull> {
+    pub(crate) fn take(&mut self, owner: Owner, amount: u32) -> Result<(), DataPathFull> {
         let free = self.limit.most.saturating_sub(self.used);
         if amount > free {
             self.warn_full();
@@ -112,7 +112,7 @@ impl Shares {
     }
 
     /// Counts an existing allocation of the owner, without a check.
-    pub(super) fn count(&mut self, owner: Owner, amount: u32) {
+    pub(crate) fn count(&mut self, owner: Owner, amount: u32) {
         self.used = self.used.saturating_add(amount);
         if !owner.is_host() && amount > 0 {
             self.others = self.others.saturating_add(amount);
@@ -122,7 +122,7 @@ impl Shares {
     }
 
     /// Frees `amount` of the owner.
-    pub(super) fn release(&mut self, owner: Owner, amount: u32) {
+    pub(crate) fn release(&mut self, owner: Owner, amount: u32) {
         self.used = self.used.saturating_sub(amount);
         if let Entry::Occupied(mut share) = self.by_owner.entry(owner) {
             self.others = self.others.saturating_sub(amount);
