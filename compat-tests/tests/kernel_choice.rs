@@ -2,7 +2,7 @@
 //! events in both, and the servers that connections reach compared one by one.
 //!
 //! Connections stay open while a sequence runs: the kernel counts closed ones for a while longer
-//! than there are sockets (README, differences). `twos` draws lots, so that there is nothing to
+//! than there are sockets (docs/compatibility.md). `twos` draws lots, so that there is nothing to
 //! compare.
 
 use std::net::IpAddr;

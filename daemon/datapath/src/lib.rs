@@ -11,8 +11,8 @@
 //!   word against a crash; `restore` reads the maps of an earlier daemon.
 //! * `addresses` maps addresses to services; `common` and `sync_daemons` keep what belongs to no
 //!   service; `rates` estimates rates; `templates` manages persistence.
-//! * `connections`: the connections that are open. `keys` reads the keys of hash maps, `usage` tells
-//!   how much of the maps is in use.
+//! * `connections`: the connections that are open. `keys` reads the keys of hash maps, `usage`
+//!   tells how much of the maps is in use.
 //!
 //! Validating a client's configuration is not done here, but by `ipvs`.
 

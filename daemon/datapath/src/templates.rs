@@ -5,7 +5,6 @@
 //! so that a client that comes back late finds none, and the map does not fill up with clients that
 //! never come back. If a service comes near its limit, its least recently used templates are
 //! removed.
-//! used for longest.
 
 use std::{
     collections::HashMap,

@@ -1,8 +1,8 @@
 //! Loading the eBPF programs, attaching and pinning them, and opening their maps.
 //!
-//! `programs` loads the object, with the sizes that `capacity` computes, and `attach`es its programs;
-//! `layout` describes the records of the maps, for the next version; `open` opens the maps. What is
-//! in them is not read here.
+//! `programs` loads the object, with the sizes that `capacity` computes, and `attach`es its
+//! programs; `layout` describes the records of the maps, for the next version; `open` opens the
+//! maps. What is in them is not read here.
 
 pub(crate) mod attach;
 pub(crate) mod capacity;

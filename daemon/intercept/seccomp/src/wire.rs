@@ -3,7 +3,6 @@
 //!
 //! A request carries netlink bytes, a call about a socket option, or a file's path, and exactly one
 //! descriptor as ancillary data: the client's socket, or the network namespace.
-//! ancillary data, exactly one descriptor: the client's socket, or the network namespace.
 
 use sockvs_server::sockopt::{Call, Direction, Value};
 

@@ -1,5 +1,5 @@
-//! The rules for changing services and destinations (`ip_vs_add_service`, `ip_vs_add_dest` and their
-//! like).
+//! The rules for changing services and destinations (`ip_vs_add_service`, `ip_vs_add_dest` and
+//! their like).
 
 use std::net::IpAddr;
 

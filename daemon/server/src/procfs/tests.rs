@@ -156,8 +156,10 @@ fn each_kind_of_service_has_its_own_format() {
         ForwardingMethod::MASQUERADE,
     );
     let text = File::Table.text(&table, &path());
-    let line = "  -> [fd00:0001:0000:0000:0000:0000:0000:000b]:1F90      Masq    5      12       \
-          3         ";
+    let line = concat!(
+        "  -> [fd00:0001:0000:0000:0000:0000:0000:000b]:1F90      Masq    5",
+        "      12         3         "
+    );
     assert_eq!(text.lines().last(), Some(line));
 }
 
