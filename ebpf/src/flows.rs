@@ -270,7 +270,9 @@ pub(crate) fn remove_idle(cookie: u64, first: FlowRef, now: u64, gone: bool) {
     if !removing.compare_exchange(0, REMOVING) {
         return;
     }
-    if !gone && !sockvs_is_idle(cookie, now) {
+    // The kernel may have reused the entry's memory for another socket's flow, once another walker
+    // had removed this one.
+    if first.cookie().load() != cookie || (!gone && !sockvs_is_idle(cookie, now)) {
         removing.swap(0);
         return;
     }
