@@ -138,7 +138,6 @@ impl Templates {
     /// Counts templates, and removes expired ones. It takes a microsecond for each template, and
     /// most of a millisecond if there are none, because the kernel searches each bucket; so it does
     /// nothing before there is a persistent service.
-    /// could be; so nothing is done before there is a persistent service.
     ///
     /// # Errors
     ///

@@ -5,6 +5,10 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
 };
 
+use netlink_packet_core::{
+    NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NetlinkSerializable,
+};
 use nix::sys::{
     socket::{
         AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
@@ -15,63 +19,8 @@ use nix::sys::{
 
 /// The kernel answers immediately. Only an interceptor that answers in its place can delay it.
 const RECEIVE_TIMEOUT: TimeVal = TimeVal::new(2, 0);
-
-/// The message is a request (`linux/netlink.h`).
-pub const NLM_F_REQUEST: u16 = 1;
-/// The request wants an acknowledgement.
-pub const NLM_F_ACK: u16 = 4;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_HDRLEN: usize = 16;
-const NLA_HDRLEN: usize = 4;
-
-/// A message that was received.
-pub struct Message<'a> {
-    /// `nlmsg_type`.
-    pub kind: u16,
-    /// The bytes after the header.
-    pub payload: &'a [u8],
-}
-
-/// The messages of a datagram.
-pub fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    std::iter::from_fn(move || {
-        let [l0, l1, l2, l3, k0, k1, ..] = *datagram.first_chunk::<NLMSG_HDRLEN>()?;
-        let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).ok()?;
-        let payload = datagram.get(NLMSG_HDRLEN..length)?;
-        datagram = datagram
-            .get(length.next_multiple_of(4)..)
-            .unwrap_or_default();
-        Some(Message {
-            kind: u16::from_ne_bytes([k0, k1]),
-            payload,
-        })
-    })
-}
-
-/// The contents of an attribute. `fixed` bytes come before the first attribute.
-pub fn attribute(payload: &[u8], fixed: usize, wanted: u16) -> Option<&[u8]> {
-    let mut rest = payload.get(fixed..)?;
-    loop {
-        let [l0, l1, k0, k1] = *rest.first_chunk()?;
-        let length = usize::from(u16::from_ne_bytes([l0, l1]));
-        let contents = rest.get(NLA_HDRLEN..length)?;
-        if u16::from_ne_bytes([k0, k1]) == wanted {
-            return Some(contents);
-        }
-        rest = rest.get(length.next_multiple_of(4)..)?;
-    }
-}
-
-/// Appends an attribute.
-pub fn put(payload: &mut Vec<u8>, kind: u16, contents: &[u8]) {
-    let Ok(length) = u16::try_from(NLA_HDRLEN + contents.len()) else {
-        return;
-    };
-    payload.extend(length.to_ne_bytes());
-    payload.extend(kind.to_ne_bytes());
-    payload.extend(contents);
-    payload.resize(payload.len().next_multiple_of(4), 0);
-}
+/// No reply that is asked for here is longer, in bytes.
+const LONGEST_REPLY: usize = 16 << 10;
 
 /// A netlink socket in the calling thread's namespace.
 pub fn open(protocol: SockProtocol, flags: SockFlag) -> io::Result<OwnedFd> {
@@ -84,73 +33,117 @@ pub fn open(protocol: SockProtocol, flags: SockFlag) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// Sends one request in the calling thread's namespace, and returns the reply datagram. An error in
-/// the reply is returned as an error.
-pub fn ask(protocol: SockProtocol, kind: u16, flags: u16, payload: &[u8]) -> io::Result<Vec<u8>> {
-    let socket = open(protocol, SockFlag::empty())?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &RECEIVE_TIMEOUT)?;
-    let length = u32::try_from(NLMSG_HDRLEN + payload.len()).map_err(io::Error::other)?;
-    let mut request = length.to_ne_bytes().to_vec();
-    request.extend(kind.to_ne_bytes());
-    request.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    // Sequence number and port stay zero: there is only one answer.
-    request.resize(NLMSG_HDRLEN, 0);
-    request.extend(payload);
-    let socket = socket.as_fd().as_raw_fd();
-    sendto(socket, &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+/// A socket for requests to the kernel, in the network namespace of the thread that opened it.
+pub struct KernelSocket(OwnedFd);
 
-    let mut answer = vec![0; 16 << 10];
-    let length = recv(socket, &mut answer, MsgFlags::empty())?;
-    answer.truncate(length);
-    let first = messages(&answer).next().ok_or(io::ErrorKind::InvalidData)?;
-    if first.kind == NLMSG_ERROR {
-        let error = first.payload.first_chunk().copied().map(i32::from_ne_bytes);
-        match error.ok_or(io::ErrorKind::InvalidData)? {
-            0 => {}
-            error => return Err(io::Error::from_raw_os_error(error.wrapping_neg())),
-        }
+impl KernelSocket {
+    /// Opens one.
+    ///
+    /// # Errors
+    ///
+    /// When no socket can be had.
+    pub fn open(protocol: SockProtocol) -> io::Result<Self> {
+        let socket = open(protocol, SockFlag::empty())?;
+        setsockopt(&socket, sockopt::ReceiveTimeout, &RECEIVE_TIMEOUT)?;
+        Ok(Self(socket))
     }
-    Ok(answer)
+
+    /// Sends a request and returns the messages of the reply datagram; none if that is an
+    /// acknowledgement. `flags` come in addition to `NLM_F_REQUEST`.
+    ///
+    /// # Errors
+    ///
+    /// The error in the reply; `WouldBlock` if there is no reply, `InvalidData` if it cannot be read.
+    pub fn request<I>(&self, message: I, flags: u16) -> io::Result<Vec<I>>
+    where
+        I: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let message_type = message.message_type();
+        self.request_as(message_type, message, flags)
+    }
+
+    /// The same with another message type than the one that messages of this kind usually have.
+    ///
+    /// # Errors
+    ///
+    /// As `request`.
+    pub fn request_as<I>(&self, message_type: u16, message: I, flags: u16) -> io::Result<Vec<I>>
+    where
+        I: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        // Sequence number and port stay zero: there is only one reply.
+        let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
+        request.finalize();
+        request.header.message_type = message_type;
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        let socket = self.0.as_fd().as_raw_fd();
+        sendto(socket, &bytes, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+
+        let mut reply = vec![0; LONGEST_REPLY];
+        let length = recv(socket, &mut reply, MsgFlags::empty())?;
+        read(reply.get(..length).unwrap_or_default())
+    }
+}
+
+/// The messages of a datagram.
+///
+/// # Errors
+///
+/// The error that one of them carries; `InvalidData` if one cannot be read.
+pub fn read<I: NetlinkDeserializable>(mut datagram: &[u8]) -> io::Result<Vec<I>> {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let mut messages = Vec::new();
+    while !datagram.is_empty() {
+        let message = NetlinkMessage::<I>::deserialize(datagram).map_err(invalid)?;
+        match message.payload {
+            NetlinkPayload::InnerMessage(inner) => messages.push(inner),
+            NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+            _ => {}
+        }
+        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX);
+        let next = length.max(1).next_multiple_of(4);
+        datagram = datagram.get(next..).unwrap_or_default();
+    }
+    Ok(messages)
 }
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_route::{RouteNetlinkMessage, link::LinkMessage};
+
     use super::*;
 
     #[test]
-    fn attributes_are_found_by_their_number() {
-        let mut payload = vec![0; 4];
-        put(&mut payload, 2, b"IPVS\0");
-        put(&mut payload, 1, &33_u16.to_ne_bytes());
-        assert_eq!(attribute(&payload, 4, 1), Some(&33_u16.to_ne_bytes()[..]));
-        assert_eq!(attribute(&payload, 4, 2), Some(&b"IPVS\0"[..]));
-        assert_eq!(attribute(&payload, 4, 9), None);
-        assert_eq!(attribute(&payload[..10], 4, 2), None);
+    fn a_reply_is_read() {
+        let socket = KernelSocket::open(SockProtocol::NetlinkRoute).unwrap();
+        // Every network namespace has a first interface.
+        let mut link = LinkMessage::default();
+        link.header.index = 1;
+        let request = RouteNetlinkMessage::GetLink(link);
+        let reply = socket.request(request, 0).unwrap();
+        assert!(
+            matches!(reply[..], [RouteNetlinkMessage::NewLink(_)]),
+            "{reply:?}"
+        );
     }
 
     #[test]
-    fn invalid_data_ends_a_datagram() {
-        let mut datagram = 18_u32.to_ne_bytes().to_vec();
-        datagram.extend([7, 0, 0, 0]);
-        datagram.resize(20, 0);
-        let short = 15_u32.to_ne_bytes();
-        datagram.extend(short);
-        datagram.resize(40, 0);
-        let found: Vec<_> = messages(&datagram)
-            .map(|m| (m.kind, m.payload.len()))
-            .collect();
-        assert_eq!(found, [(7, 2)]);
-    }
-
-    #[test]
-    fn the_kernel_answers() {
-        // RTM_GETLINK of the first interface, which every namespace has.
-        let mut request = vec![0_u8; 16];
-        request[4] = 1;
-        let answer = ask(SockProtocol::NetlinkRoute, 18, 0, &request).unwrap();
-        assert_eq!(messages(&answer).next().map(|m| m.kind), Some(16));
-        request[4] = 0;
-        let error = ask(SockProtocol::NetlinkRoute, 18, 0, &request).unwrap_err();
+    fn an_error_in_the_reply_is_an_error() {
+        let socket = KernelSocket::open(SockProtocol::NetlinkRoute).unwrap();
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let error = socket.request(request, 0).unwrap_err();
         assert!(error.raw_os_error().is_some(), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_message_are_an_error() {
+        let error = read::<RouteNetlinkMessage>(&[1, 2, 3]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let mut short = 15_u32.to_ne_bytes().to_vec();
+        short.resize(20, 0);
+        assert!(read::<RouteNetlinkMessage>(&short).is_err());
     }
 }

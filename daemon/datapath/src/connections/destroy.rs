@@ -3,38 +3,25 @@
 //!
 //! The request must be sent in the network namespace of the socket, which is found by a process in
 //! it. A socket in a namespace without processes is not ended.
-//! it; a socket in a namespace without any is left alone.
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
     io,
-    os::{
-        fd::{AsFd as _, AsRawFd as _, OwnedFd},
-        unix::fs::MetadataExt as _,
-    },
-    path::PathBuf,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::fd::AsFd as _,
 };
 
-use nix::sys::{
-    socket::{
-        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
-        setsockopt, socket, sockopt,
-    },
-    time::TimeVal,
+use netlink_packet_core::NLM_F_ACK;
+use netlink_packet_sock_diag::{
+    SOCK_DESTROY, SockDiagMessage,
+    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
 };
-use sockvs_ebpf_common::{AddressWords, LiveConnection};
-
-use sockvs_sys::netns::inside;
-
-/// The type of the request (`linux/sock_diag.h`).
-const SOCK_DESTROY: u16 = 21;
-/// `NLM_F_REQUEST`, `NLM_F_ACK`.
-const FLAGS: u16 = 1 | 4;
-/// `nlmsghdr` and `inet_diag_req_v2`.
-const LENGTH: u32 = 72;
-/// The kernel answers during the send; there is no answer only if it has no memory.
-const RECEIVE_TIMEOUT: TimeVal = TimeVal::new(1, 0);
+use nix::sys::socket::SockProtocol;
+use sockvs_ebpf_common::{AF_INET6, AddressWords, LiveConnection};
+use sockvs_sys::{
+    netlink::KernelSocket,
+    netns::{inside, with_inode},
+};
 
 /// Ends these connections.
 ///
@@ -51,9 +38,9 @@ pub(crate) fn destroy(connections: &[LiveConnection]) -> io::Result<()> {
             .push(connection);
     }
     for (inode, connections) in by_namespace {
-        let netns = open_namespace(inode)?;
+        let netns = with_inode(inode)?;
         inside(netns.as_fd(), || {
-            let diag = open_diag()?;
+            let diag = KernelSocket::open(SockProtocol::NetlinkSockDiag)?;
             connections
                 .iter()
                 .try_for_each(|connection| destroy_one(&diag, connection))
@@ -62,81 +49,51 @@ pub(crate) fn destroy(connections: &[LiveConnection]) -> io::Result<()> {
     Ok(())
 }
 
-/// The network namespace with this inode, found by a process in it.
-fn open_namespace(inode: u32) -> io::Result<File> {
-    let others = fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
-    for process in std::iter::once(PathBuf::from("/proc/self")).chain(others) {
-        let path = process.join("ns/net");
-        // Most entries of /proc are not processes, and a process may end at any time.
-        let Ok(namespace) = File::open(path) else {
-            continue;
-        };
-        if namespace.metadata()?.ino() == u64::from(inode) {
-            return Ok(namespace);
+fn destroy_one(diag: &KernelSocket, connection: &LiveConnection) -> io::Result<()> {
+    let Some(request) = request(connection) else {
+        return Ok(());
+    };
+    let request = SockDiagMessage::InetRequest(request);
+    match diag.request_as(SOCK_DESTROY, request, NLM_F_ACK) {
+        Ok(_) => Ok(()),
+        Err(error) => match error.raw_os_error() {
+            // It ended by itself.
+            Some(libc::ENOENT) => Ok(()),
+            Some(libc::EOPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The request for this connection; none if its socket is of a family that has no such requests.
+fn request(connection: &LiveConnection) -> Option<InetRequest> {
+    let family = u8::try_from(connection.family).ok()?;
+    let is_v6 = connection.family == u16::from(AF_INET6);
+    let address = |words: &AddressWords| -> IpAddr {
+        let [first, ..] = *words;
+        if is_v6 {
+            let bytes = words.map(u32::to_ne_bytes).concat();
+            let bytes = <[u8; 16]>::try_from(bytes).unwrap_or_default();
+            Ipv6Addr::from(bytes).into()
+        } else {
+            Ipv4Addr::from(first.to_ne_bytes()).into()
         }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::NotFound,
-        "no process is in its network namespace",
-    ))
-}
-
-fn open_diag() -> io::Result<OwnedFd> {
-    let diag = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkSockDiag,
-    )?;
-    setsockopt(&diag, sockopt::ReceiveTimeout, &RECEIVE_TIMEOUT)?;
-    Ok(diag)
-}
-
-fn destroy_one(diag: &OwnedFd, connection: &LiveConnection) -> io::Result<()> {
-    sendto(
-        diag.as_raw_fd(),
-        &request(connection),
-        &NetlinkAddr::new(0, 0),
-        MsgFlags::empty(),
-    )?;
-    let mut answer = [0; 256];
-    let length = recv(diag.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    // The error number follows the header.
-    let error = answer
-        .get(16..length)
-        .and_then(|rest| rest.first_chunk())
-        .map(|bytes| -i32::from_ne_bytes(*bytes));
-    match error {
-        Some(0 | libc::ENOENT) => Ok(()),
-        Some(libc::EOPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
-        Some(errno) => Err(io::Error::from_raw_os_error(errno)),
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
-/// `nlmsghdr`, and `inet_diag_req_v2` with its `inet_diag_sockid`.
-fn request(connection: &LiveConnection) -> Vec<u8> {
-    let addresses = |words: &AddressWords| words.map(u32::to_ne_bytes).concat();
-    let byte = |number: u16| u8::try_from(number).unwrap_or(0);
-    [
-        &LENGTH.to_ne_bytes()[..],
-        &SOCK_DESTROY.to_ne_bytes(),
-        &FLAGS.to_ne_bytes(),
-        // Sequence number and port id, which are not used.
-        &[0; 8],
-        &[byte(connection.family), byte(connection.protocol), 0, 0],
-        // All states.
-        &u32::MAX.to_ne_bytes(),
-        &connection.client_port.to_be_bytes(),
-        // This one is in network byte order already.
-        &connection.tuple.dport.to_ne_bytes(),
-        &addresses(&connection.client),
-        &addresses(&connection.tuple.daddr),
-        &connection.device.to_ne_bytes(),
-        // Lower half first.
-        &connection.cookie.to_le_bytes(),
-    ]
-    .concat()
+    };
+    Some(InetRequest {
+        family,
+        protocol: u8::try_from(connection.protocol).ok()?,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::all(),
+        socket_id: SocketId {
+            source_port: connection.client_port,
+            destination_port: u16::from_be(connection.tuple.dport),
+            source_address: address(&connection.client),
+            destination_address: address(&connection.tuple.daddr),
+            interface_id: connection.device,
+            // Lower half first.
+            cookie: connection.cookie.to_le_bytes(),
+        },
+    })
 }
 
 #[cfg(test)]
@@ -144,8 +101,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_requests_length_field_is_right() {
-        let request = request(&LiveConnection::default());
-        assert_eq!(request.len(), usize::try_from(LENGTH).unwrap());
+    fn a_request_names_both_ends_as_the_socket_has_them() {
+        let mut connection = LiveConnection {
+            family: 2,
+            protocol: 6,
+            client_port: 0x1234,
+            cookie: 7,
+            ..LiveConnection::default()
+        };
+        connection.client[0] = u32::from_ne_bytes([10, 0, 0, 1]);
+        connection.tuple.daddr[0] = u32::from_ne_bytes([10, 0, 0, 2]);
+        connection.tuple.dport = 80_u16.to_be();
+        let id = request(&connection).unwrap().socket_id;
+        assert_eq!((id.source_port, id.destination_port), (0x1234, 80));
+        assert_eq!(id.source_address, IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(id.destination_address, IpAddr::from([10, 0, 0, 2]));
+        assert_eq!(id.cookie, 7_u64.to_le_bytes());
+        connection.family = u16::from(AF_INET6);
+        let id = request(&connection).unwrap().socket_id;
+        assert!(id.source_address.is_ipv6(), "{id:?}");
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fs::{self, DirEntry, File},
+    io,
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::PathBuf,
     sync::LazyLock,
@@ -79,4 +80,27 @@ pub fn named() -> impl Iterator<Item = PathBuf> {
 
 fn entries(folder: &str) -> impl Iterator<Item = DirEntry> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+/// The network namespace with this inode, found by a process in it.
+///
+/// # Errors
+///
+/// `NotFound` if no process is in it.
+pub fn with_inode(inode: u32) -> io::Result<File> {
+    let others = fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
+    for process in std::iter::once(PathBuf::from("/proc/self")).chain(others) {
+        let path = process.join("ns/net");
+        // Most entries of /proc are not processes, and a process may end at any time.
+        let Ok(namespace) = File::open(path) else {
+            continue;
+        };
+        if namespace.metadata()?.ino() == u64::from(inode) {
+            return Ok(namespace);
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        "no process is in its network namespace",
+    ))
 }

@@ -19,7 +19,7 @@ use nix::{
     sched::{CloneFlags, setns},
 };
 
-pub use find::{all, named, own, sees_all_processes};
+pub use find::{all, named, own, sees_all_processes, with_inode};
 pub use ioctl::{is_network_namespace, maker_of, owner_of as user_namespace_of, parent_of};
 pub use owner::owner_of;
 pub use watcher::{Adopted, NetnsWatcher};

@@ -12,22 +12,20 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use netlink_packet_core::NLM_F_ACK;
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    nsid::{NsidAttribute, NsidMessage},
+};
 use nix::sys::socket::{MsgFlags, NetlinkAddr, SockFlag, SockProtocol, bind, recv};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{all, cookie, owner_of, sees_all_processes};
-use crate::netlink;
+use crate::netlink::{self, KernelSocket};
 use sockvs_ipvs::{Namespace, Owner};
 
-const RTM_NEWNSID: u16 = 88;
-const RTM_DELNSID: u16 = 89;
-const RTM_GETNSID: u16 = 90;
 /// The multicast group for nsid messages (`RTNLGRP_NSID`, the 28th), as a bit.
 const NSID_GROUP: u32 = 1 << 27;
-const NETNSA_NSID: u16 = 1;
-const NETNSA_FD: u16 = 3;
-/// The size of the data before a message's first attribute (`struct rtgenmsg` and its padding).
-const FIXED: usize = 4;
 /// Lets the kernel choose the id.
 const ANY: i32 = -1;
 
@@ -50,7 +48,6 @@ pub struct Adopted {
 struct Known {
     /// The kernel may assign a deleted id to another namespace before we have read the message
     /// about the deletion. So an id can have several namespaces; the first is the one that ended.
-    /// before we have heard of it. So there may be more than one; the first is the one that ended.
     by_number: HashMap<i32, VecDeque<Namespace>>,
     numbers: HashMap<Namespace, i32>,
 }
@@ -139,7 +136,11 @@ impl NetnsWatcher {
             let receive =
                 |socket: &OwnedFd| Ok(recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?);
             let ended = match self.events.async_io(Interest::READABLE, receive).await {
-                Ok(length) => self.ended(buffer.get(..length).unwrap_or_default()),
+                Ok(length) => {
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    // What cannot be read may have reported something.
+                    self.ended(datagram).or_else(|_| self.missing())?
+                }
                 // Messages were lost because the receive buffer was full.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.missing()?,
                 Err(error) => return Err(error),
@@ -151,13 +152,14 @@ impl NetnsWatcher {
     }
 
     /// The namespaces whose end the messages of a datagram report.
-    fn ended(&self, datagram: &[u8]) -> Vec<Namespace> {
+    fn ended(&self, datagram: &[u8]) -> io::Result<Vec<Namespace>> {
+        let messages = netlink::read::<RouteNetlinkMessage>(datagram)?;
         let mut known = self.known();
-        netlink::messages(datagram)
-            .filter(|message| message.kind == RTM_DELNSID)
-            .filter_map(|message| number_in(message.payload))
-            .filter_map(|number| known.remove(number))
-            .collect()
+        let ended = messages.iter().filter_map(|message| match message {
+            RouteNetlinkMessage::DelNsId(message) => known.remove(nsid(message)?),
+            _ => None,
+        });
+        Ok(ended.collect())
     }
 
     /// The namespaces whose ids are no longer assigned.
@@ -165,8 +167,14 @@ impl NetnsWatcher {
         let mut known = self.known();
         let mut ended = Vec::new();
         let numbers: Vec<_> = known.by_number.keys().copied().collect();
+        let socket = KernelSocket::open(SockProtocol::NetlinkRoute)?;
         for number in numbers {
-            match ask(RTM_GETNSID, 0, NETNSA_NSID, number, None) {
+            match request(
+                &socket,
+                RouteNetlinkMessage::GetNsId,
+                0,
+                [NsidAttribute::Id(number)],
+            ) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                     while let Some(namespace) = known.remove(number) {
                         ended.push(namespace);
@@ -198,43 +206,51 @@ impl Known {
 
 /// Our namespace's id for another one. It is assigned now if there was none.
 fn number(netns: BorrowedFd<'_>) -> io::Result<i32> {
-    let fd = netns.as_raw_fd();
-    match ask(RTM_NEWNSID, netlink::NLM_F_ACK, NETNSA_NSID, ANY, Some(fd)) {
+    let fd = netns.as_raw_fd().cast_unsigned();
+    let socket = KernelSocket::open(SockProtocol::NetlinkRoute)?;
+    let any = [NsidAttribute::Id(ANY), NsidAttribute::Fd(fd)];
+    match request(&socket, RouteNetlinkMessage::NewNsId, NLM_F_ACK, any) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
-    let answer = ask(RTM_GETNSID, 0, NETNSA_FD, fd, None)?;
-    netlink::messages(&answer)
-        .find_map(|message| number_in(message.payload))
-        .filter(|number| *number >= 0)
+    let this = [NsidAttribute::Fd(fd)];
+    let reply = request(&socket, RouteNetlinkMessage::GetNsId, 0, this)?;
+    let id = reply.iter().find_map(|message| match message {
+        RouteNetlinkMessage::NewNsId(message) => nsid(message),
+        _ => None,
+    });
+    id.filter(|id| *id >= 0)
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn ask(
-    kind: u16,
+fn request(
+    socket: &KernelSocket,
+    kind: fn(NsidMessage) -> RouteNetlinkMessage,
     flags: u16,
-    attribute: u16,
-    value: i32,
-    netns: Option<i32>,
-) -> io::Result<Vec<u8>> {
-    let mut payload = vec![0; FIXED];
-    netlink::put(&mut payload, attribute, &value.to_ne_bytes());
-    if let Some(fd) = netns {
-        netlink::put(&mut payload, NETNSA_FD, &fd.to_ne_bytes());
-    }
-    netlink::ask(SockProtocol::NetlinkRoute, kind, flags, &payload)
+    attributes: impl Into<Vec<NsidAttribute>>,
+) -> io::Result<Vec<RouteNetlinkMessage>> {
+    let mut message = NsidMessage::default();
+    message.attributes = attributes.into();
+    socket.request(kind(message), flags)
 }
 
-fn number_in(payload: &[u8]) -> Option<i32> {
-    let contents = netlink::attribute(payload, FIXED, NETNSA_NSID)?;
-    contents.first_chunk().copied().map(i32::from_ne_bytes)
+/// The id that a message is about.
+fn nsid(message: &NsidMessage) -> Option<i32> {
+    message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            NsidAttribute::Id(id) => Some(*id),
+            _ => None,
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use std::{fs::File, thread, time::Duration};
 
+    use netlink_packet_core::{NetlinkHeader, NetlinkMessage};
     use nix::sched::{CloneFlags, unshare};
 
     use super::*;
@@ -290,12 +306,15 @@ mod tests {
                 .or_default()
                 .push_back(Namespace(cookie));
         }
-        let mut datagram = 28_u32.to_ne_bytes().to_vec();
-        datagram.extend(RTM_DELNSID.to_ne_bytes());
-        datagram.resize(20, 0);
-        netlink::put(&mut datagram, NETNSA_NSID, &3_i32.to_ne_bytes());
-        assert_eq!(watcher.ended(&datagram), [Namespace(5)]);
-        assert_eq!(watcher.ended(&datagram), [Namespace(6)]);
-        assert!(watcher.ended(&datagram).is_empty());
+        let mut message = NsidMessage::default();
+        message.attributes = vec![NsidAttribute::Id(3)];
+        let payload = RouteNetlinkMessage::DelNsId(message).into();
+        let mut message = NetlinkMessage::new(NetlinkHeader::default(), payload);
+        message.finalize();
+        let mut datagram = vec![0; message.buffer_len()];
+        message.serialize(&mut datagram);
+        assert_eq!(watcher.ended(&datagram).unwrap(), [Namespace(5)]);
+        assert_eq!(watcher.ended(&datagram).unwrap(), [Namespace(6)]);
+        assert!(watcher.ended(&datagram).unwrap().is_empty());
     }
 }
