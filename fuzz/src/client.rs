@@ -9,7 +9,7 @@ use std::{
 use arbitrary::{Arbitrary, Result, Unstructured};
 use nix::errno::Errno;
 use sockvs_ipvs::{Host, Namespace, Owner, RouteType, fake::FakeHost};
-use sockvs_server::genl::{Client, ClientNamespace, Wait};
+use sockvs_server::genl::{Client, ClientNamespace, Sender, Wait};
 
 /// The network namespace of a client. It takes every reply at once.
 pub struct Mailbox {
@@ -104,11 +104,13 @@ impl Who {
     pub fn client(self, mailbox: &Arc<Mailbox>) -> Client {
         Client {
             namespace: Arc::clone(mailbox) as Arc<dyn ClientNamespace>,
-            port: 77,
-            pid: 0,
-            net_admin: !self.unprivileged,
-            cap_ack: self.cap_ack,
-            ext_ack: self.ext_ack,
+            sender: Sender {
+                port: 77,
+                pid: 0,
+                net_admin: !self.unprivileged,
+                cap_ack: self.cap_ack,
+                ext_ack: self.ext_ack,
+            },
         }
     }
 }

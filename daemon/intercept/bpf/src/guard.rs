@@ -202,7 +202,12 @@ impl Answers {
         if self.given.len() >= REMEMBERED {
             self.given.clear();
         }
-        let identity = (request.namespace, request.port, sequence, request.arrived);
+        let identity = (
+            request.namespace,
+            request.sender.port,
+            sequence,
+            request.arrived,
+        );
         if !self.given.insert(identity) {
             return;
         }
@@ -211,7 +216,7 @@ impl Answers {
             hash_map::Entry::Vacant(unknown) => unknown.insert(socket(&request).ok()),
         };
         if let Some(socket) = socket {
-            let to = NetlinkAddr::new(request.port, 0);
+            let to = NetlinkAddr::new(request.sender.port, 0);
             let error = error(&request, header, sequence);
             // A client that has ended needs no answer.
             let _ = sendto(socket.as_raw_fd(), &error, &to, MsgFlags::MSG_DONTWAIT);
@@ -236,7 +241,7 @@ fn error(request: &Request, header: &[u8; 16], sequence: [u8; 4]) -> Vec<u8> {
     bytes.extend(NLMSG_ERROR.to_ne_bytes());
     bytes.extend(CAPPED.to_ne_bytes());
     bytes.extend(sequence);
-    bytes.extend(request.port.to_ne_bytes());
+    bytes.extend(request.sender.port.to_ne_bytes());
     bytes.extend((-libc::ENOENT).to_ne_bytes());
     bytes.extend(header);
     bytes

@@ -111,7 +111,7 @@ mod tests {
         let ports = records.map(|record| {
             let (request, datagram) = record::decode(&record).unwrap();
             assert_eq!((request.namespace, datagram), (9, &[7; 16][..]));
-            request.port
+            request.sender.port
         });
         ports.collect()
     }

@@ -65,7 +65,7 @@ use queues::Queues;
 use tokio::{sync::mpsc, time::timeout};
 
 use sockvs_ipvs::Usage;
-use sockvs_server::genl::Waiting;
+use sockvs_server::genl::{Sender, Waiting};
 
 /// How often to check whether messages bypassed the hook.
 const WATCH: Duration = Duration::from_secs(5);
@@ -75,18 +75,11 @@ const WATCH: Duration = Duration::from_secs(5);
 pub struct Request {
     /// The network namespace of the client's socket (`SO_NETNS_COOKIE`).
     pub namespace: u64,
-    /// The socket's port id: where replies go.
-    pub port: u32,
-    /// The process id in the initial PID namespace.
-    pub pid: i32,
+    /// The sender. Its process has the number that it has in the initial PID namespace, which need
+    /// not be ours: see [`visible_sender`](Self::visible_sender).
+    pub sender: Sender,
     /// The thread id in the initial PID namespace.
     pub thread: i32,
-    /// Whether the sender passes `netlink_capable` for `CAP_NET_ADMIN`.
-    pub net_admin: bool,
-    /// Whether acknowledgements omit the request's payload (`NETLINK_CAP_ACK`).
-    pub cap_ack: bool,
-    /// Whether the socket receives extended acknowledgements (`NETLINK_EXT_ACK`).
-    pub ext_ack: bool,
     /// When the hook took it, in nanoseconds of `CLOCK_MONOTONIC`.
     pub arrived: u64,
 }
@@ -102,14 +95,14 @@ impl Request {
         namespace::open(self)
     }
 
-    /// The process id in our PID namespace; 0 if it cannot be determined.
+    /// The sender, its process as our PID namespace numbers it; 0 if that cannot be determined.
     #[must_use]
-    pub fn visible_pid(&self) -> i32 {
-        if sockvs_sys::netns::sees_all_processes() {
-            self.pid
-        } else {
-            0
+    pub fn visible_sender(&self) -> Sender {
+        let mut sender = self.sender;
+        if !sockvs_sys::netns::sees_all_processes() {
+            sender.pid = 0;
         }
+        sender
     }
 }
 

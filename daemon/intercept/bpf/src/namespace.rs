@@ -30,9 +30,9 @@ pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
     if sees_all_processes() {
         places.push(format!(
             "/proc/{}/task/{}/ns/net",
-            request.pid, request.thread
+            request.sender.pid, request.thread
         ));
-        places.push(format!("/proc/{}/ns/net", request.pid));
+        places.push(format!("/proc/{}/ns/net", request.sender.pid));
     }
     let open = |place: &String| right(File::open(place).ok()?.into(), cookie);
     places
@@ -49,10 +49,10 @@ pub(super) fn open(request: &Request) -> io::Result<OwnedFd> {
 
 /// Through a netlink socket of the process that belongs to the namespace.
 fn by_its_sockets(request: &Request) -> Option<OwnedFd> {
-    let (pid, cookie) = (request.pid, request.namespace);
+    let (pid, cookie) = (request.sender.pid, request.namespace);
     let process = pidfd_open(pid, 0).ok()?;
     // A process may have very many.
-    let most = if request.net_admin {
+    let most = if request.sender.net_admin {
         usize::MAX
     } else {
         MOST_DESCRIPTORS

@@ -6,6 +6,8 @@ use sockvs_ebpf_common::netlink::{
     REQUEST_CAP_ACK, REQUEST_EXT_ACK, REQUEST_NET_ADMIN, RequestHeader,
 };
 
+use sockvs_server::genl::Sender;
+
 use super::Request;
 
 const HEADER: usize = size_of::<RequestHeader>();
@@ -43,12 +45,14 @@ pub(super) fn decode(record: &[u8]) -> Option<(Request, &[u8])> {
     let has = |flag| taken.flags & flag != 0;
     let request = Request {
         namespace: taken.netns,
-        port: taken.port,
-        pid: i32::try_from(taken.tgid).ok()?,
+        sender: Sender {
+            port: taken.port,
+            pid: i32::try_from(taken.tgid).ok()?,
+            net_admin: has(REQUEST_NET_ADMIN),
+            cap_ack: has(REQUEST_CAP_ACK),
+            ext_ack: has(REQUEST_EXT_ACK),
+        },
         thread: i32::try_from(taken.tid).ok()?,
-        net_admin: has(REQUEST_NET_ADMIN),
-        cap_ack: has(REQUEST_CAP_ACK),
-        ext_ack: has(REQUEST_EXT_ACK),
         arrived: taken.arrived,
     };
     Some((request, datagram))
@@ -77,10 +81,10 @@ mod tests {
         );
         let (request, datagram) = decode(&bytes).unwrap();
         assert_eq!(datagram, b"abc");
-        assert_eq!((request.namespace, request.port), (7, 40));
-        assert_eq!((request.pid, request.thread), (41, 42));
+        assert_eq!((request.namespace, request.sender.port), (7, 40));
+        assert_eq!((request.sender.pid, request.thread), (41, 42));
         assert_eq!(request.arrived, 43);
-        assert!(request.net_admin && request.ext_ack && !request.cap_ack);
+        assert!(request.sender.net_admin && request.sender.ext_ack && !request.sender.cap_ack);
     }
 
     #[test]
@@ -88,7 +92,10 @@ mod tests {
         let bytes = record(20, 0, b"a header of sixteen!");
         let abridged = abridge(&bytes).unwrap();
         let (request, datagram) = decode(&abridged).unwrap();
-        assert_eq!((request.port, datagram), (40, &b"a header of sixt"[..]));
+        assert_eq!(
+            (request.sender.port, datagram),
+            (40, &b"a header of sixt"[..])
+        );
         assert_eq!(arrived(&abridged), 43);
         assert!(abridge(&bytes[..50]).is_none());
     }

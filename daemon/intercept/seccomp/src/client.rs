@@ -11,6 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::credentials::{Credentials, Owner};
+use sockvs_server::genl::Sender;
+
 use super::relay::Peer;
 use super::{Client, OptionCaller, process, socket::ClientSocket};
 
@@ -68,11 +70,13 @@ impl Supervisor {
         };
         Ok(Client {
             namespace: namespace(&socket)?,
-            port,
-            pid: self.process(tid),
-            net_admin: self.net_admin && process::net_admin(tid).unwrap_or(false),
-            cap_ack: set(NETLINK_CAP_ACK),
-            ext_ack: set(NETLINK_EXT_ACK),
+            sender: Sender {
+                port,
+                pid: self.process(tid),
+                net_admin: self.net_admin && process::net_admin(tid).unwrap_or(false),
+                cap_ack: set(NETLINK_CAP_ACK),
+                ext_ack: set(NETLINK_EXT_ACK),
+            },
             socket: socket.into(),
         })
     }

@@ -71,7 +71,7 @@ pub use relay::{Audience, run as relay};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use sockvs_server::genl::FAMILY_ID;
+use sockvs_server::genl::{FAMILY_ID, Sender};
 use sockvs_server::procfs::Place;
 use sockvs_server::sockopt::{Call, Value};
 
@@ -98,16 +98,8 @@ pub enum Files {
 pub struct Client {
     /// The network namespace of the client's socket (`SO_NETNS_COOKIE`).
     pub namespace: u64,
-    /// The socket's port id (`nl_pid`), where replies go.
-    pub port: u32,
-    /// The client's process id, or 0 if it is in another PID namespace than the daemon.
-    pub pid: i32,
-    /// Whether both the client and its supervisor may change IPVS here.
-    pub net_admin: bool,
-    /// Whether acknowledgements omit the request's payload (`NETLINK_CAP_ACK`).
-    pub cap_ack: bool,
-    /// Whether the socket receives extended acknowledgements (`NETLINK_EXT_ACK`).
-    pub ext_ack: bool,
+    /// The sender. It has `net_admin` if both the client and its supervisor have.
+    pub sender: Sender,
     /// The client's socket. While it is open, no other socket can get its port id.
     pub socket: OwnedFd,
 }

@@ -7,14 +7,12 @@ use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 use super::Wait;
 use sockvs_ipvs::{Host, Namespace, Owner};
 
-/// The socket that a datagram came from.
-#[derive(Clone)]
-pub struct Client {
-    /// The network namespace that the socket belongs to.
-    pub namespace: Arc<dyn ClientNamespace>,
-    /// The socket's port id, where replies go.
+/// Who sent a datagram, as an interceptor finds it out from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The socket's port id (`nl_pid`), where replies go.
     pub port: u32,
-    /// The process that sent the datagram, for the log.
+    /// The process, as the daemon numbers it; 0 if it is in another PID namespace.
     pub pid: i32,
     /// Whether the process passes `netlink_capable`: it has `CAP_NET_ADMIN` in the initial user
     /// namespace.
@@ -25,11 +23,20 @@ pub struct Client {
     pub ext_ack: bool,
 }
 
+/// The sender of a datagram, and the network namespace that its socket belongs to.
+#[derive(Clone)]
+pub struct Client {
+    /// The namespace.
+    pub namespace: Arc<dyn ClientNamespace>,
+    /// The sender.
+    pub sender: Sender,
+}
+
 impl Client {
     /// Whether the process has ended. An interceptor may keep the socket open after that, so
     /// sending to the socket does not fail.
     pub(super) fn is_gone(&self) -> bool {
-        self.pid > 0 && kill(Pid::from_raw(self.pid), None) == Err(Errno::ESRCH)
+        self.sender.pid > 0 && kill(Pid::from_raw(self.sender.pid), None) == Err(Errno::ESRCH)
     }
 }
 

@@ -162,7 +162,7 @@ impl Delivery {
         };
         match delivery.flush(Wait::No) {
             Progress::Finished => {}
-            Progress::ClientIsFull if !delivery.client.net_admin => {}
+            Progress::ClientIsFull if !delivery.client.sender.net_admin => {}
             Progress::ClientIsFull => {
                 if let Some(delivery) = shared.queues.begin(delivery) {
                     tokio::spawn(delivery.follow_up());
@@ -172,7 +172,7 @@ impl Delivery {
     }
 
     fn socket(&self) -> Socket {
-        (self.client.namespace.namespace(), self.client.port)
+        (self.client.namespace.namespace(), self.client.sender.port)
     }
 
     /// Completes this delivery, and then those that were queued behind it.
@@ -224,7 +224,7 @@ impl Delivery {
             match self
                 .client
                 .namespace
-                .send(self.client.port, &datagram, wait)
+                .send(self.client.sender.port, &datagram, wait)
             {
                 Ok(()) => {}
                 Err(Errno::EAGAIN) => {
@@ -232,7 +232,7 @@ impl Delivery {
                     return Progress::ClientIsFull;
                 }
                 Err(errno) => {
-                    tracing::debug!(pid = self.client.pid, %errno, "the client takes no reply");
+                    tracing::debug!(pid = self.client.sender.pid, %errno, "the client takes no reply");
                     break;
                 }
             }

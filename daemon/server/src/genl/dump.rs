@@ -106,7 +106,7 @@ impl Dump {
             ns: client.namespace.namespace(),
             what,
             header,
-            text: text.filter(|_| client.ext_ack),
+            text: text.filter(|_| client.sender.ext_ack),
             position: 0,
             ended: false,
             _running: running,

@@ -27,7 +27,7 @@ mod request;
 mod server;
 mod sync_socket;
 
-pub use client::{Client, ClientNamespace};
+pub use client::{Client, ClientNamespace, Sender};
 pub use delivery::{Wait, Waiting};
 pub use namespace::{NamespaceSockets, Namespaces};
 pub use server::GenlServer;

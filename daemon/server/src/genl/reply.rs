@@ -36,7 +36,7 @@ impl ReplyHeader {
     /// For a reply to this request.
     pub(super) fn new(client: &Client, message: &Message<'_>) -> Self {
         Self {
-            port: client.port,
+            port: client.sender.port,
             sequence: message.sequence,
         }
     }
@@ -110,7 +110,7 @@ pub(super) fn acknowledge(
     warning: Option<&'static str>,
 ) -> Vec<u8> {
     let errno = error.map_or(0, |error| error.errno);
-    let capped = errno == 0 || client.cap_ack;
+    let capped = errno == 0 || client.sender.cap_ack;
     let repeated = if capped {
         message.bytes.get(..NLMSG_HDRLEN)
     } else {
@@ -119,7 +119,7 @@ pub(super) fn acknowledge(
     let repeated = repeated.unwrap_or_default();
 
     let mut explanation = Vec::new();
-    if client.ext_ack {
+    if client.sender.ext_ack {
         let mut writer = Writer::new(&mut explanation);
         if let Some(text) = error.map_or(warning, |error| error.text) {
             writer.put_string(ATTR_MSG, text.as_bytes());

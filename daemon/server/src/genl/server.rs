@@ -70,8 +70,8 @@ impl GenlServer {
             Ok(Outcome::Dump(dump)) => return vec![Reply::Dump(dump)],
             Err(error) => {
                 tracing::debug!(
-                    pid = client.pid,
-                    port = client.port,
+                    pid = client.sender.pid,
+                    port = client.sender.port,
                     errno = error.errno,
                     "refused: {}",
                     error.why
@@ -117,7 +117,7 @@ impl GenlServer {
             .ok_or_else(|| {
                 RequestError::new(libc::EOPNOTSUPP, format!("no command {}", generic.command))
             })?;
-        if !client.net_admin {
+        if !client.sender.net_admin {
             return Err(RequestError::new(
                 libc::EPERM,
                 "the client lacks CAP_NET_ADMIN",
@@ -133,7 +133,7 @@ impl GenlServer {
             }
             let busy =
                 || RequestError::new(libc::EBUSY, "this socket is being sent a list already");
-            let running = self.dumps.begin(ns, client.port).ok_or_else(busy)?;
+            let running = self.dumps.begin(ns, client.sender.port).ok_or_else(busy)?;
             return Dump::new(command, generic.attributes, client, header, running)
                 .map(Outcome::Dump)
                 .ok_or_else(unsupported);
@@ -167,7 +167,7 @@ impl GenlServer {
             .map_err(|error| error.or_text(warning))?;
         drop(tables);
         let actor = Actor {
-            pid: client.pid,
+            pid: client.sender.pid,
             namespace: ns,
             owner: client.namespace.owner(),
         };

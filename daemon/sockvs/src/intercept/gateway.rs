@@ -100,14 +100,10 @@ impl seccomp::Handler for Gateway {
     ) -> Result<(), i32> {
         let netns = || netns::of_socket(client.socket.as_fd());
         // The error that the kernel returns when it has no memory for a message.
-        let namespace = self.sockets(client.namespace, client.net_admin, netns);
+        let namespace = self.sockets(client.namespace, client.sender.net_admin, netns);
         let client = Client {
             namespace: namespace.map_err(|_| libc::ENOBUFS)?,
-            port: client.port,
-            pid: client.pid,
-            net_admin: client.net_admin,
-            cap_ack: client.cap_ack,
-            ext_ack: client.ext_ack,
+            sender: client.sender,
         };
         self.genl.datagram(client, &bytes, Box::new(done));
         Ok(())
@@ -146,15 +142,9 @@ impl bpf::Handler for Gateway {
     fn datagram(&self, request: bpf::Request, bytes: &[u8], done: Box<dyn Waiting>) {
         // If the namespace cannot be opened, most likely no client is left in it.
         let netns = || request.open_namespace();
-        if let Ok(namespace) = self.sockets(request.namespace, request.net_admin, netns) {
-            let client = Client {
-                namespace,
-                port: request.port,
-                pid: request.visible_pid(),
-                net_admin: request.net_admin,
-                cap_ack: request.cap_ack,
-                ext_ack: request.ext_ack,
-            };
+        if let Ok(namespace) = self.sockets(request.namespace, request.sender.net_admin, netns) {
+            let sender = request.visible_sender();
+            let client = Client { namespace, sender };
             self.genl.datagram(client, bytes, done);
         }
     }

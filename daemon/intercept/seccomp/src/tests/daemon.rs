@@ -54,7 +54,7 @@ fn message(client: &Client, kind: u16, flags: u16, sequence: u32, payload: &[u8]
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
     bytes.extend(sequence.to_ne_bytes());
-    bytes.extend(client.port.to_ne_bytes());
+    bytes.extend(client.sender.port.to_ne_bytes());
     bytes.extend(payload);
     bytes
 }
@@ -91,7 +91,10 @@ impl Fake {
         let answer = |payload: &[Vec<u8>], command: u8| {
             let payload = [vec![command, 1, 0, 0], payload.concat()].concat();
             let kind = if kind == FAMILY_ID { FAMILY_ID } else { 0x10 };
-            self.send(client.port, &message(client, kind, 0, sequence, &payload));
+            self.send(
+                client.sender.port,
+                &message(client, kind, 0, sequence, &payload),
+            );
         };
         let mut error = 0_i32;
         match (kind, command) {
@@ -105,7 +108,7 @@ impl Fake {
                 ],
                 1,
             ),
-            _ if !client.net_admin => error = -libc::EPERM,
+            _ if !client.sender.net_admin => error = -libc::EPERM,
             (FAMILY_ID, 15) => answer(
                 &[
                     attribute(1, &0x01_02_01_u32.to_ne_bytes()),
@@ -124,12 +127,15 @@ impl Fake {
             _ => error = -libc::EOPNOTSUPP,
         }
         let payload = [&error.to_ne_bytes(), &request[..16]].concat();
-        self.send(client.port, &message(client, 2, 0, sequence, &payload));
+        self.send(
+            client.sender.port,
+            &message(client, 2, 0, sequence, &payload),
+        );
     }
 
     fn end(&self, client: &Client, sequence: u32) {
         self.send(
-            client.port,
+            client.sender.port,
             &message(client, 3, 2, sequence, &0_i32.to_ne_bytes()),
         );
     }
@@ -143,8 +149,8 @@ impl Handler for Shared {
         let fake = &self.0;
         let seen = Seen {
             namespace: client.namespace,
-            pid: client.pid,
-            net_admin: client.net_admin,
+            pid: client.sender.pid,
+            net_admin: client.sender.net_admin,
         };
         fake.seen.lock().expect("lock").push(seen);
         let is_dump = u16::from_ne_bytes([bytes[6], bytes[7]]) & 0x300 == 0x300;
@@ -160,7 +166,10 @@ impl Handler for Shared {
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         if is_dump && fake.dump == Dump::Held {
-            fake.held.lock().expect("lock").insert(client.port, done);
+            fake.held
+                .lock()
+                .expect("lock")
+                .insert(client.sender.port, done);
         } else if is_dump && fake.dump == Dump::Later {
             let fake = Arc::clone(fake);
             std::thread::spawn(move || {
