@@ -53,7 +53,8 @@ impl KernelSocket {
     ///
     /// # Errors
     ///
-    /// The error in the reply; `WouldBlock` if there is no reply, `InvalidData` if it cannot be read.
+    /// The error in the reply; `WouldBlock` if there is no reply, `InvalidData` if it cannot be
+    /// read.
     pub fn request<I>(&self, message: I, flags: u16) -> io::Result<Vec<I>>
     where
         I: NetlinkSerializable + NetlinkDeserializable,

@@ -232,7 +232,8 @@ impl Delivery {
                     return Progress::ClientIsFull;
                 }
                 Err(errno) => {
-                    tracing::debug!(pid = self.client.sender.pid, %errno, "the client takes no reply");
+                    let pid = self.client.sender.pid;
+                    tracing::debug!(pid, %errno, "the client takes no reply");
                     break;
                 }
             }
