@@ -116,10 +116,7 @@ impl DataPath for Datapath {
     }
 
     fn zero_destination(&mut self, id: DestinationId) {
-        self.destinations.zero(id);
-        if let Some(record) = self.destinations.get(id) {
-            record.leave();
-        }
+        self.destinations.reset(id);
     }
 
     fn estimate(&mut self, services: &mut dyn Iterator<Item = &Service>) {

@@ -54,11 +54,16 @@ impl DestinationStore {
         if let Some(record) = self.get(id) {
             record.use_anew();
         }
+        self.reset(id);
+        Ok(id)
+    }
+
+    /// Zeroes the counters and rates, and ends the assignment of `lblcr`.
+    pub(crate) fn reset(&mut self, id: DestinationId) {
         self.zero(id);
         if let Some(record) = self.get(id) {
             record.leave();
         }
-        Ok(id)
     }
 
     /// Frees the id.

@@ -114,7 +114,8 @@ impl Host for NamespaceSockets {
         // A datagram socket without `SO_BROADCAST` cannot connect to a broadcast address.
         let broadcast = || {
             // A previous connect would determine the source address, and with it the error.
-            disconnect(self.probe.as_fd());
+            // This clears the source address, too. It cannot fail for a datagram socket.
+            let _ = sockvs_sys::socket::disconnect(self.probe.as_fd());
             self.probe
                 .connect(SocketAddrV4::new(addr, 9))
                 .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -216,15 +217,6 @@ fn has_room(open: &HashMap<Namespace, Entry>, owner: Owner) -> bool {
     let owners = || open.values().map(|entry| entry.sockets.owner);
     owners().filter(|its| *its == owner).count() < MOST_OF_ONE
         && owners().filter(|its| !its.is_host()).count() < MOST_OF_ALL
-}
-
-/// Disconnects a datagram socket, which also clears its source address.
-fn disconnect(socket: BorrowedFd<'_>) {
-    // SAFETY: all bytes zero is a value of this structure: that of no family (`AF_UNSPEC`).
-    let unspecified: libc::sockaddr = unsafe { std::mem::zeroed() };
-    let len = libc::socklen_t::try_from(size_of_val(&unspecified)).unwrap_or(0);
-    // SAFETY: the kernel reads `len` bytes, which is the size of the structure.
-    unsafe { libc::connect(socket.as_raw_fd(), &raw const unspecified, len) };
 }
 
 fn interface_mtu(socket: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {

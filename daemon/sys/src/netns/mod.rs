@@ -10,14 +10,13 @@ mod watcher;
 use std::{
     io,
     net::{Ipv4Addr, UdpSocket},
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     thread,
 };
 
-use nix::{
-    errno::Errno,
-    sched::{CloneFlags, setns},
-};
+use nix::sched::{CloneFlags, setns};
+
+use crate::{process::made, socket};
 
 pub use find::{all, named, own, sees_all_processes, with_inode};
 pub use ioctl::{is_network_namespace, maker_of, owner_of as user_namespace_of, parent_of};
@@ -51,9 +50,7 @@ pub fn inside<T: Send>(
 ///
 /// When the namespace cannot be entered, or the kernel does not support cookies.
 pub fn cookie(netns: BorrowedFd<'_>) -> io::Result<u64> {
-    inside(netns, || {
-        cookie_of_socket(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.as_fd())
-    })
+    inside(netns, own_cookie)
 }
 
 /// The cookie of the calling thread's namespace.
@@ -71,20 +68,8 @@ pub fn own_cookie() -> io::Result<u64> {
 ///
 /// When the kernel does not support it (`SO_NETNS_COOKIE`, Linux 5.14).
 pub fn cookie_of_socket(socket: BorrowedFd<'_>) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut len: libc::socklen_t = 8;
-    // SAFETY: the kernel writes at most `len` bytes, which is the size of the cookie.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut len,
-        )
-    };
-    Errno::result(result)?;
-    Ok(cookie)
+    let cookie = socket::option(socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE)?;
+    Ok(u64::from_ne_bytes(cookie))
 }
 
 /// The network namespace that a socket belongs to.
@@ -97,7 +82,5 @@ pub fn of_socket(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     const SIOCGSKNS: libc::c_ulong = 0x894c;
     // SAFETY: this request takes no argument and returns a new descriptor.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
-    let fd = Errno::result(fd)?;
-    // SAFETY: the kernel just returned this new descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok(made(fd.into())?)
 }
