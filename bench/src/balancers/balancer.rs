@@ -44,7 +44,7 @@ pub(crate) trait Balancing {
 /// Rules in the kernel need nothing to live.
 impl Balancing for () {}
 
-/// The same, whatever it is.
+/// A way of balancing that is set up, of any kind. Dropping it takes it down.
 pub(crate) type Guard = Box<dyn Balancing>;
 
 /// A way of balancing.

@@ -29,4 +29,17 @@ macro_rules! atomic {
     };
 }
 
-pub(super) use {atomic, get, set};
+/// The words for packets and bytes of the record that `$record` refers to, in the order of
+/// `TcpCounters`.
+macro_rules! traffic {
+    ($record:ident $(.$part:ident)*) => {
+        [
+            atomic!(Atomic64, $record $(.$part)* .inpkts),
+            atomic!(Atomic64, $record $(.$part)* .outpkts),
+            atomic!(Atomic64, $record $(.$part)* .inbytes),
+            atomic!(Atomic64, $record $(.$part)* .outbytes),
+        ]
+    };
+}
+
+pub(super) use {atomic, get, set, traffic};

@@ -7,7 +7,7 @@ use sockvs_ebpf_common::{
 };
 
 use super::{
-    access::{atomic, get, set},
+    access::{atomic, get, set, traffic},
     tuple::TupleRef,
 };
 use crate::atomic::{Atomic32, Atomic64};
@@ -109,12 +109,7 @@ impl ConnectionRef {
     /// The same, as words to be changed.
     #[inline(always)]
     pub(crate) fn claimed_words(self) -> [Atomic64; 4] {
-        [
-            atomic!(Atomic64, self.claimed.inpkts),
-            atomic!(Atomic64, self.claimed.outpkts),
-            atomic!(Atomic64, self.claimed.inbytes),
-            atomic!(Atomic64, self.claimed.outbytes),
-        ]
+        traffic!(self.claimed)
     }
 
     /// Frees the entry. The cookie is cleared last: another socket that takes the entry then finds

@@ -2,7 +2,7 @@
 
 use sockvs_ebpf_common::{Destination, STATE_LIVE, recovery_threshold};
 
-use super::access::{atomic, get, set};
+use super::access::{atomic, get, set, traffic};
 use crate::{address::Endpoint, atomic::Atomic64};
 
 /// A destination's record.
@@ -115,11 +115,6 @@ impl DestinationRef {
     /// Packets and bytes, in the order of `TcpCounters`.
     #[inline(always)]
     pub(crate) fn traffic(self) -> [Atomic64; 4] {
-        [
-            atomic!(Atomic64, self.inpkts),
-            atomic!(Atomic64, self.outpkts),
-            atomic!(Atomic64, self.inbytes),
-            atomic!(Atomic64, self.outbytes),
-        ]
+        traffic!(self)
     }
 }

@@ -4,7 +4,7 @@ use core::ptr::{addr_of, addr_of_mut};
 
 use sockvs_ebpf_common::{STATE_LIVE, SchedParams, Selection, Service, ServiceKey};
 
-use super::access::{atomic, get};
+use super::access::{atomic, get, traffic};
 use crate::atomic::{Atomic32, Atomic64};
 
 /// A service's record.
@@ -126,12 +126,7 @@ impl ServiceRef {
     /// Packets and bytes, in the order of `TcpCounters`.
     #[inline(always)]
     pub(crate) fn traffic(self) -> [Atomic64; 4] {
-        [
-            atomic!(Atomic64, self.inpkts),
-            atomic!(Atomic64, self.outpkts),
-            atomic!(Atomic64, self.inbytes),
-            atomic!(Atomic64, self.outbytes),
-        ]
+        traffic!(self)
     }
 }
 

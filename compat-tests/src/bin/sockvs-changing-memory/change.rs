@@ -225,8 +225,8 @@ fn redirect(fd: RawFd, intended: &OwnedFd, turn: usize) {
             .map_err(|_| Errno::EMFILE),
     };
     if let Ok(other) = other {
-        // SAFETY: callers use this descriptor whatever it refers to; nothing else has its
-        // number but for a moment in which it is closed.
+        // SAFETY: callers may use this descriptor with any file behind it; no other value owns its
+        // number, except for the moment in which it is closed.
         if let Ok(led) = unsafe { dup2_raw(&other, fd) } {
             let _ = led.into_raw_fd();
         }

@@ -10,9 +10,9 @@ use sockvs_ebpf_common::{
     Destination as DestinationRecord, DestinationConfig, STATE_FREE, STATE_LIVE, recovery_threshold,
 };
 
-use crate::records::live::field;
+use crate::records::live::{counters, field};
 use crate::{records, records::chunks::Chunks};
-use sockvs_ipvs::{DestinationKey, DestinationReading, Family, Stats};
+use sockvs_ipvs::{DestinationKey, DestinationReading, Family};
 
 /// A destination's record.
 #[derive(Clone, Copy)]
@@ -52,17 +52,7 @@ impl<'a> LiveDestination<'a> {
 
     /// Zeroes the counters.
     pub(crate) fn zero(self) {
-        let counters = [
-            field!(self.conns),
-            field!(self.inpkts),
-            field!(self.outpkts),
-            field!(self.inbytes),
-            field!(self.outbytes),
-        ];
-        for counter in counters {
-            // A program that counts at the same time does so before or after.
-            counter.atomic().store(0, Ordering::Relaxed);
-        }
+        counters!(self).zero();
     }
 
     /// Ends the assignment of `lblcr` to the server.
@@ -105,14 +95,7 @@ impl<'a> LiveDestination<'a> {
             active: count(record.active),
             inactive: count(record.total.saturating_sub(record.active)),
             persistent: 0,
-            stats: Stats {
-                conns: record.conns,
-                inpkts: record.inpkts,
-                outpkts: record.outpkts,
-                inbytes: record.inbytes,
-                outbytes: record.outbytes,
-                ..Stats::default()
-            },
+            stats: counters!(self).stats(),
         }
     }
 

@@ -9,10 +9,11 @@ mod service;
 use std::{
     marker::PhantomData,
     ptr::NonNull,
-    sync::atomic::{AtomicU8, AtomicU32, AtomicU64},
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
 };
 
 use aya::Pod;
+use sockvs_ipvs::Stats;
 
 pub(crate) use self::destination::LiveDestination;
 pub(crate) use self::service::LiveService;
@@ -95,3 +96,49 @@ macro_rules! field {
     }};
 }
 use field;
+
+/// `conns` and the counters that follow it, of the record that `$live` stands for.
+macro_rules! counters {
+    ($live:ident) => {
+        $crate::records::live::Counters([
+            field!($live.conns).atomic(),
+            field!($live.inpkts).atomic(),
+            field!($live.outpkts).atomic(),
+            field!($live.inbytes).atomic(),
+            field!($live.outbytes).atomic(),
+        ])
+    };
+}
+use counters;
+
+/// What a record has counted. Programs count at the same time.
+struct Counters<'a>([&'a AtomicU64; 5]);
+
+impl Counters<'_> {
+    /// Zeroes them. What a program counts at the same time comes before or after.
+    fn zero(&self) {
+        for counter in self.0 {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anything was counted since they were zero.
+    fn any(&self) -> bool {
+        let counted = |counter: &&AtomicU64| counter.load(Ordering::Relaxed) > 0;
+        self.0.iter().any(counted)
+    }
+
+    /// Their values. The rates are zero.
+    fn stats(&self) -> Stats {
+        let [conns, inpkts, outpkts, inbytes, outbytes] =
+            self.0.map(|counter| counter.load(Ordering::Relaxed));
+        Stats {
+            conns,
+            inpkts,
+            outpkts,
+            inbytes,
+            outbytes,
+            ..Stats::default()
+        }
+    }
+}

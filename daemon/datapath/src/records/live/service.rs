@@ -12,8 +12,7 @@ use sockvs_ebpf_common::{
 };
 
 use crate::records::chunks::Chunks;
-use crate::records::live::Field;
-use crate::records::live::field;
+use crate::records::live::{Field, counters, field};
 use sockvs_ipvs::Stats;
 
 /// A service's record.
@@ -50,22 +49,7 @@ impl<'a> LiveService<'a> {
 
     /// Zeroes the counters.
     pub(crate) fn zero(self) {
-        for counter in self.counters() {
-            // A program that counts at the same time does so before or after.
-            counter.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// `conns` and the counters that follow it.
-    fn counters(self) -> [&'a AtomicU64; 5] {
-        [
-            field!(self.conns),
-            field!(self.inpkts),
-            field!(self.outpkts),
-            field!(self.inbytes),
-            field!(self.outbytes),
-        ]
-        .map(|counter| counter.atomic())
+        counters!(self).zero();
     }
 
     /// The key.
@@ -154,23 +138,12 @@ impl<'a> LiveService<'a> {
 
     /// Whether anything was counted since the record was initialised or zeroed.
     pub(crate) fn has_counted(self) -> bool {
-        let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed) > 0;
-        self.counters().into_iter().any(counted)
+        counters!(self).any()
     }
 
     /// The counters since the record was initialised. The rates are zero.
     pub(crate) fn stats(self) -> Stats {
-        let counters = self.counters();
-        let [conns, inpkts, outpkts, inbytes, outbytes] =
-            counters.map(|counter| counter.load(Ordering::Relaxed));
-        Stats {
-            conns,
-            inpkts,
-            outpkts,
-            inbytes,
-            outbytes,
-            ..Stats::default()
-        }
+        counters!(self).stats()
     }
 
     /// Whether the service is in the table.
